@@ -1,0 +1,129 @@
+"""Correct or not, presentation by presentation, at one bit each."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Segment(NamedTuple):
+    """Presentations of one stretch of training, sorted by row, in order within a row.
+
+    ``outcomes``: packed bits. ``counts``: (n,) presentations of every row, or None for the
+    usual epoch in which every row came once. ``ends_epoch``: an epoch ended with it.
+    """
+
+    outcomes: np.ndarray
+    counts: np.ndarray | None
+    ends_epoch: bool
+
+
+class History:
+    """Outcomes of all presentations of n examples.
+
+    New outcomes wait on the device as (row, outcome) pairs, and are packed into bits on the
+    host at the end of an epoch, or after n of them.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._segments: list[Segment] = []
+        self._waiting: list[Tensor] = []
+        self._waiting_size = 0
+
+    def add(self, rows: Tensor, correct: Tensor) -> None:
+        """Append presentations: rows (N,) int64 in 0..n, where n is ignored; correct (N,) bool."""
+        self._waiting.append((rows << 1) + correct)
+        self._waiting_size += len(rows)
+        if self._waiting_size >= max(self.n, 1 << 20):
+            self._pack(ends_epoch=False)
+
+    def end_epoch(self) -> None:
+        """Mark the end of an epoch."""
+        self._pack(ends_epoch=True)
+
+    def lists(self) -> tuple[np.ndarray, np.ndarray]:
+        """All outcomes, row by row.
+
+        Returns:
+            offsets (n + 1,) int64 and outcomes (offsets[-1],) bool: those of row i stand at
+            ``offsets[i]:offsets[i + 1]``, in the order of training.
+        """
+        if self._waiting:
+            self._pack(ends_epoch=False)
+        counts = [self._counts(segment) for segment in self._segments]
+        total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(self.n, np.int64)
+        offsets = np.concatenate([[0], np.cumsum(total)])
+        outcomes = np.empty(offsets[-1], bool)
+        place = offsets[:-1].copy()
+        for segment, count in zip(self._segments, counts, strict=True):
+            size = int(count.sum())
+            within = np.arange(size) - np.repeat(np.cumsum(count) - count, count)
+            outcomes[np.repeat(place, count) + within] = np.unpackbits(segment.outcomes, count=size)
+            place += count
+        return offsets, outcomes
+
+    def epoch_ends(self) -> np.ndarray | None:
+        """(n, epochs) int32: presentations seen by the end of each epoch.
+
+        None where that is the epoch's number for every example, or no epoch was marked.
+        """
+        if self._waiting:
+            self._pack(ends_epoch=False)
+        if not any(segment.ends_epoch for segment in self._segments):
+            return None
+        seen, ends, regular = np.zeros(self.n, np.int32), [], True
+        for segment in self._segments:
+            seen = seen + self._counts(segment)
+            if segment.ends_epoch:
+                ends.append(seen.astype(np.int32))
+                regular &= bool((seen == len(ends)).all())
+        return None if regular else np.stack(ends, 1)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Tensors and plain values only."""
+        if self._waiting:
+            self._pack(ends_epoch=False)
+        return [
+            {
+                "outcomes": torch.from_numpy(segment.outcomes.copy()),
+                "counts": None
+                if segment.counts is None
+                else torch.from_numpy(segment.counts.astype(np.int64)),
+                "ends_epoch": segment.ends_epoch,
+            }
+            for segment in self._segments
+        ]
+
+    def load_state_dict(self, state: list[dict[str, Any]]) -> None:
+        """Replace everything by what :meth:`state_dict` gave."""
+        self._waiting, self._waiting_size = [], 0
+        self._segments = [
+            Segment(
+                entry["outcomes"].numpy(),
+                None if entry["counts"] is None else _narrow(entry["counts"].numpy()),
+                entry["ends_epoch"],
+            )
+            for entry in state
+        ]
+
+    def _counts(self, segment: Segment) -> np.ndarray:
+        if segment.counts is None:
+            return np.ones(self.n, np.int64)
+        return segment.counts.astype(np.int64)
+
+    def _pack(self, ends_epoch: bool) -> None:
+        waiting = torch.cat(self._waiting).cpu().numpy() if self._waiting else np.empty(0, np.int64)
+        self._waiting, self._waiting_size = [], 0
+        waiting = waiting[waiting < self.n << 1]
+        rows = waiting >> 1
+        ordered = waiting[np.argsort(rows, kind="stable")]
+        counts = np.bincount(rows, minlength=self.n)
+        once = len(rows) == self.n and bool((counts == 1).all())
+        outcomes = np.packbits((ordered & 1).astype(bool))
+        self._segments.append(Segment(outcomes, None if once else _narrow(counts), ends_epoch))
+
+
+def _narrow(counts: np.ndarray) -> np.ndarray:
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))

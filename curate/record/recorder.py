@@ -1,0 +1,297 @@
+"""The recorder: one call a training step, one table at the end."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from curate.errors import CurateError
+from curate.record.batch import as_ids, check_mask, kind_of, on_device
+from curate.record.buffer import ROWS, Buffer
+from curate.record.history import History
+from curate.record.ids import SKIPPED, Ids
+from curate.record.outcome import Outcome, owned
+from curate.record.problems import Problems
+from curate.record.reading import read
+from curate.record.state import State, accumulate
+from curate.record.to_table import to_table
+from curate.table import write
+
+_STATE_VERSION = 1
+
+
+class Recorder:
+    """Records what happens to every example while a model trains.
+
+    Call :meth:`update` with the logits that the training step computed anyway, once a step,
+    and :meth:`table` when done::
+
+        recorder = curate.Recorder(len(dataset))
+        for images, labels, example_id in loader:  # from curate.data.with_ids(dataset)
+            logits = model(images)
+            cross_entropy(logits, labels).backward()
+            recorder.update(example_id, logits, labels)
+            optimizer.step()
+        curate.write(recorder.table(), "examples.parquet")
+
+    Definitions follow Toneva et al., 'An Empirical Study of Example Forgetting during Deep
+    Neural Network Learning', ICLR 2019: a presentation is one appearance of an example in a
+    minibatch on which a step is taken; a forgetting event is correct at one presentation and
+    wrong at the example's next; correct is argmax(logits) == label.
+
+    Args:
+        n_or_ids: the number of examples, whose ids are then 0..n-1, or all ids: int or str,
+            as a list, array or tensor.
+        track: "all", or "forgetting", which keeps labels, presentations and events only, in 8
+            bytes an example (labels above 65,534 are then, as always, not kept).
+        history: also keep whether each presentation was correct, 1 bit each, on the host.
+        device: where the state lives; that of the first logits when None (the CPU for MPS,
+            which has no float64).
+
+    Raises:
+        CurateError: an id that occurs twice, ids of mixed types, an unknown ``track``.
+    """
+
+    _gathered_classes = 64
+    """Up to here, batches are gathered and worked on together; above, one is work enough."""
+
+    def __init__(
+        self,
+        n_or_ids: int | Sequence[Any] | np.ndarray | Tensor,
+        *,
+        track: Literal["all", "forgetting"] = "all",
+        history: bool = False,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if track not in ("all", "forgetting"):
+            raise CurateError(f"track: {track!r}; choose 'all' or 'forgetting'")
+        self.track = track
+        self.epoch = 0
+        self._ids = Ids(n_or_ids)
+        self._device = None if device is None else torch.device(device)
+        self._history = History(len(self._ids)) if history else None
+        self._kind: str | None = None
+        self._state: State | None = None
+        self._problems: Problems | None = None
+        self._buffer: Buffer | None = None
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __repr__(self) -> str:
+        return (
+            f"Recorder({len(self)} examples, track={self.track!r}, "
+            f"history={self._history is not None}, {self.epoch} epochs ended)"
+        )
+
+    def update(
+        self,
+        example_id: Tensor | np.ndarray | Sequence[int] | Sequence[str],
+        logits: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+    ) -> None:
+        """Record one training step, without waiting for the device.
+
+        Args:
+            example_id: (N,) ids, int or str. An example that occurs twice was presented twice.
+            logits: of this very step: (N, C) classes, (N,) or (N, 1) binary, (N, L) multilabel,
+                (N, T, C) token sequences; any float dtype, any device. Not changed, not kept.
+            labels: (N,) class indices; 0/1 of the logits' shape for binary and multilabel; (N, T)
+                class indices for sequences, -100 at padding.
+            mask: (N,) bool, False for examples to leave out (mixed ones, say); for sequences
+                also (N, T) bool, False at padding.
+
+        Raises:
+            CurateError: shapes or dtypes that do not fit. Ids and labels out of range cannot be
+                seen without waiting: they are left out, counted, and raised by the next
+                :meth:`end_epoch` or :meth:`table`.
+        """
+        logits, labels = logits.detach(), torch.as_tensor(labels).detach()
+        kind = kind_of(logits, labels)
+        ids = self._integer_ids(example_id)
+        if len(ids) != len(logits):
+            raise CurateError(
+                f"example_id: {len(ids)} ids for {len(logits)} logits; give one id an example"
+            )
+        if kind != self._kind or self._state is None:
+            self._begin(kind, logits.device)
+        if len(ids) == 0:
+            return
+        if mask is not None:
+            mask = check_mask(mask, labels)
+            if mask.ndim == 1:
+                ids = torch.where(mask, ids.to(mask.device), SKIPPED)
+        if kind == "multiclass" and logits.shape[1] <= self._gathered_classes and len(ids) <= ROWS:
+            self._defer(ids, logits, labels)
+        else:
+            self.flush()
+            tokens = mask if mask is not None and mask.ndim == 2 else None
+            self._read(kind, ids, owned(logits), labels, tokens)
+
+    def end_epoch(self) -> None:
+        """Mark the end of an epoch, and raise what went wrong in it.
+
+        Only :func:`curate.forgetting_at` needs the mark; ids and labels out of range are
+        reported here rather than at the end of training.
+
+        Raises:
+            CurateError: ids or labels out of range since the last call; good records are kept.
+        """
+        self.flush()
+        self.epoch += 1
+        if self._history is not None:
+            self._history.end_epoch()
+        self._raise_problems()
+
+    def table(self) -> pa.Table:
+        """Everything recorded so far, a row per example in the order of the ids.
+
+        Returns:
+            The columns that ``curate.table.COLUMNS`` describes. Counts are int32, the rest
+            float64. An example never presented has 0 presentations and nulls; one that was
+            never learned has a null ``first_learned``.
+
+        Raises:
+            CurateError: ids or labels out of range since the last call; good records are kept.
+        """
+        self.flush()
+        self._raise_problems()
+        state = self._state
+        if state is None:
+            state = State.empty(len(self), torch.device("cpu"), self.track == "all", False)
+        options = {"track": self.track, "kind": self._kind, "epochs": self.epoch}
+        return to_table(self._ids.array, state, self._history, options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`table` to a Parquet file, whole or not at all."""
+        write(self.table(), path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on later; loads with ``torch.load(..., weights_only=True)``."""
+        self.flush()
+        state = self._state
+        return {
+            "version": _STATE_VERSION,
+            "ids": self._ids.digest,
+            "track": self.track,
+            "epoch": self.epoch,
+            "kind": self._kind,
+            "words": None if state is None else state.words.clone(),
+            "sums": None if state is None or state.sums is None else state.sums.clone(),
+            "history": None if self._history is None else self._history.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave, on any device.
+
+        Raises:
+            CurateError: it belongs to a Recorder of other ids or options; nothing is changed.
+        """
+        own = {
+            "version": _STATE_VERSION,
+            "ids": self._ids.digest,
+            "track": self.track,
+            "history": self._history is not None,
+        }
+        for name, value in own.items():
+            found = state.get(name)
+            if name == "history":
+                found = found is not None
+            if found != value:
+                raise CurateError(
+                    f"state: its {name} is {found!r}, this Recorder's is {value!r}; make the "
+                    "Recorder with the same ids and options"
+                )
+        self._state, self._problems, self._buffer = None, None, None
+        self.epoch, self._kind = state["epoch"], None
+        if state["words"] is not None:
+            self._begin(state["kind"], state["words"].device)
+            assert self._state is not None
+            self._state.words.copy_(state["words"])
+            if self._state.sums is not None:
+                self._state.sums.copy_(state["sums"])
+        if self._history is not None:
+            self._history.load_state_dict(state["history"])
+
+    def flush(self) -> None:
+        """Work on what was gathered so far; :meth:`table` and the others do so themselves."""
+        if self._buffer is not None and self._buffer.used:
+            ids, logits, labels = self._buffer.take()
+            self._read("multiclass", ids, logits, labels, None)
+
+    def _begin(self, kind: str, device: torch.device) -> None:
+        """Make the state when the first logits show what is to be recorded."""
+        if self._kind is not None and (kind == "sequence") != (self._kind == "sequence"):
+            raise CurateError(
+                f"logits: {kind} after {self._kind}; use one Recorder for sequences and another "
+                "for single labels"
+            )
+        self.flush()
+        self._kind = kind
+        if self._state is None:
+            device = self._device or (torch.device("cpu") if device.type == "mps" else device)
+            self._device = device
+            everything = self.track == "all"
+            self._state = State.empty(len(self), device, everything, kind == "sequence")
+            self._problems = Problems(device)
+
+    def _integer_ids(self, example_id: Any) -> Tensor:
+        """(N,) int64: integer ids as they are, strings as the rows they stand for."""
+        ids = as_ids(example_id)
+        if isinstance(ids, list) != self._ids.are_strings and len(ids):
+            given = "strings" if isinstance(ids, list) else "integers"
+            raise CurateError(
+                f"example_id: {given}, but this Recorder was made for ids of type "
+                f"{self._ids.array.type}; give the same kind"
+            )
+        if isinstance(ids, list):
+            return self._ids.rows_of_strings(ids)
+        return ids
+
+    def _defer(self, ids: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Keep a batch for later; work on the earlier ones first where it does not fit."""
+        buffer, classes = self._buffer, logits.shape[1]
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        if buffer is None or buffer.classes != classes or buffer.dtype != dtype:
+            self.flush()
+            assert self._device is not None
+            buffer = self._buffer = Buffer(classes, dtype, self._device)
+        elif buffer.used + len(ids) > ROWS:
+            self.flush()
+        buffer.append(on_device(ids, buffer.device), logits, on_device(labels, buffer.device))
+
+    def _read(
+        self, kind: str, ids: Tensor, logits: Tensor, labels: Tensor, tokens: Tensor | None
+    ) -> None:
+        """Turn logits, which may be overwritten, into outcomes and record them."""
+        assert self._state is not None
+        assert self._problems is not None
+        device = self._state.words.device
+        ids, logits, labels = (on_device(each, device) for each in (ids, logits, labels))
+        reading = read(kind, logits, labels, tokens, self.track == "all")
+        rows = self._ids.rows(ids)
+        known = (rows >= 0) & (rows < len(self))
+        good = known & reading.good
+        if reading.nothing is not None:
+            good &= ~reading.nothing
+        if device.type != "cpu" or not bool(good.all()):
+            asked = ids != SKIPPED
+            self._problems.count(ids, asked & ~known, reading.shown, asked & ~reading.good)
+            rows = torch.where(good, rows, len(self))
+        self._record(rows, reading.outcome)
+
+    def _record(self, rows: Tensor, outcome: Outcome) -> None:
+        """Add outcomes to the state; rows of ``len(self)`` are to be ignored."""
+        assert self._state is not None
+        accumulate(self._state, rows, outcome)
+        if self._history is not None:
+            self._history.add(rows, outcome.correct)
+
+    def _raise_problems(self) -> None:
+        if self._problems is not None and self._state is not None:
+            self._problems.raise_any(self._ids, self._state.overflow)

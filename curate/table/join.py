@@ -1,0 +1,43 @@
+"""Joining further columns to the example table."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.errors import CurateError
+
+
+def join(table: pa.Table, other: pa.Table) -> pa.Table:
+    """Add the columns of ``other`` to ``table`` by ``example_id``.
+
+    Every row of ``table`` stays, in its order; an example that ``other`` does not know gets
+    nulls, and what only ``other`` knows is left out.
+
+    Raises:
+        CurateError: ``other`` has an id twice or ids of another type, or both have a column of
+            the same name.
+    """
+    for name, side in (("table", table), ("other", other)):
+        if "example_id" not in side.column_names:
+            raise CurateError(f"{name}: no 'example_id' column among {side.column_names}")
+    ids, other_ids = table["example_id"], other["example_id"].combine_chunks()
+    if ids.type != other_ids.type:
+        raise CurateError(
+            f"other: its ids are {other_ids.type} but the table's are {ids.type}; cast one of them"
+        )
+    shared = sorted(set(table.column_names) & set(other.column_names) - {"example_id"})
+    if shared:
+        raise CurateError(f"other: both tables have {shared}; rename or drop these columns first")
+    _check_unique(other_ids)
+    rows = pc.index_in(ids, value_set=other_ids)
+    matched = other.drop_columns(["example_id"]).combine_chunks().take(rows)
+    for field, column in zip(matched.schema, matched.columns, strict=True):
+        table = table.append_column(field, column)
+    return table
+
+
+def _check_unique(ids: pa.Array) -> None:
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return
+    counts = pc.value_counts(ids)
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+    raise CurateError(f"other: example_id {repeated!r} occurs more than once; keep one row an id")

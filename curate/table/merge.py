@@ -1,0 +1,164 @@
+"""Merging the tables of several runs (seeds) of the same data set into one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.errors import CurateError
+from curate.table.schema import COLUMNS, annotate, describe, metadata
+
+_SUMMED = ("presentations", "correct", "forgetting_events", "learning_events", "non_finite")
+_MEANS = ("loss_mean", "margin_mean", "confidence_mean", "el2n_mean", "tokens_correct_mean")
+_LASTS = ("last_loss", "margin_last")
+
+
+def merge(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table for several runs over the same examples.
+
+    Counts are summed (Toneva et al., 2019, sum forgetting events over seeds). Means and the
+    standard deviation become those of all presentations together, as if the runs were one;
+    ``last_loss`` and ``margin_last`` are means over runs, ``first_learned`` is the mean over the
+    runs that learned the example. ``runs`` and ``runs_learned`` count the runs that presented
+    and that learned it. Merging merged tables gives the same as merging all at once. Histories
+    are left out: presentations of different runs have no common order. Rows come in the order
+    of first appearance.
+
+    Raises:
+        CurateError: no table, ids of different types, a column that only some tables have, or
+            an example whose label differs between runs.
+    """
+    if not tables:
+        raise CurateError("tables: an empty list; give at least one table to merge")
+    parts = [_with_runs(table) for table in tables]
+    _check_alike(parts)
+    stacked = pa.concat_tables([part.replace_schema_metadata() for part in parts])
+    encoded = stacked["example_id"].combine_chunks().dictionary_encode()
+    groups, ids = encoded.indices.to_numpy(), encoded.dictionary
+    sums = _Sums(stacked, groups, len(ids))
+    columns: dict[str, pa.Array] = {"example_id": ids, "label": _labels(stacked, groups, ids)}
+    presented = sums("presentations") > 0
+    for name in _SUMMED:
+        known = None if name == "presentations" else ~presented
+        columns[name] = pa.array(sums(name).astype(np.int32), mask=known)
+    columns["first_learned"] = _ratio(
+        sums("first_learned", weight="runs_learned"), sums("runs_learned")
+    )
+    finite = sums("presentations") - sums("non_finite")
+    for name in _LASTS:
+        if name in stacked.column_names:
+            columns[name] = _ratio(sums(name, weight="runs"), sums.known(name, weight="runs"))
+    for name in _MEANS:
+        if name in stacked.column_names:
+            columns[name] = _ratio(sums(name, weight="finite"), finite)
+    if "confidence_std" in stacked.column_names:
+        columns["confidence_std"] = _pooled_std(sums, finite)
+    columns["runs"] = pa.array(sums("runs").astype(np.int32))
+    columns["runs_learned"] = pa.array(sums("runs_learned").astype(np.int32))
+    ordered = {name: columns[name] for name in COLUMNS if name in columns}
+    return annotate(describe(pa.table(ordered)), **_common_metadata(tables))
+
+
+class _Sums:
+    """Sums of columns over the rows of each example; nulls add nothing."""
+
+    def __init__(self, table: pa.Table, groups: np.ndarray, size: int) -> None:
+        self.values = {
+            name: table[name].to_numpy().astype(np.float64)
+            for name in table.column_names
+            if name not in ("example_id", "label")
+        }
+        presentations = np.nan_to_num(self.values["presentations"])
+        self.values["finite"] = presentations - np.nan_to_num(self.values["non_finite"])
+        self.groups, self.size = groups, size
+
+    def __call__(self, name: str, weight: str | None = None) -> np.ndarray:
+        weights = 1.0 if weight is None else self.values[weight]
+        return self._add(self.values[name] * weights)
+
+    def known(self, name: str, weight: str) -> np.ndarray:
+        """The weight of the rows where the column is not null."""
+        return self._add(np.where(np.isnan(self.values[name]), 0.0, self.values[weight]))
+
+    def squared_deviations(self, centre: np.ndarray) -> np.ndarray:
+        """Over presentations, the squared distance of the confidence from ``centre``."""
+        mean, std = self.values["confidence_mean"], self.values["confidence_std"]
+        return self._add(((mean - centre[self.groups]) ** 2 + std**2) * self.values["finite"])
+
+    def _add(self, weights: np.ndarray) -> np.ndarray:
+        return np.bincount(self.groups, weights=np.nan_to_num(weights), minlength=self.size)
+
+
+def _pooled_std(sums: _Sums, finite: np.ndarray) -> pa.Array:
+    counts = np.maximum(finite, 1)
+    mean = sums("confidence_mean", weight="finite") / counts
+    return pa.array(np.sqrt(sums.squared_deviations(mean) / counts), mask=finite == 0)
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> pa.Array:
+    return pa.array(total / np.maximum(count, 1), mask=count == 0)
+
+
+def _with_runs(table: pa.Table) -> pa.Table:
+    missing = [name for name in ("example_id", *_SUMMED) if name not in table.column_names]
+    if missing:
+        raise CurateError(f"tables: one lacks {missing}; merge tables that a Recorder made")
+    known = [name for name in COLUMNS if name in table.column_names]
+    table = table.select([name for name in known if name not in ("history", "epoch_ends")])
+    if "runs" in table.column_names:
+        return table
+    learned = pc.cast(pc.is_valid(table["first_learned"]), pa.int32())
+    presented = pc.cast(pc.greater(table["presentations"], 0), pa.int32())
+    first_learned = table["first_learned"].cast(pa.float64())
+    table = table.set_column(
+        table.column_names.index("first_learned"), "first_learned", first_learned
+    )
+    return table.append_column("runs", presented).append_column("runs_learned", learned)
+
+
+def _check_alike(parts: Sequence[pa.Table]) -> None:
+    first = parts[0].schema
+    for position, part in enumerate(parts[1:], start=1):
+        if part.schema.names != first.names:
+            differing = sorted(set(part.schema.names) ^ set(first.names))
+            raise CurateError(
+                f"tables: number {position} and number 0 differ in the columns {differing}; record "
+                "all runs with the same options"
+            )
+        if part.schema.types != first.types:
+            raise CurateError(
+                f"tables: number {position} has ids of type {part['example_id'].type}, number 0 of "
+                f"type {parts[0]['example_id'].type}; merge runs over the same data set"
+            )
+
+
+def _labels(stacked: pa.Table, groups: np.ndarray, ids: pa.Array) -> pa.Array:
+    known = pc.is_valid(stacked["label"]).to_numpy()
+    labels = pc.fill_null(stacked["label"], 0).to_numpy()
+    merged = np.zeros(len(ids), np.int64)
+    merged[groups[known]] = labels[known]
+    differs = known & (merged[groups] != labels)
+    if differs.any():
+        row = int(np.flatnonzero(differs)[0])
+        raise CurateError(
+            f"tables: example {ids[int(groups[row])].as_py()!r} has label {labels[row]} in one run "
+            f"and {merged[groups[row]]} in another; merge runs over the same data set"
+        )
+    return pa.array(merged, mask=np.bincount(groups, weights=known, minlength=len(ids)) == 0)
+
+
+def _common_metadata(tables: Sequence[pa.Table]) -> dict[str, object]:
+    """Entries that all tables share; differing fingerprints mean differing data sets."""
+    found = [metadata(table) for table in tables]
+    prints = {entry["fingerprint"] for entry in found if "fingerprint" in entry}
+    if len(prints) > 1:
+        raise CurateError(
+            f"tables: they come from different data sets (fingerprints {sorted(prints)}); merge "
+            "runs over the same data set"
+        )
+    return {
+        key: value
+        for key, value in found[0].items()
+        if all(entry.get(key) == value for entry in found)
+    }

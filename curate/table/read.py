@@ -1,0 +1,108 @@
+"""Reading example tables: one Parquet file, or a folder partitioned by seed and run."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.table.schema import COLUMNS, SCHEMA_VERSION, metadata
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+_NUMERIC_COLUMNS = {name for name, column in COLUMNS.items() if column.unit != "id"} - {
+    "history",
+    "epoch_ends",
+}
+
+
+def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> pa.Table:
+    """Read an example table.
+
+    Args:
+        path: a Parquet file, or a folder of them; ``seed=``/``run=`` folder names become columns.
+        columns: only these, in this order; all when None.
+
+    Returns:
+        The table, with the metadata that :func:`curate.table.metadata` shows.
+
+    Raises:
+        CurateError: no such file, a torn or foreign one, an unknown column, or a table written
+            by a newer version; the message names the file and what is wrong.
+    """
+    dataset = _open(path, columns)
+    try:
+        return dataset.to_table(columns=list(columns) if columns is not None else None)
+    except (pa.ArrowException, OSError) as error:
+        raise _torn(path, error) from error
+
+
+def open_stream(
+    path: str | os.PathLike[str], columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The same rows as :func:`read`, in the same order, a batch at a time in bounded memory."""
+    dataset = _open(path, columns)
+    try:
+        yield from dataset.to_batches(
+            columns=list(columns) if columns is not None else None,
+            batch_size=1 << 17,
+            batch_readahead=4,
+            fragment_readahead=1,
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise _torn(path, error) from error
+
+
+def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Dataset":
+    import pyarrow.dataset as ds
+
+    place = Path(path)
+    if not place.exists():
+        raise CurateError(f"path: there is no file or folder {str(place)!r}")
+    if place.is_dir() and not any(place.rglob("*.parquet")):
+        raise CurateError(f"path: the folder {str(place)!r} holds no .parquet file")
+    try:
+        dataset = ds.dataset(
+            place, format="parquet", partitioning="hive", exclude_invalid_files=False
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise _torn(path, error) from error
+    _check(place, dataset.schema)
+    for name in columns or ():
+        if name not in dataset.schema.names:
+            raise CurateError(
+                f"columns: {name!r} is not in {str(place)!r}, which has {dataset.schema.names}"
+            )
+    return dataset
+
+
+def _check(place: Path, schema: pa.Schema) -> None:
+    if "example_id" not in schema.names:
+        raise CurateError(
+            f"path: {str(place)!r} is not an example table: it has no 'example_id' column, only "
+            f"{schema.names[:8]}"
+        )
+    found = metadata(schema).get("schema_version", 0)
+    if not isinstance(found, int) or found > SCHEMA_VERSION:
+        raise CurateError(
+            f"path: {str(place)!r} has schema version {found}, newer than the {SCHEMA_VERSION} "
+            "that this curate reads; upgrade curate"
+        )
+    for field in schema:
+        if field.name in _NUMERIC_COLUMNS and not _is_number(field.type):
+            raise CurateError(
+                f"path: {str(place)!r} is not an example table: its column {field.name!r} is of "
+                f"type {field.type}, not a number"
+            )
+
+
+def _is_number(type_: pa.DataType) -> bool:
+    return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_null(type_)
+
+
+def _torn(path: str | os.PathLike[str], error: Exception) -> CurateError:
+    reason = str(error).splitlines()[0]
+    return CurateError(f"path: {os.fspath(path)!r} is not a whole Parquet file: {reason}")

@@ -1,0 +1,146 @@
+"""What the columns of the example table mean, and what its metadata holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pyarrow as pa
+
+from curate.errors import CurateError
+
+SCHEMA_VERSION = 1
+"""Raised when a column changes its meaning; a reader refuses tables from a newer one."""
+
+_KEY = b"curate"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the example table: its Arrow type and what a reader must know of it."""
+
+    type: pa.DataType | None
+    unit: str
+    description: str
+    source: str
+
+
+_TONEVA = "Toneva et al., ICLR 2019"
+_PLEISS = "Pleiss et al., NeurIPS 2020"
+_SWAYAMDIPTA = "Swayamdipta et al., EMNLP 2020"
+_PAUL = "Paul et al., NeurIPS 2021"
+_INT, _FLOAT = pa.int32(), pa.float64()
+
+COLUMNS: dict[str, Column] = {
+    "example_id": Column(None, "id", "stable id of the example, int64 or string", "curate.data"),
+    "label": Column(pa.int64(), "class index", "the label at its last presentation", "curate.data"),
+    "presentations": Column(
+        _INT, "presentations", "appearances in a minibatch on which a step was taken", _TONEVA
+    ),
+    "correct": Column(
+        _INT, "presentations", "presentations with argmax(logits) == label", "curate.record"
+    ),
+    "forgetting_events": Column(
+        _INT, "events", "correct at one presentation, wrong at the next", _TONEVA
+    ),
+    "learning_events": Column(
+        _INT, "events", "wrong at one presentation, correct at the next", _TONEVA
+    ),
+    "first_learned": Column(
+        None,
+        "presentations",
+        "presentations needed until first correct (1 = at the first); null: never learned",
+        _TONEVA,
+    ),
+    "non_finite": Column(
+        _INT,
+        "presentations",
+        "presentations whose logits held NaN or infinity: wrong, and left out of the means",
+        "curate.record",
+    ),
+    "last_loss": Column(_FLOAT, "nats", "cross-entropy at the last presentation", "curate.record"),
+    "loss_mean": Column(_FLOAT, "nats", "cross-entropy, mean over presentations", "curate.record"),
+    "margin_last": Column(
+        _FLOAT, "logits", "label's logit minus the largest other one, last presentation", _PLEISS
+    ),
+    "margin_mean": Column(_FLOAT, "logits", "AUM: the margin's mean over presentations", _PLEISS),
+    "confidence_mean": Column(
+        _FLOAT, "probability", "softmax probability of the label, mean", _SWAYAMDIPTA
+    ),
+    "confidence_std": Column(
+        _FLOAT, "probability", "variability: population std of that probability", _SWAYAMDIPTA
+    ),
+    "el2n_mean": Column(
+        _FLOAT, "probability", "EL2N: l2 norm of softmax(logits) - onehot(label), mean", _PAUL
+    ),
+    "tokens_correct_mean": Column(
+        _FLOAT, "fraction", "sequences: fraction of unpadded tokens correct, mean", "curate.record"
+    ),
+    "history": Column(
+        pa.list_(pa.bool_()), "outcomes", "correct or not, presentation by presentation", _TONEVA
+    ),
+    "epoch_ends": Column(
+        pa.list_(pa.int32()), "presentations", "presentations seen by each epoch's end", _TONEVA
+    ),
+    "runs": Column(_INT, "runs", "merged runs that presented the example", "curate.merge"),
+    "runs_learned": Column(_INT, "runs", "merged runs in which it was learned", "curate.merge"),
+}
+"""Every column that this version writes, in table order (design.md, 'The table')."""
+
+
+def describe(table: pa.Table) -> pa.Table:
+    """Attach description, unit and source to every known column's field metadata."""
+    fields = []
+    for field in table.schema:
+        column = COLUMNS.get(field.name)
+        if column is not None:
+            field = field.with_metadata(
+                {"description": column.description, "unit": column.unit, "source": column.source}
+            )
+        fields.append(field)
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+
+
+def metadata(source: pa.Table | pa.Schema) -> dict[str, Any]:
+    """What the table's schema says of its origin.
+
+    Returns:
+        ``schema_version``, ``library_version``, and, where known, ``fingerprint`` (of the data
+        set), ``class_names`` and ``recording`` (options); empty for a table of another origin.
+    """
+    schema = source.schema if isinstance(source, pa.Table) else source
+    raw = (schema.metadata or {}).get(_KEY)
+    if raw is None:
+        return {}
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CurateError(
+            "table: its schema metadata 'curate' is not a JSON object; write it again with "
+            "curate.write"
+        )
+    return found
+
+
+def annotate(table: pa.Table, **entries: object) -> pa.Table:
+    """The same table with entries (JSON values) added to its metadata; None removes one."""
+    merged: dict[str, Any] = {
+        **metadata(table),
+        "schema_version": SCHEMA_VERSION,
+        "library_version": library_version(),
+        **entries,
+    }
+    kept = {key: value for key, value in merged.items() if value is not None}
+    others: Mapping[bytes, bytes] = table.schema.metadata or {}
+    return table.replace_schema_metadata({**others, _KEY: json.dumps(kept, sort_keys=True)})
+
+
+def library_version() -> str:
+    """The installed version of curate."""
+    try:
+        return version("curate")
+    except PackageNotFoundError:  # a source tree on sys.path, never installed
+        return "0+unknown"

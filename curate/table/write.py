@@ -1,0 +1,49 @@
+"""Writing example tables to Parquet, atomically."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.table.atomic import atomic_path
+from curate.table.schema import annotate, describe
+
+
+def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Write a table to one Parquet file, whole or not at all.
+
+    Args:
+        table: any table with an ``example_id`` column.
+        path: the file; parent folders are made. ``seed=3/`` and ``run=a/`` folders on the way
+            are read back as partition columns.
+
+    Raises:
+        CurateError: the table has no ``example_id``.
+        OSError: the disk is full or not writable; an older file at ``path`` is untouched.
+    """
+    if "example_id" not in table.column_names:
+        raise CurateError(
+            f"table: it has the columns {table.column_names} but no 'example_id'; add one id a row"
+        )
+    table = describe(annotate(table))
+    with open_writer(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+@contextmanager
+def open_writer(
+    path: str | os.PathLike[str], schema: pa.Schema
+) -> Iterator["pa.ipc.ParquetWriter"]:
+    """An atomic ``pyarrow.parquet.ParquetWriter`` for tables that arrive piece by piece.
+
+    The file takes its name when the block ends without an error.
+    """
+    import pyarrow.parquet as pq
+
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        yield writer
