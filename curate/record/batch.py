@@ -25,22 +25,20 @@ def kind_of(logits: Tensor, labels: Tensor) -> str:
     Raises:
         CurateError: none of these.
     """
-    shape, label_shape = tuple(logits.shape), tuple(labels.shape)
-    if logits.is_floating_point():
-        if len(shape) == 2 and shape[1] >= 2:
-            if label_shape == shape[:1] and not labels.is_floating_point():
+    shape, label_shape = logits.shape, labels.shape
+    dimensions, indices = len(shape), not labels.is_floating_point()
+    if logits.is_floating_point() and dimensions and label_shape[:1] == shape[:1]:
+        if dimensions == 2 and shape[1] > 1:
+            if len(label_shape) == 1 and indices:
                 return "multiclass"
             if label_shape == shape:
                 return "multilabel"
-        elif shape in ((label_shape[:1]), (*label_shape[:1], 1)) and label_shape in (
-            shape[:1],
-            (*shape[:1], 1),
-        ):
-            return "binary"
-        elif len(shape) == 3 and label_shape == shape[:2] and not labels.is_floating_point():
+        elif dimensions == 3 and label_shape == shape[:2] and indices:
             return "sequence"
+        elif dimensions < 3 and label_shape in (shape[:1], (*shape[:1], 1)):
+            return "binary"
     raise CurateError(
-        f"logits: shape {shape} ({logits.dtype}) with labels of shape {label_shape} "
+        f"logits: shape {tuple(shape)} ({logits.dtype}) with labels of shape {tuple(label_shape)} "
         f"({labels.dtype}) fits none of (N, C) with (N,), (N,) with (N,), (N, L) with (N, L), "
         "(N, T, C) with (N, T); float logits, integer class indices"
     )
@@ -52,6 +50,8 @@ def as_ids(example_id: Tensor | np.ndarray | Sequence[Any]) -> Tensor | list[str
     Raises:
         CurateError: floating-point ids, mixed types, more than one dimension.
     """
+    if type(example_id) is Tensor and example_id.dtype == torch.int64 and example_id.ndim == 1:
+        return example_id
     if isinstance(example_id, np.ndarray) and example_id.dtype.kind in "UO":
         example_id = example_id.tolist()
     if not isinstance(example_id, (Tensor, np.ndarray)):

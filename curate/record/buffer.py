@@ -1,35 +1,50 @@
-"""A small store of recent logits, so that many training steps share one pass of arithmetic."""
+"""A small store of recent batches, so that many training steps share one pass of arithmetic."""
 
 import torch
 from torch import Tensor
 
-ROWS = 8192
+ROWS = 16384
 """Presentations worked on at once: large enough to hide the cost of a call, small enough for
 the caches and for memory that the allocator keeps."""
 
 
 class Buffer:
-    """Ids, labels and logits of up to 8192 presentations of a classifier with C classes.
+    """Copies of the ids, logits and labels of recent batches of a classifier with few classes.
 
-    Logits are copied, as callers may overwrite theirs, into a class-major layout, in which
-    reductions over few classes are several times as fast as row by row.
+    They are copies because callers may overwrite theirs: loaders reuse buffers, and a captured
+    CUDA graph writes its logits to the same place in every step.
     """
 
-    def __init__(self, classes: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.classes, self.dtype, self.device, self.used = classes, dtype, device, 0
-        self._ids = torch.empty(ROWS, dtype=torch.int64, device=device)
-        self._labels = torch.empty(ROWS, dtype=torch.int64, device=device)
-        self._logits = torch.empty(classes, ROWS, dtype=dtype, device=device).t()
+    def __init__(self) -> None:
+        self.used = 0
+        self._ids: list[Tensor] = []
+        self._logits: list[Tensor] = []
+        self._labels: list[Tensor] = []
+        self._like: tuple[torch.dtype, int] | None = None
 
-    def append(self, ids: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Copy one batch in; the caller has seen to it that it fits."""
-        start, end = self.used, self.used + len(ids)
-        self._ids[start:end].copy_(ids, non_blocking=True)
-        self._labels[start:end].copy_(labels, non_blocking=True)
-        self._logits[start:end].copy_(logits, non_blocking=True)
-        self.used = end
+    def fits(self, logits: Tensor, size: int) -> bool:
+        """Whether (size, C) logits can join those held."""
+        like = (logits.dtype, logits.shape[1])
+        return not self.used or (self._like == like and self.used + size <= ROWS)
+
+    def append(self, ids: Tensor, logits: Tensor, labels: Tensor, size: int) -> None:
+        """Copy one batch of ``size`` that fits."""
+        self._ids.append(ids.clone())
+        self._logits.append(logits.detach().clone())
+        self._labels.append(labels.clone())
+        self._like = (logits.dtype, logits.shape[1])
+        self.used += size
 
     def take(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Ids, logits and labels held; they may be overwritten until the next append."""
-        used, self.used = self.used, 0
-        return self._ids[:used], self._logits[:used], self._labels[:used]
+        """Ids (N,), logits (N, C) float32 or float64, and labels (N,), all to be overwritten.
+
+        The logits lie class by class: over few classes, reductions are then several times as
+        fast as row by row.
+        """
+        ids, logits, labels = (torch.cat(each) for each in (self._ids, self._logits, self._labels))
+        self.__init__()  # type: ignore[misc]
+        precise = torch.promote_types(logits.dtype, torch.float32)
+        size, classes = logits.shape
+        # a row more than needed keeps copy_ off its path for matrices, half as fast here
+        turned = torch.empty(classes, size + 1, dtype=precise, device=logits.device)[:, :size].t()
+        return ids, turned.copy_(logits), labels

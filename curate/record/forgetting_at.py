@@ -33,12 +33,11 @@ def forgetting_at(table: pa.Table, epoch: int) -> pa.Table:
         running = np.concatenate([[0], np.cumsum(events)])
         return running[np.maximum(until, start)] - running[start]
 
-    pairs = outcomes[:-1], outcomes[1:]
-    forgetting = count(pairs[0] & ~pairs[1], end - 1)
-    learning = count(~pairs[0] & pairs[1], end - 1)
+    following = np.roll(outcomes, -1)  # what follows a row's last outcome is never counted
+    forgetting = count(outcomes & ~following, end - 1)
+    learning = count(~outcomes & following, end - 1)
     places = np.flatnonzero(outcomes)
-    following = np.searchsorted(places, start)
-    first = np.append(places, len(outcomes))[following] - start + 1
+    first = np.append(places, len(outcomes))[np.searchsorted(places, start)] - start + 1
     never = seen == 0
     columns = {
         "example_id": table["example_id"],

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 
 
+PACK_AT = 1 << 20
+"""Presentations that may wait for the end of an epoch, at least."""
+
+
 class Segment(NamedTuple):
     """Presentations of one stretch of training, sorted by row, in order within a row.
 
@@ -36,7 +40,7 @@ class History:
         """Append presentations: rows (N,) int64 in 0..n, where n is ignored; correct (N,) bool."""
         self._waiting.append((rows << 1) + correct)
         self._waiting_size += len(rows)
-        if self._waiting_size >= max(self.n, 1 << 20):
+        if self._waiting_size >= max(self.n, PACK_AT):
             self._pack(ends_epoch=False)
 
     def end_epoch(self) -> None:

@@ -10,9 +10,10 @@ from torch.nn.functional import softplus
 class Outcome(NamedTuple):
     """Outcomes of N presentations, all tensors (N,) on the device of the logits.
 
-    ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not
-    finite is never correct. ``label``: int64, -1 where an example has no single label.
-    The rest is float, None where only correctness was asked for, and anything where not finite.
+        ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not
+        finite is never correct. ``label``: int64, label + 1, or 0 where there is none to keep (no
+    single label, or one above 65,534). The rest is float, None where only correctness was asked
+    for, and anything where not finite.
     """
 
     correct: Tensor
@@ -24,6 +25,9 @@ class Outcome(NamedTuple):
     el2n: Tensor | None = None
     tokens_correct: Tensor | None = None
 
+
+MOST_CLASSES = 0xFFFF
+"""Labels from here on are not kept: a label has 16 bits in the recorder's state."""
 
 _AT_ONCE = 1 << 24
 """Logits copied at once: a vocabulary of 50,000 would need gigabytes for a whole batch."""
@@ -51,10 +55,10 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
     finite = (top < torch.inf) & (logits.amin(1) > -torch.inf)
     # addressing the labels' entries by hand is twice as fast as gather and scatter
     step, stride = logits.stride()
-    positions = torch.arange(0, len(labels) * step, step, device=labels.device)
+    positions = torch.arange(0, labels.shape[0] * step, step, device=labels.device)
     entries = positions.add_(labels, alpha=stride)
     storage = logits.as_strided(
-        ((len(labels) - 1) * step + (logits.shape[1] - 1) * stride + 1,), (1,)
+        ((labels.shape[0] - 1) * step + (logits.shape[1] - 1) * stride + 1,), (1,)
     )
     of_label = storage.index_select(0, entries)
     storage.index_fill_(0, entries, -torch.inf)
@@ -66,15 +70,18 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
         lower = torch.arange(logits.shape[1], device=logits.device) < labels.unsqueeze(1)
         correct |= tied & ~((logits == of_label.unsqueeze(1)) & lower).any(1)
     correct &= finite
+    kept = labels + 1
+    if logits.shape[1] > MOST_CLASSES:
+        kept = kept.masked_fill_(kept > MOST_CLASSES, 0)
     if not statistics:
-        return Outcome(correct, finite, labels)
+        return Outcome(correct, finite, kept)
     others = logits.sub_(top.unsqueeze(1)).exp_()
     own = (of_label - top).exp()
     rest, rest_squared = others.sum(1), others.square().sum(1)
     total = rest + own
     loss = torch.log1p(rest + (own - 1)) - (of_label - top)
     el2n = (rest_squared + rest.square()).sqrt() / total
-    return Outcome(correct, finite, labels, loss, margin, own / total, el2n)
+    return Outcome(correct, finite, kept, loss, margin, own / total, el2n)
 
 
 def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
@@ -90,7 +97,7 @@ def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
     present = labels > 0.5
     finite = logits.isfinite().all(1)
     correct = ((logits > 0) == present).all(1) & finite
-    none = torch.full_like(correct, -1, dtype=torch.int64)
+    none = torch.zeros_like(correct, dtype=torch.int64)
     if not statistics:
         return Outcome(correct, finite, none)
     signed = torch.where(present, logits, -logits)
@@ -123,7 +130,7 @@ def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -
     padding = ~tokens
     correct = (flat.correct.view(n, length) | padding).all(1)
     finite = (flat.finite.view(n, length) | padding).all(1)
-    none = torch.full_like(correct, -1, dtype=torch.int64)
+    none = torch.zeros_like(correct, dtype=torch.int64)
     if flat.loss is None or flat.margin is None:
         return Outcome(correct, finite, none)
     counts = tokens.sum(1).clamp(min=1)

@@ -42,9 +42,10 @@ def read(
     if kind == "multiclass":
         labels = labels.to(torch.int64)
         good = (labels >= 0) & (labels < logits.shape[1])
+        possible = labels
         if labels.device.type != "cpu" or not bool(good.all()):
-            return Reading(multiclass(logits, labels * good, statistics), good, labels)
-        return Reading(multiclass(logits, labels, statistics), good, labels)
+            possible = labels * good
+        return Reading(multiclass(logits, possible, statistics), good, labels)
     if kind == "multilabel":
         good = ((labels == 0) | (labels == 1)).all(1)
         return Reading(multilabel(logits, labels, statistics), good, labels.amax(1).long())

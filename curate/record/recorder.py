@@ -77,7 +77,7 @@ class Recorder:
         self._kind: str | None = None
         self._state: State | None = None
         self._problems: Problems | None = None
-        self._buffer: Buffer | None = None
+        self._buffer = Buffer()
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -111,27 +111,28 @@ class Recorder:
                 seen without waiting: they are left out, counted, and raised by the next
                 :meth:`end_epoch` or :meth:`table`.
         """
-        logits, labels = logits.detach(), torch.as_tensor(labels).detach()
-        kind = kind_of(logits, labels)
+        if not isinstance(labels, Tensor):
+            labels = torch.as_tensor(labels)
+        kind, size = kind_of(logits, labels), logits.shape[0]
         ids = self._integer_ids(example_id)
-        if len(ids) != len(logits):
+        if ids.shape[0] != size:
             raise CurateError(
-                f"example_id: {len(ids)} ids for {len(logits)} logits; give one id an example"
+                f"example_id: {ids.shape[0]} ids for {size} logits; give one id an example"
             )
         if kind != self._kind or self._state is None:
             self._begin(kind, logits.device)
-        if len(ids) == 0:
-            return
         if mask is not None:
             mask = check_mask(mask, labels)
             if mask.ndim == 1:
                 ids = torch.where(mask, ids.to(mask.device), SKIPPED)
-        if kind == "multiclass" and logits.shape[1] <= self._gathered_classes and len(ids) <= ROWS:
-            self._defer(ids, logits, labels)
-        else:
+        if kind == "multiclass" and logits.shape[1] <= self._gathered_classes and size <= ROWS:
+            if not self._buffer.fits(logits, size):
+                self.flush()
+            self._buffer.append(ids, logits, labels, size)
+        elif size:
             self.flush()
             tokens = mask if mask is not None and mask.ndim == 2 else None
-            self._read(kind, ids, owned(logits), labels, tokens)
+            self._read(kind, ids, owned(logits.detach()), labels.detach(), tokens)
 
     def end_epoch(self) -> None:
         """Mark the end of an epoch, and raise what went wrong in it.
@@ -164,7 +165,7 @@ class Recorder:
         state = self._state
         if state is None:
             state = State.empty(len(self), torch.device("cpu"), self.track == "all", False)
-        options = {"track": self.track, "kind": self._kind, "epochs": self.epoch}
+        options: dict[str, object] = {"track": self.track, "kind": self._kind, "epochs": self.epoch}
         return to_table(self._ids.array, state, self._history, options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -207,7 +208,7 @@ class Recorder:
                     f"state: its {name} is {found!r}, this Recorder's is {value!r}; make the "
                     "Recorder with the same ids and options"
                 )
-        self._state, self._problems, self._buffer = None, None, None
+        self._state, self._problems, self._buffer = None, None, Buffer()
         self.epoch, self._kind = state["epoch"], None
         if state["words"] is not None:
             self._begin(state["kind"], state["words"].device)
@@ -220,7 +221,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Work on what was gathered so far; :meth:`table` and the others do so themselves."""
-        if self._buffer is not None and self._buffer.used:
+        if self._buffer.used:
             ids, logits, labels = self._buffer.take()
             self._read("multiclass", ids, logits, labels, None)
 
@@ -243,7 +244,7 @@ class Recorder:
     def _integer_ids(self, example_id: Any) -> Tensor:
         """(N,) int64: integer ids as they are, strings as the rows they stand for."""
         ids = as_ids(example_id)
-        if isinstance(ids, list) != self._ids.are_strings and len(ids):
+        if isinstance(ids, list) != self._ids.are_strings:
             given = "strings" if isinstance(ids, list) else "integers"
             raise CurateError(
                 f"example_id: {given}, but this Recorder was made for ids of type "
@@ -252,18 +253,6 @@ class Recorder:
         if isinstance(ids, list):
             return self._ids.rows_of_strings(ids)
         return ids
-
-    def _defer(self, ids: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Keep a batch for later; work on the earlier ones first where it does not fit."""
-        buffer, classes = self._buffer, logits.shape[1]
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-        if buffer is None or buffer.classes != classes or buffer.dtype != dtype:
-            self.flush()
-            assert self._device is not None
-            buffer = self._buffer = Buffer(classes, dtype, self._device)
-        elif buffer.used + len(ids) > ROWS:
-            self.flush()
-        buffer.append(on_device(ids, buffer.device), logits, on_device(labels, buffer.device))
 
     def _read(
         self, kind: str, ids: Tensor, logits: Tensor, labels: Tensor, tokens: Tensor | None
