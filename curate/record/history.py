@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
 PACK_AT = 1 << 20
 """Presentations that may wait for the end of an epoch, at least."""
 

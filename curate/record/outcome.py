@@ -126,7 +126,7 @@ def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -
         for start, part in zip(range(0, n * length, size), flat_logits.split(size), strict=True)
     ]
     joined = zip(*parts, strict=True)
-    flat = Outcome(*(None if each[0] is None else torch.cat(each) for each in joined))
+    flat = Outcome(*(None if each[0] is None else torch.cat(each) for each in joined))  # type: ignore[arg-type]
     padding = ~tokens
     correct = (flat.correct.view(n, length) | padding).all(1)
     finite = (flat.finite.view(n, length) | padding).all(1)

@@ -211,7 +211,7 @@ class _Groups:
         self.rank = positions - self._first
 
     def sort(self, outcome: Outcome) -> Outcome:
-        return Outcome(*(None if each is None else each[self.order] for each in outcome))
+        return Outcome(*(None if each is None else each[self.order] for each in outcome))  # type: ignore[arg-type]
 
     def previous(self, values: Tensor, before: Tensor) -> Tensor:
         """The value at the same row's previous presentation; ``before`` at its first here."""

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from itertools import pairwise
 
 import torch
 
@@ -48,7 +49,7 @@ class Reference:
         if not seen:
             return {"presentations": 0}
         correct = [each["correct"] for each in seen]
-        pairs = list(zip(correct, correct[1:], strict=False))
+        pairs = list(pairwise(correct))
         finite = [each for each in seen if each["finite"]]
         found = {
             "label": self.label[example],

@@ -330,7 +330,7 @@ def test_too_many_presentations_are_counted_not_wrapped(monkeypatch):
     assert recorder.table()["presentations"].to_pylist() == [64_000, 1]
     recorder.update(ids, logits, labels)
     recorder.update(torch.tensor([1]), logits[:1], labels[:1])
-    with pytest.raises(curate.CurateError, match="14465 presentations came after.*curate.merge"):
+    with pytest.raises(curate.CurateError, match="14465 presentations came after"):
         recorder.table()
     table = recorder.table()
     assert table["presentations"].to_pylist() == [65_535, 2]
