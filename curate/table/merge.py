@@ -10,6 +10,7 @@ from curate.errors import CurateError
 from curate.table.schema import COLUMNS, annotate, describe, metadata
 
 _SUMMED = ("presentations", "correct", "forgetting_events", "learning_events", "non_finite")
+_NEEDED = ("example_id", "label", "presentations", "forgetting_events", "first_learned")
 _MEANS = ("loss_mean", "margin_mean", "confidence_mean", "el2n_mean", "tokens_correct_mean")
 _LASTS = ("last_loss", "margin_last")
 
@@ -19,8 +20,8 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
 
     Counts are summed (Toneva et al., 2019, sum forgetting events over seeds). Means and the
     standard deviation become those of all presentations together, as if the runs were one;
-    ``last_loss`` and ``margin_last`` are means over runs, ``first_learned`` is the mean over the
-    runs that learned the example. ``runs`` and ``runs_learned`` count the runs that presented
+    ``last_loss`` and ``margin_last`` are means over runs (null where one run's is),
+    ``first_learned`` is the mean over the runs that learned the example. ``runs`` and ``runs_learned`` count the runs that presented
     and that learned it. Merging merged tables gives the same as merging all at once. Histories
     are left out: presentations of different runs have no common order. Rows come in the order
     of first appearance.
@@ -39,16 +40,17 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     sums = _Sums(stacked, groups, len(ids))
     columns: dict[str, pa.Array] = {"example_id": ids, "label": _labels(stacked, groups, ids)}
     presented = sums("presentations") > 0
-    for name in _SUMMED:
+    for name in (name for name in _SUMMED if name in stacked.column_names):
         known = None if name == "presentations" else ~presented
         columns[name] = pa.array(sums(name).astype(np.int32), mask=known)
     columns["first_learned"] = _ratio(
         sums("first_learned", weight="runs_learned"), sums("runs_learned")
     )
-    finite = sums("presentations") - sums("non_finite")
+    finite = sums("finite")
     for name in _LASTS:
         if name in stacked.column_names:
-            columns[name] = _ratio(sums(name, weight="runs"), sums.known(name, weight="runs"))
+            known = sums.known(name, weight="runs") == sums("runs")
+            columns[name] = _ratio(sums(name, weight="runs"), sums("runs") * known)
     for name in _MEANS:
         if name in stacked.column_names:
             columns[name] = _ratio(sums(name, weight="finite"), finite)
@@ -69,8 +71,8 @@ class _Sums:
             for name in table.column_names
             if name not in ("example_id", "label")
         }
-        presentations = np.nan_to_num(self.values["presentations"])
-        self.values["finite"] = presentations - np.nan_to_num(self.values["non_finite"])
+        non_finite = np.nan_to_num(self.values.get("non_finite", np.zeros(len(table))))
+        self.values["finite"] = self.values["presentations"] - non_finite
         self.groups, self.size = groups, size
 
     def __call__(self, name: str, weight: str | None = None) -> np.ndarray:
@@ -101,7 +103,7 @@ def _ratio(total: np.ndarray, count: np.ndarray) -> pa.Array:
 
 
 def _with_runs(table: pa.Table) -> pa.Table:
-    missing = [name for name in ("example_id", *_SUMMED) if name not in table.column_names]
+    missing = [name for name in _NEEDED if name not in table.column_names]
     if missing:
         raise CurateError(f"tables: one lacks {missing}; merge tables that a Recorder made")
     known = [name for name in COLUMNS if name in table.column_names]

@@ -65,8 +65,12 @@ def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Da
     if place.is_dir() and not any(place.rglob("*.parquet")):
         raise CurateError(f"path: the folder {str(place)!r} holds no .parquet file")
     try:
+        checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         dataset = ds.dataset(
-            place, format="parquet", partitioning="hive", exclude_invalid_files=False
+            place,
+            format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
+            partitioning="hive",
+            exclude_invalid_files=False,
         )
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error

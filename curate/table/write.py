@@ -3,12 +3,16 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.table.atomic import atomic_path
 from curate.table.schema import annotate, describe
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 
 def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
@@ -33,9 +37,7 @@ def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def open_writer(
-    path: str | os.PathLike[str], schema: pa.Schema
-) -> Iterator["pa.ipc.ParquetWriter"]:
+def open_writer(path: str | os.PathLike[str], schema: pa.Schema) -> Iterator["pq.ParquetWriter"]:
     """An atomic ``pyarrow.parquet.ParquetWriter`` for tables that arrive piece by piece.
 
     The file takes its name when the block ends without an error.
@@ -44,6 +46,6 @@ def open_writer(
 
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         yield writer
