@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from curate.record.history import History
@@ -30,11 +31,11 @@ def to_table(
     learning = forgetting + last - (first == 1)
     columns = {
         "example_id": ids,
-        "label": pa.array(label - 1, mask=label == 0),
+        "label": _column(label - 1, label == 0),
         "presentations": pa.array(presentations.astype(np.int32)),
-        "forgetting_events": pa.array(forgetting.astype(np.int32), mask=never),
-        "learning_events": pa.array(learning.astype(np.int32), mask=never),
-        "first_learned": pa.array(first.astype(np.int32), mask=first == 0),
+        "forgetting_events": _column(forgetting.astype(np.int32), never),
+        "learning_events": _column(learning.astype(np.int32), never),
+        "first_learned": _column(first.astype(np.int32), first == 0),
     }
     if state.sums is not None:
         columns.update(_statistics(state.sums, presentations))
@@ -71,29 +72,33 @@ def _field(words: np.ndarray, shift: int, most: int = MOST) -> np.ndarray:
     return (words >> shift) & most
 
 
+def _column(values: np.ndarray, null: np.ndarray) -> pa.Array:
+    return pa.array(values, mask=null if null.any() else None)  # without nulls nothing is copied
+
+
 def _statistics(sums: Tensor, presentations: np.ndarray) -> dict[str, pa.Array]:
-    values = sums[:-1].cpu().numpy()
-    total = dict(zip(SUMS, values.T[: len(SUMS)], strict=True))
-    last = dict(zip(LASTS, values.T[-len(LASTS) :], strict=True))
-    non_finite, correct = np.divmod(total["counts"], NON_FINITE)
+    values = sums[:-1].t().clone(memory_format=torch.contiguous_format).cpu().numpy()
+    total = dict(zip(SUMS, values, strict=False))
+    non_finite = np.floor(total["counts"] / NON_FINITE)
+    correct = total["counts"] - non_finite * NON_FINITE
     finite = presentations - non_finite
     unknown, count = finite == 0, np.maximum(finite, 1)
     never = presentations == 0
-    mean = {name: total[name] / count for name in SUMS}
+    mean = {name: total[name] / count for name in SUMS if name != "counts"}
     variance = np.maximum(mean["confidence_squared"] - mean["confidence"] ** 2, 0.0)
     columns = {
-        "correct": pa.array(correct.astype(np.int32), mask=never),
-        "non_finite": pa.array(non_finite.astype(np.int32), mask=never),
-        "loss_mean": pa.array(mean["loss"], mask=unknown),
-        "margin_mean": pa.array(mean["margin"], mask=unknown),
-        "confidence_mean": pa.array(mean["confidence"], mask=unknown),
-        "confidence_std": pa.array(np.sqrt(variance), mask=unknown),
-        "el2n_mean": pa.array(mean["el2n"], mask=unknown),
+        "correct": _column(correct.astype(np.int32), never),
+        "non_finite": _column(non_finite.astype(np.int32), never),
+        "loss_mean": _column(mean["loss"], unknown),
+        "margin_mean": _column(mean["margin"], unknown),
+        "confidence_mean": _column(mean["confidence"], unknown),
+        "confidence_std": _column(np.sqrt(variance), unknown),
+        "el2n_mean": _column(mean["el2n"], unknown),
     }
-    for name in LASTS:
-        columns[name] = pa.array(last[name], mask=never | np.isnan(last[name]))
-    if values.shape[1] > len(SUMS) + len(LASTS):
-        columns["tokens_correct_mean"] = pa.array(values[:, len(SUMS)] / count, mask=unknown)
+    for name, last in zip(LASTS, values[-len(LASTS) :], strict=True):
+        columns[name] = _column(last, never | np.isnan(last))
+    if len(values) > len(SUMS) + len(LASTS):
+        columns["tokens_correct_mean"] = _column(values[len(SUMS)] / count, unknown)
     return columns
 
 

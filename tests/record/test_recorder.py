@@ -375,6 +375,18 @@ def test_wrong_construction_is_refused(n_or_ids, options, message):
         curate.Recorder(n_or_ids, **options)
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_table_does_not_change_when_training_goes_on(n):
+    recorder = curate.Recorder(n)
+    batch = (torch.arange(n), torch.eye(n, 3), torch.zeros(n).long())
+    recorder.update(*batch)
+    table = recorder.table()
+    before = table.to_pylist()
+    recorder.update(*batch)
+    recorder.flush()
+    assert table.to_pylist() == before
+
+
 def test_save_writes_what_table_shows(tmp_path):
     recorder, _ = record(random_batches(0, 10, 5, 8), 10, history=True)
     recorder.save(tmp_path / "deep" / "examples.parquet")
