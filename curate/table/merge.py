@@ -21,10 +21,10 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     Counts are summed (Toneva et al., 2019, sum forgetting events over seeds). Means and the
     standard deviation become those of all presentations together, as if the runs were one;
     ``last_loss`` and ``margin_last`` are means over runs (null where one run's is),
-    ``first_learned`` is the mean over the runs that learned the example. ``runs`` and ``runs_learned`` count the runs that presented
-    and that learned it. Merging merged tables gives the same as merging all at once. Histories
-    are left out: presentations of different runs have no common order. Rows come in the order
-    of first appearance.
+    ``first_learned`` is the mean over the runs that learned the example. ``runs`` and
+    ``runs_learned`` count the runs that presented it and that learned it. Merging merged tables
+    gives the same as merging all at once. Histories are left out: presentations of different
+    runs have no common order. Rows come in the order of first appearance.
 
     Raises:
         CurateError: no table, ids of different types, a column that only some tables have, or
