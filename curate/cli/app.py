@@ -1,0 +1,47 @@
+"""The command line: ``curate run | prune | export | inspect | report``."""
+
+import sys
+
+import typer
+
+from curate.cli.export import export
+from curate.cli.inspect import inspect
+from curate.cli.prune import prune
+from curate.cli.report import report
+from curate.cli.run import run
+from curate.errors import CurateError
+
+app = typer.Typer(
+    help="Which examples does my training set need? Record, prune, export, prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (run, prune, export, inspect, report):
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; wrong input ends in one sentence on standard error and exit code 2."""
+    try:
+        code = typer.main.get_command(app).main(
+            arguments, prog_name="curate", standalone_mode=False
+        )
+    except CurateError as error:
+        code = _say(str(error), 2)
+    except OSError as error:
+        code = _say(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _say("interrupted; what was finished is kept", 130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # only the parser's complaints have one
+            raise
+        code = _say(error.format_message(), 2)
+    sys.exit(code)
+
+
+def _say(message: str, code: int) -> int:
+    sentence = " ".join(message.split())
+    print(f"curate: {sentence}", file=sys.stderr)
+    return code

@@ -1,0 +1,87 @@
+"""``curate report``: draw the report of a run again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import typer
+
+from curate.cli.options import Data
+from curate.errors import CurateError
+
+
+def report(
+    run: Annotated[str, typer.Argument(help="A folder that curate run wrote.")],
+    data: Data = None,
+    pictures: Annotated[bool, typer.Option(help="Show the examples themselves.")] = True,
+) -> None:
+    """Draw the report of a run again, from its files."""
+    from curate import data as sets
+
+    folder = Path(run)
+    summary = read_summary(folder)
+    dataset = sets.load(summary["dataset"], "train", data) if pictures else None
+    print(render(folder, summary, dataset))
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary.json of a run.
+
+    Raises:
+        CurateError: the folder holds none, or a torn one.
+    """
+    path = folder / "summary.json"
+    try:
+        summary = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CurateError(
+            f"run: {str(path)!r} does not exist; give a folder that curate run wrote"
+        ) from None
+    except ValueError as error:
+        raise CurateError(f"run: {str(path)!r} is not whole JSON: {error}") from error
+    if not isinstance(summary, dict) or not {"dataset", "accuracies"} <= set(summary):
+        raise CurateError(f"run: {str(path)!r} is not a summary that curate run wrote")
+    return summary
+
+
+def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
+    """Write ``report.html`` and its charts as pictures from the files in a run's folder."""
+    from curate.pruning import Selection
+    from curate.report import accuracy_svg, forgetting_histogram_svg, write_report
+    from curate.table import atomic_path, read
+
+    table = read(folder / "examples.parquet")
+    selection = Selection.load(folder / "selection.parquet")
+    accuracies = pa.Table.from_pylist(summary["accuracies"])
+    intervals = pa.Table.from_pylist(summary["intervals"]) if summary["intervals"] else None
+    charts = {
+        "forgetting.svg": forgetting_histogram_svg(table, selection),
+        "accuracy.svg": accuracy_svg(accuracies, intervals),
+    }
+    for name, drawing in charts.items():
+        with atomic_path(folder / name) as path:
+            path.write_text(drawing, encoding="utf-8")
+    return write_report(
+        folder / "report.html",
+        table=table,
+        title=summary["title"],
+        selection=selection,
+        accuracies=accuracies,
+        intervals=intervals,
+        verdicts=summary["verdicts"],
+        image=None if dataset is None else _pictures(dataset),
+        facts=summary["facts"],
+    )
+
+
+def _pictures(dataset: Any) -> Callable[[Any], np.ndarray | None] | None:
+    """From an example's id to its picture; None where the examples are not images."""
+    try:
+        dataset.image(0)
+    except CurateError:
+        return None
+    place = {example_id: i for i, example_id in enumerate(list(dataset.ids))}
+    return lambda example_id: dataset.image(place[example_id])
