@@ -17,9 +17,7 @@ By = Annotated[
         "or random; high = hard."
     ),
 ]
-Strategy = Annotated[
-    str, typer.Option(help="hardest, easiest, random, window, moderate or ccs.")
-]
+Strategy = Annotated[str, typer.Option(help="hardest, easiest, random, window, moderate or ccs.")]
 Stratify = Annotated[str | None, typer.Option(help="'label': keep the same share of each class.")]
 NeverLearned = Annotated[
     str, typer.Option(help="'keep' or 'drop' the examples that no run ever learned.")

@@ -1,0 +1,62 @@
+"""Batches for the reference trainer: shuffled, normalised, augmented, without a loader."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_BORDER = 4
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """Mean and standard deviation per channel of a training set, (1, C, 1, 1) or (1, F)."""
+
+    mean: Tensor
+    std: Tensor
+
+    @staticmethod
+    def of(values: Tensor) -> "Normaliser":
+        """From values (N, C, H, W) uint8 or (N, F) float, a chunk at a time."""
+        over = (0, *range(2, values.ndim))
+        shape = (1, -1, *(1 for _ in values.shape[2:]))
+        count = values[:, :1].numel()
+        total = sum(part.double().sum(over) for part in values.split(4096))
+        mean = (torch.as_tensor(total) / count).view(shape)
+        squares = sum((part.double() - mean).square().sum(over) for part in values.split(4096))
+        std = (torch.as_tensor(squares) / count).sqrt().view(shape)
+        return Normaliser(mean.float(), std.clamp(min=1e-6).float())
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Float values of mean 0 and standard deviation 1 over the training set."""
+        device = values.device
+        return (values.float() - self.mean.to(device)) / self.std.to(device)
+
+
+def shuffled(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Positions 0..count-1 in random order, ``size`` at a time; no batch of a single one.
+
+    Batch normalisation cannot take one example, so a last one joins the batch before it.
+    """
+    order = torch.randperm(count, generator=generator)
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    yield from parts
+
+
+def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image (N, C, H, W) cropped at random from a reflected border, half of them mirrored."""
+    n, _, height, width = images.shape
+    padded = torch.nn.functional.pad(images.float(), [_BORDER] * 4, mode="reflect")
+    top, left = torch.randint(0, 2 * _BORDER + 1, (2, n, 1), generator=generator)
+    rows = top + torch.arange(height)
+    columns = left + torch.arange(width)
+    mirrored = torch.rand(n, 1, generator=generator) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    device = images.device
+    example = torch.arange(n, device=device).view(n, 1, 1)
+    pixels = padded.permute(0, 2, 3, 1)  # so that a pixel's channels move together
+    cropped = pixels[example, rows.to(device).unsqueeze(2), columns.to(device).unsqueeze(1)]
+    return cropped.permute(0, 3, 1, 2)

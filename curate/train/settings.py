@@ -1,0 +1,71 @@
+"""How the reference trainer trains, and the defaults that suit a data set."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from curate.errors import CurateError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a training run besides its data and seed.
+
+    Attributes:
+        model: see ``curate.train.NETS``.
+        epochs: passes over the training set it is given: a pruned set means fewer steps.
+        batch_size: examples a step.
+        lr: peak learning rate of the one-cycle schedule of SGD with Nesterov momentum 0.9.
+        weight_decay: of all weights.
+        augment: random crops from 4 pixels of reflected border, and mirror images.
+        device: "cpu", "cuda", …
+    """
+
+    model: str
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    augment: bool
+    device: str
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise CurateError(f"epochs: {self.epochs}; give at least 1")
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise CurateError(f"device: {self.device!r} cannot be used here: {reason}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return asdict(self)
+
+
+def settings_for(
+    shape: Sequence[int],
+    *,
+    model: str | None = None,
+    epochs: int | None = None,
+    device: str | None = None,
+) -> Settings:
+    """Defaults for examples of this shape; what is given wins.
+
+    Colour images of 16 pixels and more get the residual net, 8 epochs and augmentation; grey
+    ones 3 epochs; smaller images a small net and 20 epochs; features an mlp and 20 epochs.
+    """
+    images = len(shape) == 3
+    large = images and min(shape[1:]) >= 16
+    colour = large and shape[0] == 3
+    return Settings(
+        model=model or ("cnn" if images else "mlp"),
+        epochs=(8 if colour else 3 if large else 20) if epochs is None else epochs,
+        batch_size=128 if large else 32,
+        lr=0.2 if large else 0.05,
+        weight_decay=5e-4,
+        augment=colour,
+        device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
