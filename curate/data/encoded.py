@@ -1,0 +1,66 @@
+"""Encoded images that stay on disk until one is asked for."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    import datasets
+
+
+class Encoded(Protocol):
+    """The contents of n image files, by position; a list of bytes is one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, position: int, /) -> bytes: ...
+
+
+class Files:
+    """The contents of files under one folder."""
+
+    def __init__(self, root: str | os.PathLike[str], names: Sequence[str]) -> None:
+        self.root, self.names = Path(root), names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, position: int) -> bytes:
+        path = self.root / self.names[position]
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise CurateError(
+                f"dataset: {str(path)!r} cannot be read ({error.strerror}); restore it, or load "
+                "the folder again"
+            ) from error
+
+
+class Cells:
+    """The image column of a Hugging Face data set, memory-mapped: bytes, or ``{bytes, path}``.
+
+    A cell without bytes points at a file. That is followed only with ``follow_paths``: a file
+    from a stranger may point anywhere.
+    """
+
+    def __init__(self, dataset: "datasets.Dataset", column: str, follow_paths: bool) -> None:
+        self.column, self.follow_paths = column, follow_paths
+        self.cells = dataset.select_columns(column).with_format("arrow")
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, position: int) -> bytes:
+        cell = self.cells[position][self.column][0].as_py()
+        content = cell["bytes"] if isinstance(cell, dict) else cell
+        if content is None and isinstance(cell, dict) and cell.get("path") and self.follow_paths:
+            path = Path(cell["path"])
+            return Files(path.parent, [path.name])[0]
+        if content is None:
+            raise CurateError(
+                f"dataset: row {position} of the column {self.column!r} holds no image bytes; "
+                "write the file again with the images inside, or leave the row out"
+            )
+        return content

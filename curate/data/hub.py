@@ -1,0 +1,43 @@
+"""Data sets from the Hugging Face hub."""
+
+from pathlib import Path
+
+from curate.data.columns import Columns, load_columns
+from curate.data.loaded import Loaded
+from curate.errors import CurateError
+
+
+def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
+    """Load an image or feature data set with ``datasets.load_dataset``.
+
+    Args:
+        name: a name on the hub or a local folder; "NAME:CONFIG" for one of its configurations.
+        split: "train" or "test" (a validation split stands in for a missing test split);
+            without one, a stratified fifth is the test split.
+        size: as for :func:`curate.data.load`.
+
+    Raises:
+        CurateError: there is no such set, it cannot be downloaded, or its columns are of no use.
+    """
+    import datasets
+
+    place, _, config = name.partition(":")
+    if not place:
+        raise CurateError("name_or_path: 'hf:' lacks a name; give hf:NAME")
+    # its cache takes a local folder with a card for any other of that name: do not use it there
+    fresh = "force_redownload" if Path(place).is_dir() else None
+    try:
+        splits = datasets.load_dataset(place, config or None, download_mode=fresh)
+    except Exception as error:  # it raises errors of many libraries, down to those of HTTP
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CurateError(
+            f"name_or_path: Hugging Face's datasets cannot load {name!r} ({reason}); check the "
+            "name and the network"
+        ) from error
+    return load_columns(
+        splits,
+        split,
+        columns=Columns(),
+        size=size,
+        follow_paths=True,
+    )

@@ -1,0 +1,100 @@
+"""A data set that :func:`curate.data.load` returns: tensors to train on, images to look at."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from curate.data.encoded import Encoded
+from curate.data.ids import Ids
+from curate.data.pixels import decode, fit
+from curate.errors import CurateError
+
+
+class Loaded(Dataset[Any]):
+    """Labelled images or feature vectors with ids; sample i is ``(tensor, label, id)``.
+
+    The tensor is float32: an image of shape (C, H, W) in [0, 1], or the features. Values lie in
+    memory as one array, or images stay encoded (on disk) and are decoded when asked for.
+
+    Attributes:
+        ids: int64 array of shape (n,), or list of n strings.
+        labels: int64 array of shape (n,), class indices from 0.
+        class_names: the name of each class, or None.
+        shape: the shape of every sample's tensor.
+        values: uint8 (n, C, H, W) or float32 (n, ...) tensor; None while images are decoded
+            one by one.
+        encoded: the n images as they are in their files; None for sets that have no files.
+        dataset: the torchvision or Hugging Face data set underneath, if any.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        labels: np.ndarray,
+        class_names: Sequence[str] | None,
+        *,
+        shape: Sequence[int],
+        values: torch.Tensor | None = None,
+        encoded: Encoded | None = None,
+        dataset: Any = None,
+    ) -> None:
+        self.ids = ids
+        self.labels = np.asarray(labels, np.int64)
+        self.class_names = None if class_names is None else list(class_names)
+        self.shape = tuple(shape)
+        self.values = values
+        self.encoded = encoded
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: Any) -> tuple[torch.Tensor, int, int | str]:
+        position = operator.index(index)
+        example_id = self.ids[position]
+        example_id = example_id if isinstance(example_id, str) else int(example_id)
+        return self._tensor(position), int(self.labels[position]), example_id
+
+    def image(self, index: int) -> np.ndarray:
+        """The image to look at: uint8, (H, W) if grey, else (H, W, 3), at its own size.
+
+        Raises:
+            CurateError: the examples are feature vectors.
+        """
+        if self.encoded is not None:
+            return decode(self.encoded[index], self.ids[index])
+        values = self.values
+        if values is None or values.dtype != torch.uint8:
+            raise CurateError(
+                f"dataset: its examples are features of shape {self.shape}, not images"
+            )
+        pixels = values[index].numpy()
+        return pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
+
+    def arrays(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Everything at once, so that batches need no Python call an example.
+
+        Images that are still encoded are decoded now, once; that holds n·C·H·W bytes from then
+        on.
+
+        Returns:
+            Values: uint8 of shape (n, C, H, W), or float32 features of shape (n, ...); and
+            labels: int64 of shape (n,). Divide uint8 by 255 for the numbers of the samples.
+        """
+        if self.values is None:
+            decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)
+            for position in range(len(self)):
+                decoded[position] = self._pixels(position)
+            self.values = decoded
+        return self.values, torch.from_numpy(self.labels)
+
+    def _pixels(self, position: int) -> torch.Tensor:
+        return torch.from_numpy(fit(self.image(position), self.shape))
+
+    def _tensor(self, position: int) -> torch.Tensor:
+        raw = self._pixels(position) if self.values is None else self.values[position]
+        return raw.float() / 255 if raw.dtype == torch.uint8 else raw

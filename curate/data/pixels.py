@@ -1,0 +1,93 @@
+"""Encoded images to uint8 pixels, and to one common shape."""
+
+import io
+
+import numpy as np
+
+from curate.data.encoded import Encoded
+from curate.errors import CurateError
+
+_SAMPLED = 1000
+_LONGEST_DEFAULT_SIDE = 224
+_GREY = {"1", "L", "LA", "La"}
+
+
+def decode(content: bytes, name: object) -> np.ndarray:
+    """The pixels of an encoded image at its own size, upright (EXIF orientation applied).
+
+    Args:
+        content: the bytes of an image file of any format that Pillow reads.
+        name: what to call the example in an error.
+
+    Returns:
+        uint8, (H, W) for a grey image and (H, W, 3) for any other; transparency is left out, and
+        16 bits a channel are cut to the upper 8.
+
+    Raises:
+        CurateError: the bytes are not a whole image.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            ImageOps.exif_transpose(opened, in_place=True)
+            if opened.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion clips
+                return (np.asarray(opened).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+            return np.asarray(opened.convert("L" if opened.mode in _GREY else "RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CurateError(
+            f"dataset: the image of example {name!r} cannot be decoded ({reason}); repair it or "
+            "leave it out"
+        ) from error
+
+
+def fit(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels as (C, H, W) = ``shape``: grey or colour as asked, stretched to H×W (bilinear)."""
+    from PIL import Image
+
+    channels, height, width = shape
+    fitted = np.array(pixels)  # Pillow's arrays are read-only
+    if pixels.ndim != (2 if channels == 1 else 3) or pixels.shape[:2] != (height, width):
+        image = Image.fromarray(pixels).convert("L" if channels == 1 else "RGB")
+        fitted = np.array(image.resize((width, height), Image.Resampling.BILINEAR))
+    return fitted[None] if channels == 1 else fitted.transpose(2, 0, 1)
+
+
+def common_shape(contents: Encoded, size: int | tuple[int, int] | None) -> tuple[int, int, int]:
+    """The (C, H, W) that every image of a set is brought to.
+
+    Up to 1,000 images, evenly spread over the set, are looked at (their headers only). C is 1
+    if all of these are grey, else 3. H and W are ``size``, else their medians, scaled down so
+    that neither exceeds 224.
+    """
+    chosen = np.unique(np.linspace(0, len(contents) - 1, _SAMPLED).astype(int))
+    headers = [_header(contents[position], position) for position in chosen.tolist()]
+    channels = 1 if all(grey for _, _, grey in headers) else 3
+    if size is not None:
+        height, width = checked_size(size)
+    else:
+        middle = np.median([(height, width) for height, width, _ in headers], axis=0)
+        scale = min(1.0, _LONGEST_DEFAULT_SIDE / middle.max())
+        height, width = (max(1, round(side * scale)) for side in middle.tolist())
+    return channels, height, width
+
+
+def checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """``size`` as (height, width); one number stands for a square."""
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
+        raise CurateError(f"size: {size!r}; give (height, width) or one side, from 1 to 4096")
+    return sides
+
+
+def _header(content: bytes, position: int) -> tuple[int, int, bool]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.height, image.width, image.mode in _GREY or image.mode.startswith("I")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CurateError(
+            f"dataset: what is at position {position} is not an image; repair it or leave it out"
+        ) from error

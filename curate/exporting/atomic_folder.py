@@ -1,0 +1,85 @@
+"""A folder that appears whole or not at all."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from curate.errors import CurateError
+
+PROVENANCE = "provenance.json"
+WRITER = "curate.export"
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
+    """A temporary sibling of ``path`` to fill; it takes the name when the block succeeds.
+
+    On any error, also an interrupt, nothing is left behind and what was at ``path`` is there
+    still.
+
+    Args:
+        path: the folder to make; parents are made.
+        overwrite: replace a folder that holds an earlier export, and nothing else.
+
+    Raises:
+        CurateError: there is something at ``path`` that may not be replaced.
+        OSError: the disk is full or not writable.
+    """
+    target = Path(os.path.realpath(path))  # through a link: what it points at is replaced
+    _check_replaceable(target, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
+    temporary, old = (target.with_name(f".curate-{mark}.{kind}") for kind in ("tmp", "old"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        _check_replaceable(target, overwrite)  # it may have come to be meanwhile
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"no export to {str(target)!r} (what was there is untouched): {reason}"
+        ) from error
+    finally:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise CurateError(f"path: {str(target)!r} is a file; give a folder that is not there yet")
+    present = {entry.name for entry in target.iterdir()}
+    if not present:
+        return
+    if not overwrite:
+        raise CurateError(
+            f"path: the folder {str(target)!r} is not empty; give another, or overwrite=True to "
+            "replace an earlier export"
+        )
+    foreign = sorted(present - _exported(target))
+    if foreign:
+        raise CurateError(
+            f"path: overwrite=True replaces earlier exports only, and {str(target)!r} holds "
+            f"{foreign[0]!r}, which no export wrote; give another folder"
+        )
+
+
+def _exported(folder: Path) -> set[str]:
+    """The names that the export in this folder wrote; none if there is no export in it."""
+    try:
+        found = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        if found["written_by"] != WRITER:
+            return set()
+        return {str(name) for name in found["contents"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

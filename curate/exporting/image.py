@@ -1,0 +1,114 @@
+"""Images as file contents: the original bytes where there are any, else PNG."""
+
+import io
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from curate.errors import CurateError
+
+_EXTENSIONS = {
+    "BMP": "bmp",
+    "GIF": "gif",
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "PPM": "ppm",
+    "TIFF": "tif",
+    "WEBP": "webp",
+}
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
+
+
+class EncodedImage(NamedTuple):
+    """An image as it is in a file."""
+
+    content: bytes
+    extension: str
+
+
+def from_file(content: bytes, name: object) -> EncodedImage:
+    """File contents as they are; the extension is read off them, never off their name.
+
+    Raises:
+        CurateError: they are not an image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return EncodedImage(content, _EXTENSIONS[image.format or ""])
+    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError):
+        raise CurateError(
+            f"dataset: the image of example {name!r} is no PNG, JPEG, WebP, GIF, BMP, TIFF or PPM "
+            "file; convert it or leave it out"
+        ) from None
+
+
+def is_image(value: Any) -> bool:
+    """Whether this is a Pillow image, or uint8 of shape (H, W), (C, H, W) or (H, W, C)."""
+    if hasattr(value, "mode") and hasattr(value, "save"):
+        return True
+    if not isinstance(value, torch.Tensor | np.ndarray):
+        return False
+    return str(value.dtype).endswith("uint8") and _channels_last(value) is not None
+
+
+def as_png(value: Any, name: object) -> EncodedImage:
+    """A lossless PNG of a Pillow image, of uint8 pixels, or of floats that are n/255 exactly.
+
+    Raises:
+        CurateError: PNG cannot hold the values without loss.
+    """
+    from PIL import Image
+
+    if isinstance(value, torch.Tensor | np.ndarray):
+        pixels = _channels_last(value)
+        if pixels is None:
+            raise CurateError(
+                f"dataset: example {name!r} has shape {tuple(value.shape)}, which is no image; "
+                "export with format='parquet'"
+            )
+        value = Image.fromarray(np.ascontiguousarray(_eight_bits(pixels, name)))
+    if value.mode not in _PNG_MODES:
+        raise CurateError(
+            f"dataset: the image of example {name!r} is of mode {value.mode!r}, which PNG cannot "
+            "hold; convert it to RGB in the data set"
+        )
+    stream = io.BytesIO()
+    value.save(stream, format="PNG")
+    return EncodedImage(stream.getvalue(), "png")
+
+
+def _eight_bits(array: np.ndarray, name: object) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "f":
+        levels = np.rint(array * 255)
+        # float32 n/255 times 255 is off by at most an ulp or two of n
+        if np.all((levels >= 0) & (levels <= 255)) and np.allclose(
+            array * 255, levels, rtol=0, atol=1e-4
+        ):
+            return levels.astype(np.uint8)
+    raise CurateError(
+        f"dataset: the image of example {name!r} is {array.dtype} with values other than n/255, "
+        "which 8-bit PNG cannot hold; export with format='parquet', or without the transform"
+    )
+
+
+def _channels_last(value: Any) -> np.ndarray | None:
+    """(H, W) or (H, W, C) with C of 3 or 4; tensors hold channels first, arrays often last."""
+    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    if 0 in array.shape:
+        return None
+    if array.ndim == 2:
+        return array
+    if array.ndim != 3:
+        return None
+    first, last = array.shape[0], array.shape[-1]
+    if first in (1, 3, 4) and (isinstance(value, torch.Tensor) or last not in (1, 3, 4)):
+        array = array.transpose(1, 2, 0)
+    elif last not in (1, 3, 4):
+        return None
+    return array[:, :, 0] if array.shape[-1] == 1 else array

@@ -1,0 +1,112 @@
+"""``format="imagefolder"``: ``class/file``, as torchvision's and Hugging Face's loaders take it."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from curate import table as files
+from curate.errors import CurateError
+from curate.exporting.examples import Example, examples, image_of
+from curate.exporting.image import EncodedImage, as_png
+from curate.exporting.layout import Layout
+from curate.exporting.names import Names
+from curate.exporting.progress import progress
+from curate.exporting.source import Source
+
+INDEX = "metadata.parquet"  # the name under which Hugging Face's loader finds it
+_OURS = (INDEX, "README.md", "provenance.json")
+_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+_INDEX_SCHEMA = [("label", pa.int64()), ("class_name", pa.string()), ("file_name", pa.string())]
+_INDEX_ROWS = 10_000
+
+
+def write_imagefolder(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+    """Write an image file an example, and ``metadata.parquet`` with the id of every file.
+
+    Every class has a folder, also one of which nothing was kept, so that the numbering of
+    classes stays.
+    """
+    places = _Places(folder, source)
+    ids = pa.string() if isinstance(source.ids, list) else pa.int64()
+    schema = pa.schema([("example_id", ids), *_INDEX_SCHEMA])
+    rows: list[dict[str, Any]] = []
+    with files.open_writer(folder / INDEX, schema) as index:
+        for example in progress(examples(source, kept), len(kept)):
+            image = image_of(example) or _image_from_floats(example)
+            label = _label(example, source)
+            name = places.take(label, example.id, image.extension)
+            (folder / name).write_bytes(image.content)
+            number = None if isinstance(label, str) else label
+            rows.append(
+                {
+                    "example_id": example.id,
+                    "label": number,
+                    "class_name": source.class_name(label),
+                    "file_name": name.as_posix(),
+                }
+            )
+            if len(rows) >= _INDEX_ROWS:
+                index.write_table(pa.Table.from_pylist(rows, schema))
+                rows.clear()
+        if rows:
+            index.write_table(pa.Table.from_pylist(rows, schema))
+    return Layout(
+        'from torchvision.datasets import ImageFolder\n\nkept = ImageFolder("PATH", '
+        "allow_empty=True)",
+        "**",  # else it takes classes called "test" or "train" for splits
+        f"A folder a class; `{INDEX}` has `example_id`, `label` and `class_name` of every file. "
+        "Labels number the classes of the source; torchvision numbers the folders by name.",
+    )
+
+
+class _Places:
+    """Where each example's file goes: ``class/file``, two names that nothing else has."""
+
+    def __init__(self, folder: Path, source: Source) -> None:
+        self.folder, self.source = folder, source
+        self.classes, self.class_folders = Names(_OURS), dict[Any, str]()
+        self.names = dict[str, Names]()
+        for number in range(len(source.class_names or ())):
+            self._class_folder(number)
+
+    def take(self, label: int | str, example_id: int | str, extension: str) -> PurePosixPath:
+        place = self._class_folder(label)
+        if isinstance(example_id, int):  # unique as it is: nothing to remember
+            return PurePosixPath(place, f"{example_id:09d}.{extension}")
+        text = example_id.removeprefix(self.source.class_name(label) + "/")
+        ending = PurePosixPath(text.lower()).suffix
+        if ending in _EXTENSIONS:  # a file of this kind already: it keeps its name
+            text, extension = text[: -len(ending)], text[-len(ending) + 1 :]
+        name = self.names.setdefault(place, Names()).take(text, f".{extension}")
+        return PurePosixPath(place, name)
+
+    def _class_folder(self, label: int | str) -> str:
+        if label not in self.class_folders:
+            name = self.classes.take(self.source.class_name(label))
+            (self.folder / name).mkdir()
+            self.class_folders[label] = name
+        return self.class_folders[label]
+
+
+def _label(example: Example, source: Source) -> int | str:
+    label = example.values.get(source.label) if source.label is not None else None
+    if isinstance(label, int | str) and not isinstance(label, bool):
+        return label
+    raise CurateError(
+        f"format: example {example.id!r} has no label to name its folder; export with "
+        "format='parquet'"
+    )
+
+
+def _image_from_floats(example: Example) -> EncodedImage:
+    for value in example.values.values():
+        if isinstance(value, np.ndarray) and value.ndim in (2, 3):
+            # as a tensor, for channels come first in what torchvision's transforms give
+            return as_png(torch.from_numpy(value), example.id)
+    raise CurateError(
+        f"format: example {example.id!r} holds no image, only {sorted(example.values)}; export "
+        "with format='parquet'"
+    )

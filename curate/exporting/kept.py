@@ -1,0 +1,51 @@
+"""Which rows of a data set a selection keeps."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.data.ids import Ids, as_arrow
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.pruning.selection import Selection
+
+
+def kept_positions(ids: Ids, selection: "Selection") -> np.ndarray:
+    """Positions of the kept examples in the data set, int64, ascending.
+
+    Raises:
+        CurateError: data set and selection do not have the same ids, or nothing is kept.
+    """
+    own = as_arrow(ids)
+    chosen = selection.table["example_id"].combine_chunks()
+    if chosen.type != own.type:
+        raise CurateError(
+            f"selection: its ids are of type {chosen.type} but the data set's of type {own.type}; "
+            "give the data set that was recorded, wrapped with the same ids"
+        )
+    rows = pc.index_in(own, value_set=chosen)
+    _check_known(own, rows, "of the data set are not in the selection")
+    _check_known(
+        chosen, pc.index_in(chosen, value_set=own), "of the selection are not in the data set"
+    )
+    if len(chosen) != len(own):
+        raise CurateError(
+            f"selection: it has {len(chosen)} rows for {len(own)} ids, so an id occurs twice; make "
+            "it again from a table with one row an example"
+        )
+    positions = np.flatnonzero(selection.table["kept"].combine_chunks().take(rows).to_numpy(False))
+    if not len(positions):
+        raise CurateError("selection: it keeps no example, so there is nothing to export")
+    return positions
+
+
+def _check_known(ids: pa.Array, matches: pa.Array, complaint: str) -> None:
+    if matches.null_count:
+        first = ids.filter(pc.is_null(matches))[0].as_py()
+        raise CurateError(
+            f"selection: {matches.null_count} ids {complaint}, the first is {first!r}; give the "
+            "data set that was recorded, with the same ids"
+        )

@@ -1,0 +1,70 @@
+"""Where an export comes from: enough to make it again."""
+
+import hashlib
+import platform
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from curate import table as tables
+from curate.data.content import feed_value
+from curate.data.ids import Ids, take_ids
+from curate.exporting.atomic_folder import WRITER
+
+if TYPE_CHECKING:
+    from curate.pruning.selection import Selection
+
+_PACKAGES = ("curate", "torch", "datasets", "pyarrow", "pillow", "numpy")
+
+
+def provenance(
+    selection: "Selection", format: str, kind: str, fingerprint: str, ids: Ids, kept: np.ndarray
+) -> dict[str, Any]:
+    """What ``provenance.json`` says, as JSON values.
+
+    Args:
+        selection: what is exported.
+        format: the format of the export.
+        kind: the type of the source.
+        fingerprint: of the source as it was exported (:func:`curate.data.fingerprint`).
+        ids: of the examples of the source.
+        kept: the positions of those that are exported.
+    """
+    total, count = len(ids), len(kept)
+    policy = dict(selection.policy)
+    recorded = tables.metadata(selection.table).get("fingerprint")
+    return {
+        "written_by": WRITER,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "format": format,
+        "source": {
+            "type": kind,
+            "fingerprint": fingerprint,
+            "fingerprint_when_recorded": recorded,
+        },
+        "table_checksum": policy.get("table_checksum"),
+        "policy": policy,
+        "seeds": policy["seeds"] if "seeds" in policy else [policy.get("seed")],
+        "content": _content(format, fingerprint, take_ids(ids, kept)),
+        "counts": {"total": total, "kept": count, "removed": total - count},
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _content(format: str, fingerprint: str, kept: Ids) -> str:
+    """A hash of all that the exported data depends on."""
+    digest = hashlib.sha256()
+    feed_value(digest.update, [format, fingerprint, _versions()["curate"], kept])
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # a source tree that was never installed
+            found[package] = "unknown"
+    return found
