@@ -1,6 +1,5 @@
 """Options that several commands share, and how their texts are read."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
 import typer
@@ -30,13 +29,13 @@ Data = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
-def keep_of(text: str) -> int | Decimal:
-    """A count where the text is a whole number, else an exact fraction.
+def keep_of(text: str) -> int | float:
+    """A count where the text is a whole number, else a fraction.
 
     Raises:
         CurateError: not a number.
     """
     try:
-        return int(text) if text.lstrip("+-").isdecimal() else Decimal(text)
-    except InvalidOperation:
+        return int(text) if text.lstrip("+-").isdecimal() else float(text)
+    except ValueError:
         raise CurateError(f"--keep: {text!r} is not a number; give 0.7 or 35000") from None

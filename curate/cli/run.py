@@ -66,7 +66,7 @@ def run(
         "stratify": None if stratify == "none" else stratify,
         "never_learned": never_learned,
     }
-    make_policy(keep_of(keep), by, strategy, {}, unknown="error", seed=0, **choice)
+    policy = make_policy(keep_of(keep), by, strategy, {}, unknown="error", seed=0, **choice)
     if format not in FORMATS:
         raise CurateError(f"--format: {format!r}; give one of {', '.join(FORMATS)}")
     if seeds is not None and seeds < 1:
@@ -75,6 +75,7 @@ def run(
         raise CurateError(f"--margin: {margin}; give an accuracy within 0 and 1, such as 0.01")
     train_set = sets.load(dataset, "train", data)
     test_set = sets.load(dataset, "test", data)
+    policy.share(len(train_set))
     settings = settings_for(train_set.shape, model=model, epochs=epochs, device=device)
     count = seeds or (5 if len(train_set) < 10_000 else 3)
     folder = Path(out) if out is not None else Path("runs") / _name(dataset)
@@ -109,8 +110,9 @@ def _train_all(
     quiet: bool,
 ) -> tuple["Selection", "Comparison"]:
     """Record the full arm, prune, and train the other arms, with one progress bar."""
-    from curate import Recorder, data, merge, write
-    from curate.table import annotate
+    from curate.data import fingerprint
+    from curate.record import Recorder
+    from curate.table import annotate, merge, write
     from curate.train import Comparison, Run, compare, run_arm
 
     with _progress(quiet) as progress:
@@ -134,7 +136,7 @@ def _train_all(
             return on_epoch
 
         full, recorded = [], []
-        fingerprint = data.fingerprint(train_set)
+        content = fingerprint(train_set)
         for seed in range(count):
             result, table = run_arm(
                 "full",
@@ -149,7 +151,7 @@ def _train_all(
             full.append(result)
             recorded.append(table)
         merged = merge([table for table in recorded if table is not None])
-        merged = annotate(merged, fingerprint=fingerprint, class_names=train_set.class_names)
+        merged = annotate(merged, fingerprint=content, class_names=train_set.class_names)
         write(merged, folder / "examples.parquet")
         selection = prune(merged)
         selection.save(folder / "selection.parquet")
@@ -177,7 +179,9 @@ def _progress(quiet: bool) -> Any:
     from rich.progress import TimeRemainingColumn as Left
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), "left:", Left())
-    return Progress(*columns, console=Console(stderr=True), disable=quiet, transient=True)
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal
+    return Progress(*columns, console=console, disable=hidden, transient=True)
 
 
 def _name(dataset: str) -> str:

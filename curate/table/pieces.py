@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from curate.errors import CurateError
 from curate.table.read import _open, _torn
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Pieces:
     """The row groups of an example table, in row order.
 
     Attributes:
+        path: where the table is.
         schema: of the table, with its metadata.
         rows: number of rows of each piece.
     """
@@ -25,18 +27,25 @@ class Pieces:
     path: str
     schema: pa.Schema
     rows: list[int]
-    _fragments: list["ds.Fragment"]
+    _places: list[tuple[str, "pq.FileMetaData", int]]
 
     def read(self, piece: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of one piece, a batch at a time, decoded by the calling thread alone."""
+        """The rows of one piece, a batch at a time, decoded by the calling thread alone.
+
+        Raises:
+            CurateError: a torn file, or a column that is a folder's name rather than in the file.
+        """
+        import pyarrow.parquet as pq
+
+        file, metadata, row_group = self._places[piece]
         try:
-            yield from self._fragments[piece].to_batches(
-                schema=self.schema,
-                columns=list(columns),
-                batch_size=1 << 17,
-                batch_readahead=1,
-                use_threads=False,
-            )
+            with pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True) as opened:
+                missing = [name for name in columns if name not in opened.schema_arrow.names]
+                if missing:
+                    raise CurateError(f"columns: {file!r} has no {missing[0]!r}; write it there")
+                yield from opened.iter_batches(
+                    1 << 17, row_groups=[row_group], columns=list(columns), use_threads=False
+                )
         except (pa.ArrowException, OSError) as error:
             raise _torn(self.path, error) from error
 
@@ -47,12 +56,16 @@ def open_pieces(path: str | os.PathLike[str]) -> Pieces:
     Raises:
         CurateError: as :func:`curate.table.read`.
     """
+    import pyarrow.parquet as pq
+
     dataset = _open(path, None)
+    rows, places = [], []
     try:
-        fragments = [
-            piece for file in dataset.get_fragments() for piece in file.split_by_row_group()
-        ]
-        rows = [piece.count_rows() for piece in fragments]
+        for file in dataset.files:
+            metadata = pq.read_metadata(file)
+            for row_group in range(metadata.num_row_groups):
+                rows.append(metadata.row_group(row_group).num_rows)
+                places.append((file, metadata, row_group))
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    return Pieces(os.fspath(path), dataset.schema, rows, fragments)
+    return Pieces(os.fspath(path), dataset.schema, rows, places)

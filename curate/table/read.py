@@ -69,7 +69,7 @@ def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Da
         dataset = ds.dataset(
             place,
             format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
-            partitioning="hive",
+            partitioning="hive" if place.is_dir() else None,
             exclude_invalid_files=False,
         )
     except (pa.ArrowException, OSError) as error:

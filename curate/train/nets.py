@@ -14,8 +14,8 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     """A freshly initialised classifier, float inputs of (N, *shape) to logits (N, classes).
 
     Args:
-        name: "mlp" (any shape), "cnn" (images; a residual net of 0.3 million weights for colour
-            images of 16 pixels and more, smaller for smaller ones) or "resnet18" (images; 11
+        name: "mlp" (any shape), "cnn" (images; a residual net of 0.4 million weights for colour
+            images of 16 pixels and more, smaller ones for others) or "resnet18" (images; 11
             million weights, He et al., 2016, with the stem for 32×32 pixels).
         shape: of one example.
         classes: number of classes, at least 2.
@@ -23,17 +23,24 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     Raises:
         CurateError: an unknown name, or an image net for what are not images.
     """
-    if name not in NETS:
-        raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}")
+    check_net(name, shape)
     if classes < 2:
         raise CurateError(f"dataset: it has {classes} class; a classifier needs at least 2")
     if name == "mlp":
         return _mlp(int(torch.Size(shape).numel()), classes)
-    if len(shape) != 3:
-        raise CurateError(f"model: {name!r} needs images (C, H, W), not {tuple(shape)}; use mlp")
     if name == "resnet18":
         return _resnet18(shape[0], classes)
-    return _small_cnn(shape[0], classes) if min(shape[1:]) < 16 else _cnn(shape[0], classes)
+    if min(shape[1:]) < 16:
+        return _small_cnn(shape[0], classes)
+    return _cnn(shape[0], classes, width=16 if shape[0] == 3 else 8)
+
+
+def check_net(name: str, shape: Sequence[int]) -> None:
+    """Refuse an unknown name, or an image net for what are not images."""
+    if name not in NETS:
+        raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}")
+    if name != "mlp" and len(shape) != 3:
+        raise CurateError(f"model: {name!r} needs images (C, H, W), not {tuple(shape)}; use mlp")
 
 
 def _mlp(inputs: int, classes: int) -> nn.Module:
@@ -61,7 +68,7 @@ def _small_cnn(channels: int, classes: int) -> nn.Module:
     )
 
 
-def _cnn(channels: int, classes: int, width: int = 16) -> nn.Module:
+def _cnn(channels: int, classes: int, width: int) -> nn.Module:
     return nn.Sequential(
         *_convolution(channels, width),
         *_convolution(width, 2 * width),

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from curate.errors import CurateError
+from curate.train.nets import check_net
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ def settings_for(
     ones 3 epochs; smaller images a small net and 20 epochs; features an mlp and 20 epochs.
     """
     images = len(shape) == 3
+    model = model or ("cnn" if images else "mlp")
+    check_net(model, shape)
     large = images and min(shape[1:]) >= 16
     colour = large and shape[0] == 3
     return Settings(
-        model=model or ("cnn" if images else "mlp"),
+        model=model,
         epochs=(8 if colour else 3 if large else 20) if epochs is None else epochs,
         batch_size=128 if large else 32,
         lr=0.2 if large else 0.05,

@@ -72,8 +72,9 @@ def train(
         nesterov=True,
     )
     per_epoch = len(list(shuffled(len(values), settings.batch_size, torch.Generator())))
+    steps = max(8, per_epoch * settings.epochs)  # fewer are too few to rise and fall in
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.lr, total_steps=per_epoch * settings.epochs, pct_start=0.25
+        optimizer, settings.lr, total_steps=steps, pct_start=0.25
     )
     normalise = Normaliser.of(values)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}

@@ -1,0 +1,109 @@
+"""The arguments of a selection, checked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from curate.errors import CurateError
+from curate.pruning.counts import is_count, keep_fraction
+from curate.pruning.strategies import Strategy, find_strategy
+from curate.scores.column import missing_column
+from curate.scores.score import SCORES, check_name
+
+_CHOICES = {
+    "stratify": (None, "label"),
+    "never_learned": ("keep", "drop"),
+    "unknown": ("error", "keep", "drop"),
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What :func:`curate.prune` was asked for."""
+
+    keep: int | float | Fraction | Decimal
+    by: str
+    strategy: str
+    rule: Strategy
+    options: Mapping[str, Any]
+    stratify: str | None
+    never_learned: str
+    unknown: str
+    seed: int
+
+    def share(self, total: int) -> Fraction:
+        """The exact fraction of ``total`` rows to keep."""
+        if total == 0:
+            raise CurateError("table: it has no rows; record some examples first")
+        return keep_fraction(self.keep, total)
+
+    @property
+    def purpose(self) -> str:
+        """What the hashes are for: a random draw does not share its luck with tie-breaking."""
+        return "random" if self.strategy == "random" else "ties"
+
+    def settings(self, total: int, kept: int) -> dict[str, Any]:
+        """The arguments as JSON values, and the counts."""
+        options = {
+            name: float(value) if isinstance(value, Fraction) else value
+            for name, value in self.options.items()
+        }
+        keep = int(self.keep) if is_count(self.keep) else float(self.keep)
+        return {
+            "by": self.by,
+            "strategy": self.strategy,
+            **options,
+            "keep": keep,
+            "stratify": self.stratify,
+            "never_learned": self.never_learned,
+            "unknown": self.unknown,
+            "seed": self.seed,
+            "total": total,
+            "kept": kept,
+        }
+
+
+def make_policy(
+    keep: int | float | Fraction | Decimal,
+    by: str,
+    strategy: str,
+    options: Mapping[str, Any],
+    **choices: Any,
+) -> Policy:
+    """The checked arguments.
+
+    Raises:
+        CurateError: one that cannot be used, named with its value and what it may be.
+    """
+    check_name(by)
+    rule, filled = find_strategy(strategy, options)
+    for name, allowed in _CHOICES.items():
+        if choices[name] not in allowed:
+            shown = " or ".join(repr(value) for value in allowed)
+            raise CurateError(f"{name}: {choices[name]!r} is not a choice; give {shown}")
+    seed = choices["seed"]
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise CurateError(f"seed: {seed!r} is not an integer")
+    return Policy(keep, by, strategy, rule, filled, **{**choices, "seed": int(seed)})
+
+
+def needed_columns(policy: Policy, available: Sequence[str]) -> list[str]:
+    """The columns of an example table that a selection reads.
+
+    Raises:
+        CurateError: the table has not got one of them.
+    """
+    needed = ["example_id", *SCORES[policy.by].columns]
+    if policy.never_learned == "drop":
+        needed += ["presentations", "first_learned"]
+    if policy.stratify is not None:
+        needed.append(policy.stratify)
+    for name in needed:
+        if name not in available:
+            raise missing_column(name, available)
+    optional = [
+        name for name in ("label", *SCORES[policy.by].columns_if_merged) if name in available
+    ]
+    return list(dict.fromkeys([*needed, *optional]))

@@ -1,0 +1,8 @@
+"""What a person looks at: the HTML report, its charts, and the summary for the terminal."""
+
+from curate.report.accuracy import accuracy_svg as accuracy_svg
+from curate.report.datamap import data_map_svg as data_map_svg
+from curate.report.histogram import forgetting_histogram_svg as forgetting_histogram_svg
+from curate.report.inspect import Inspection as Inspection
+from curate.report.inspect import inspect as inspect
+from curate.report.write import write_report as write_report

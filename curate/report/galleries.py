@@ -1,0 +1,136 @@
+"""Which examples to look at: the never learned, the most forgotten, the unforgettable."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.report.outcomes import Outcomes, most_forgotten, numbers
+from curate.report.text import clean, count, plural
+from curate.report.thumbnail import thumbnail
+
+_SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Card:
+    """One example of a gallery: texts are clean but not yet escaped, ``picture`` a data URI."""
+
+    example_id: str
+    label: str
+    fate: str
+    kept: bool | None
+    picture: str | None
+    pixelated: bool
+    alt: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Some examples of one fate, out of ``total``."""
+
+    title: str
+    caption: str
+    total: int
+    cards: list[Card]
+
+
+def galleries(
+    table: pa.Table,
+    found: Outcomes,
+    kept: np.ndarray | None,
+    name_of: Callable[[object], str],
+    image: Callable[[object], np.ndarray | None] | None,
+) -> list[Gallery]:
+    """The galleries that are not empty, at most 24 examples in each.
+
+    Args:
+        table: the example table.
+        found: the fates of its rows.
+        kept: bool (rows,) or None.
+        name_of: a label or None -> its class name.
+        image: example id -> uint8 picture or None.
+    """
+    forgotten = most_forgotten(found, _SHOWN)
+    groups = [
+        (
+            "Never learned",
+            "Wrong at every presentation: mislabelled, ambiguous, or beyond this model"
+            + ("; the lowest margin first." if "margin_mean" in table.column_names else "."),
+            int(found.never_learned.sum()),
+            _never_learned(table, found),
+        ),
+        (
+            "Most forgotten",
+            "Learned and lost again, over and over; the most forgetting events first.",
+            int((found.events > 0).sum()),
+            forgotten,
+        ),
+        (
+            "Unforgettable",
+            "Once learned, never forgotten: what a pruned set can spare. Drawn at random.",
+            int(found.unforgettable.sum()),
+            _some(found.unforgettable),
+        ),
+    ]
+    return [
+        Gallery(title, caption, total, _cards(table, found, kept, rows, name_of, image))
+        for title, caption, total, rows in groups
+        if total
+    ]
+
+
+def _never_learned(table: pa.Table, found: Outcomes) -> np.ndarray:
+    rows = np.flatnonzero(found.never_learned)
+    if "margin_mean" in table.column_names:
+        margins = np.asarray(pc.fill_null(table["margin_mean"], float("nan")))[rows]
+        rows = rows[np.argsort(margins, kind="stable")]
+    return rows[:_SHOWN]
+
+
+def _some(mask: np.ndarray) -> np.ndarray:
+    """A random choice of the rows in ``mask``, the same at every call, in row order."""
+    rows = np.flatnonzero(mask)
+    if len(rows) <= _SHOWN:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, _SHOWN, replace=False))
+
+
+def _cards(
+    table: pa.Table,
+    found: Outcomes,
+    kept: np.ndarray | None,
+    rows: np.ndarray,
+    name_of: Callable[[object], str],
+    image: Callable[[object], np.ndarray | None] | None,
+) -> list[Card]:
+    shown = table.take(rows)
+    ids = shown["example_id"].to_pylist()
+    labels = shown["label"].to_pylist() if "label" in table.column_names else [None] * len(ids)
+    correct = numbers(shown, "correct") if "correct" in table.column_names else None
+    cards = []
+    for position, (row, example_id, label) in enumerate(zip(rows, ids, labels, strict=True)):
+        seen, events = int(found.presentations[row]), int(found.events[row])
+        fate = "never correct" if found.never_learned[row] else f"forgotten {count(events)}×"
+        if found.unforgettable[row]:
+            fate = "never forgotten"
+        right = "" if correct is None else f"{count(int(correct[position]))} of "
+        fate += f", right {right}{count(seen)}" if right else f", seen {count(seen)}×"
+        pixels = None if image is None else image(example_id)
+        picture, pixelated = (None, False) if pixels is None else thumbnail(pixels, example_id)
+        name = name_of(label)
+        cards.append(
+            Card(
+                example_id=clean(example_id),
+                label=name,
+                fate=fate,
+                kept=None if kept is None else bool(kept[row]),
+                picture=picture,
+                pixelated=pixelated,
+                alt=f"Example {clean(example_id)}{f', {name}' if name else ''}: "
+                f"{plural(events, 'forgetting event')} in {plural(seen, 'presentation')}",
+            )
+        )
+    return cards

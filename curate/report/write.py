@@ -1,0 +1,195 @@
+"""The report: one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.report import svg
+from curate.report.accuracy import arms, draw_accuracy
+from curate.report.classes import class_rows
+from curate.report.datamap import draw_data_map, has_data_map
+from curate.report.examples import sample
+from curate.report.galleries import galleries
+from curate.report.histogram import draw_histogram
+from curate.report.outcomes import Outcomes, outcomes
+from curate.report.selected import aligned
+from curate.report.text import clean, count, percent
+from curate.table import atomic_path, metadata
+
+_WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    *,
+    table: pa.Table,
+    title: str,
+    selection: Any | None = None,
+    accuracies: pa.Table | None = None,
+    intervals: pa.Table | None = None,
+    verdicts: Sequence[str] = (),
+    image: Callable[[Any], np.ndarray | None] | None = None,
+    class_names: Sequence[str] | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write the report on a training set as one HTML file.
+
+    The file works offline: it holds its pictures, style and script, and a content security policy
+    forbids anything else. It stays under 5 MB whatever the data set, because every part has a
+    bound: charts are binned or sampled, galleries and tables show some, pictures are thumbnails,
+    texts are shortened. The same input gives the same bytes.
+
+    Args:
+        path: the file to write, whole or not at all; parent folders are made.
+        table: the example table, of one run or merged over seeds.
+        title: the heading.
+        selection: a :class:`curate.Selection` made from the same table.
+        accuracies: columns arm ('full', 'pruned', 'random', …), seed, accuracy (0..1) and, if
+            known, train_size (examples).
+        intervals: columns arm, mean, low, high (0..1).
+        verdicts: sentences; the first becomes the headline.
+        image: example id -> uint8 picture (height, width) or (height, width, 3), or None.
+        class_names: names of the labels; those in the table's metadata when None.
+        facts: short texts on the run by name: data set, model, epochs, seeds, time.
+
+    Returns:
+        The path.
+
+    Raises:
+        CurateError: a table lacks a needed column, the selection does not fit, an accuracy is not
+            within 0..1, or ``image`` returns something else than a picture.
+        OSError: the file cannot be written.
+    """
+    if len(table) == 0:
+        raise CurateError("table: it has no rows; give the table of a finished run")
+    found = outcomes(table)
+    chosen = None if selection is None else aligned(table, selection)
+    kept = None if chosen is None else np.asarray(chosen["kept"], bool)
+    names = metadata(table).get("class_names") if class_names is None else class_names
+    name_of = _namer(names)
+    compared = [] if accuracies is None else arms(accuracies, intervals)
+    rows, classes = class_rows(table, found, kept, name_of)
+    examples = sample(table, found, chosen, name_of)
+    style = svg.stylesheet() + _resource("report.css")
+    script = _resource("report.js")
+    page = _template().render(
+        title=clean(title, 160),
+        verdicts=[clean(sentence, 600) for sentence in list(verdicts)[:12]],
+        headline=_headline(found, selection, kept),
+        selected=kept is not None,
+        figures=_key_figures(found, kept),
+        facts=_entries(facts or {}),
+        arms=compared,
+        accuracy=_both(lambda width: draw_accuracy(compared, width)) if compared else None,
+        histogram=_both(lambda width: draw_histogram(found, kept, width)),
+        data_map=_both(lambda width: draw_data_map(table, kept, width))
+        if has_data_map(table)
+        else None,
+        unpresented=int((~found.presented).sum()),
+        galleries=galleries(table, found, kept, name_of, image),
+        classes=rows,
+        class_count=classes,
+        examples=examples,
+        policy=_entries({} if selection is None else selection.policy),
+        origin=_entries(_origin(table)),
+        style=style,
+        script=script,
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8"))  # not write_text: the hashes fix the line ends
+    return Path(path)
+
+
+def _template() -> "jinja2.Template":  # noqa: F821
+    import jinja2
+
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(count=count, percent=percent)
+    return environment.from_string(_resource("report.html.jinja"))
+
+
+def _resource(name: str) -> str:
+    return files("curate.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """What a content security policy calls the only style or script it admits."""
+    digest = hashlib.sha256(content.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+def _both(draw: Callable[[int], str]) -> dict[str, str]:
+    """A chart for a screen and one for a phone: scaling one would make its words too small."""
+    return {"wide": draw(_WIDE), "narrow": draw(_NARROW)}
+
+
+def _namer(names: Sequence[str] | None) -> Callable[[object], str]:
+    def name_of(label: object) -> str:
+        if label is None:
+            return ""
+        if names is not None and isinstance(label, int) and 0 <= label < len(names):
+            return clean(names[label])
+        return clean(label)
+
+    return name_of
+
+
+def _headline(found: Outcomes, selection: Any | None, kept: np.ndarray | None) -> str:
+    total = len(found.events)
+    if selection is None or kept is None:
+        return f"Training dynamics of {count(total)} examples."
+    policy = selection.policy
+    words = f"Kept {count(kept.sum())} of {count(total)} examples ({percent(kept.mean())})"
+    if "by" in policy:
+        words += f", ranked by {clean(policy['by'], 60)}"
+    if "strategy" in policy:
+        words += f", strategy {clean(policy['strategy'], 60)}"
+    return words + "."
+
+
+def _key_figures(found: Outcomes, kept: np.ndarray | None) -> list[dict[str, str]]:
+    total = len(found.events)
+    shares = [] if kept is None else [("kept", int(kept.sum()))]
+    shares += [
+        ("unforgettable", int(found.unforgettable.sum())),
+        ("forgotten at least once", int((found.events > 0).sum())),
+        ("never learned", int(found.never_learned.sum())),
+    ]
+    first = {"name": "examples", "value": count(total), "share": ""}
+    others = [
+        {"name": name, "value": count(number), "share": percent(number, total)}
+        for name, number in shares
+    ]
+    return [first, *others]
+
+
+def _entries(pairs: Mapping[str, object]) -> list[tuple[str, str]]:
+    """At most 60 names with their values, as short texts."""
+    return [
+        (
+            clean(name, 60).replace("_", " "),
+            clean(value if isinstance(value, str) else json.dumps(value, default=str), 300),
+        )
+        for name, value in list(pairs.items())[:60]
+    ]
+
+
+def _origin(table: pa.Table) -> dict[str, object]:
+    found = {key: value for key, value in metadata(table).items() if key != "class_names"}
+    recording = found.pop("recording", None)
+    if isinstance(recording, Mapping):
+        found.update({f"recording: {key}": value for key, value in recording.items()})
+    return found

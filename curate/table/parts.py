@@ -1,0 +1,82 @@
+"""A table written as a folder of Parquet files, several threads at a time."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.table.atomic import _sync
+from curate.table.schema import annotate, describe
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+
+class Parts:
+    """The open files of a table in parts; rows of a lower part come first when it is read."""
+
+    def __init__(self, writers: list["pq.ParquetWriter"]) -> None:
+        self._writers = writers
+        self.entries: dict[str, object] = {}
+        """Metadata of the table (:func:`curate.table.annotate`), which may be set last."""
+
+    def write(self, part: int, table: pa.Table) -> None:
+        """Add rows to a part; each part may be written by a thread of its own."""
+        self._writers[part].write_table(table)
+
+
+@contextmanager
+def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> Iterator[Parts]:
+    """A new folder of ``parts`` Parquet files that :func:`curate.table.read` reads as one table.
+
+    The folder takes its name, whole, when the block ends without an error. One more file, the
+    first, has no rows: it carries the metadata, which may be known last.
+
+    Raises:
+        CurateError: ``path`` exists already.
+        OSError: the disk is full or not writable.
+    """
+    target = Path(path)
+    if target.exists():
+        raise CurateError(f"path: {str(target)!r} exists already; remove it or give another name")
+    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
+    schema = describe(schema.empty_table()).schema.remove_metadata()
+    header, *files = [temporary / f"part-{part:03d}.parquet" for part in range(parts + 1)]
+    try:
+        temporary.mkdir(parents=True)
+        with ExitStack() as stack:
+            opened = Parts([stack.enter_context(_writer(file, schema)) for file in files])
+            yield opened
+        with _writer(header, annotate(schema.empty_table(), **opened.entries).schema):
+            pass
+        for file in [header, *files, temporary]:
+            _sync(file)
+        temporary.rename(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _writer(file: Path, schema: pa.Schema) -> "pq.ParquetWriter":
+    import pyarrow.parquet as pq
+
+    # Integers are ids, which mostly count up, and labels: differences pack them best. Numbers and
+    # outcomes are packed by a dictionary; what is left of them is noise to a compressor.
+    integers = [field.name for field in schema if pa.types.is_integer(field.type)]
+    text = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetWriter(
+        file,
+        schema,
+        compression={name: "zstd" if name in text else "none" for name in schema.names},
+        use_dictionary=[name for name in schema.names if name not in (*integers, *text)],
+        column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
+        write_statistics=False,
+        write_page_checksum=True,
+        max_rows_per_page=1 << 20,
+    )
