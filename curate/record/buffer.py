@@ -20,20 +20,19 @@ class Buffer:
         self._ids: list[Tensor] = []
         self._logits: list[Tensor] = []
         self._labels: list[Tensor] = []
-        self._like: tuple[torch.dtype, int] | None = None
+        self._like: tuple[object, ...] | None = None
 
-    def fits(self, logits: Tensor, size: int) -> bool:
-        """Whether (size, C) logits can join those held."""
-        like = (logits.dtype, logits.shape[1])
-        return not self.used or (self._like == like and self.used + size <= ROWS)
-
-    def append(self, ids: Tensor, logits: Tensor, labels: Tensor, size: int) -> None:
-        """Copy one batch of ``size`` that fits."""
+    def add(self, ids: Tensor, logits: Tensor, labels: Tensor, size: int) -> bool:
+        """Copy one batch of ``size``; False where it cannot join those held."""
+        like = (logits.dtype, logits.shape[1], logits.device, ids.device, labels.device)
+        if self.used and (self._like != like or self.used + size > ROWS):
+            return False
         self._ids.append(ids.clone())
         self._logits.append(logits.detach().clone())
         self._labels.append(labels.clone())
-        self._like = (logits.dtype, logits.shape[1])
+        self._like = like
         self.used += size
+        return True
 
     def take(self) -> tuple[Tensor, Tensor, Tensor]:
         """Ids (N,), logits (N, C) float32 or float64, and labels (N,), all to be overwritten.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from curate.record import host
 from curate.record.outcome import Outcome, multiclass, multilabel, sequence
 
 _PADDING = -100
@@ -43,7 +44,7 @@ def read(
         labels = labels.to(torch.int64)
         good = (labels >= 0) & (labels < logits.shape[1])
         possible = labels
-        if labels.device.type != "cpu" or not bool(good.all()):
+        if not host.may_look(good) or not bool(good.all()):
             possible = labels * good
         return Reading(multiclass(logits, possible, statistics), good, labels)
     if kind == "multilabel":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
+from curate.record import host
 from curate.record.batch import as_ids, check_mask, kind_of, on_device
 from curate.record.buffer import ROWS, Buffer
 from curate.record.history import History
@@ -126,9 +127,9 @@ class Recorder:
             if mask.ndim == 1:
                 ids = torch.where(mask, ids.to(mask.device), SKIPPED)
         if kind == "multiclass" and logits.shape[1] <= self._gathered_classes and size <= ROWS:
-            if not self._buffer.fits(logits, size):
+            if not self._buffer.add(ids, logits, labels, size):
                 self.flush()
-            self._buffer.append(ids, logits, labels, size)
+                self._buffer.add(ids, logits, labels, size)
         elif size:
             self.flush()
             tokens = mask if mask is not None and mask.ndim == 2 else None
@@ -238,8 +239,9 @@ class Recorder:
             device = self._device or (torch.device("cpu") if device.type == "mps" else device)
             self._device = device
             everything = self.track == "all"
-            self._state = State.empty(len(self), device, everything, kind == "sequence")
-            self._problems = Problems(device)
+            with torch.inference_mode(False):  # else later steps could not write to it
+                self._state = State.empty(len(self), device, everything, kind == "sequence")
+                self._problems = Problems(device)
 
     def _integer_ids(self, example_id: Any) -> Tensor:
         """(N,) int64: integer ids as they are, strings as the rows they stand for."""
@@ -263,12 +265,13 @@ class Recorder:
         device = self._state.words.device
         ids, logits, labels = (on_device(each, device) for each in (ids, logits, labels))
         reading = read(kind, logits, labels, tokens, self.track == "all")
+        ids = ids.to(torch.int64)
         rows = self._ids.rows(ids)
         known = (rows >= 0) & (rows < len(self))
         good = known & reading.good
         if reading.nothing is not None:
             good &= ~reading.nothing
-        if device.type != "cpu" or not bool(good.all()):
+        if not host.may_look(good) or not bool(good.all()):
             asked = ids != SKIPPED
             self._problems.count(ids, asked & ~known, reading.shown, asked & ~reading.good)
             rows = torch.where(good, rows, len(self))

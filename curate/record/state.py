@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from curate.record import host
 from curate.record.outcome import Outcome
 
 FORGETTING, PRESENTATIONS, FIRST, LABEL = 1, 16, 32, 48
@@ -70,7 +71,7 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome) -> None:
     """
     words, groups = state.words.index_select(0, rows), None
     try:
-        if rows.device.type != "cpu" or not _are_unique(state.words, rows):
+        if not host.may_look(rows) or not _are_unique(state.words, rows):
             groups = _Groups(rows)
             state.words.index_copy_(0, rows, words)
             words, rows, outcome = words[groups.order], groups.rows, groups.sort(outcome)
@@ -95,7 +96,7 @@ def _add_words(
         seen = seen + groups.rank
     added = _transition(correct, outcome.label, last, last_label, seen, unlearned)
     full = seen >= MOST
-    if rows.device.type != "cpu" or bool(full.any()):
+    if not host.may_look(full) or bool(full.any()):
         ignored = len(state.words) - 1
         state.overflow += (full & (rows < ignored)).sum()
         rows = rows.masked_fill(full, ignored)
@@ -111,7 +112,7 @@ def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def run(*tensors: Tensor) -> Any:
-        if tensors[0].device.type != "cpu":
+        if not host.may_look(tensors[0]):
             return function(*tensors)
         result = function(*(each.numpy() for each in tensors))
         if isinstance(result, tuple):
@@ -173,7 +174,7 @@ def _summands(outcome: Outcome) -> Tensor:
     added = torch.stack([*columns, loss, margin]).t()
     added = added.to(torch.float64, memory_format=torch.contiguous_format, copy=True)
     added[:, 3].square_()
-    if finite.device.type != "cpu" or not bool(finite.all()):
+    if not host.may_look(finite) or not bool(finite.all()):
         bad = ~finite
         added.masked_fill_(bad.unsqueeze(1), 0.0)
         added[:, 5] = outcome.correct + bad * NON_FINITE
@@ -195,7 +196,7 @@ class _Groups:
     """Presentations sorted by row, in order within a row."""
 
     def __init__(self, rows: Tensor) -> None:
-        if rows.device.type == "cpu":
+        if host.may_look(rows):
             # unique keys make numpy's fast, unstable sort a stable one, three times as fast
             shift = max(1, len(rows) - 1).bit_length()
             keys = np.sort(rows.numpy() << shift | np.arange(len(rows)))

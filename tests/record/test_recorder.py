@@ -52,6 +52,48 @@ def test_equals_the_slow_reference(seed, n, sizes, ties, history):
     assert_matches(recorder.table(), reference)
 
 
+def test_a_gpu_s_branchless_path_equals_the_slow_reference(monkeypatch):
+    """What must not look at values, as on a GPU, run on the CPU."""
+    batches = []
+    for seed in range(6):
+        found = list(random_batches(seed % 2, 30, 8, 24, ties=seed % 3 == 0))
+        found[3][1][5, 1] = float("nan")
+        batches += found
+    labels = torch.arange(30) % CLASSES
+    batches = [(ids, logits, labels[ids]) for ids, logits, _ in batches]
+    monkeypatch.setattr("curate.record.host.may_look", lambda values: False)
+    recorder, reference = record(batches, 30, history=True)
+    assert_matches(recorder.table(), reference)
+    recorder.update([3, 77], torch.zeros(2, CLASSES), torch.tensor([9, 0]))
+    with pytest.raises(curate.CurateError, match="example_id: 1 presentations.*77"):
+        recorder.end_epoch()
+    recorder.update([3, 4], torch.zeros(2, CLASSES), torch.tensor([9, 0]))
+    with pytest.raises(curate.CurateError, match="labels: 1 presentations.*9"):
+        recorder.end_epoch()
+    before = {row["example_id"]: row["presentations"] for row in recorder.table().to_pylist()}
+    assert before[4] == len(reference.outcomes[4]) + 1
+    assert before[3] == len(reference.outcomes[3])
+
+
+def test_updates_inside_and_outside_inference_mode_mix():
+    recorder = curate.Recorder(3)
+    batch = (torch.arange(3), torch.eye(3), torch.arange(3))
+    with torch.inference_mode():
+        recorder.update(*batch)
+        recorder.flush()
+    recorder.update(*batch)
+    assert recorder.table()["correct"].to_pylist() == [2, 2, 2]
+
+
+def test_batches_of_different_types_and_widths_mix():
+    recorder, reference = curate.Recorder(4), Reference()
+    for dtype, classes in ((torch.float32, 3), (torch.bfloat16, 3), (torch.float32, 5)):
+        logits = torch.eye(4, classes).to(dtype)
+        recorder.update(torch.arange(4, dtype=torch.int32), logits, torch.zeros(4).long())
+        reference.update(range(4), logits, [0] * 4)
+    assert_matches(recorder.table(), reference, 1e-6, 1e-6)
+
+
 def test_chunks_of_the_buffer_do_not_show(monkeypatch):
     batches = list(random_batches(0, 50, 60, 16))
     whole = record(batches, 50)[0].table()

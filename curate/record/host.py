@@ -1,0 +1,12 @@
+"""Where a value may be looked at while training runs."""
+
+from torch import Tensor
+
+
+def may_look(values: Tensor) -> bool:
+    """Whether reading ``values`` costs nothing; reading from a GPU would wait for it.
+
+    Where this is False, code must do without branches that depend on values. The tests make it
+    False on the CPU, so that what runs on a GPU is tested without one.
+    """
+    return values.device.type == "cpu"
