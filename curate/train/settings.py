@@ -56,7 +56,7 @@ def settings_for(
     """Defaults for examples of this shape; what is given wins.
 
     Colour images of 16 pixels and more get the residual net, 8 epochs and augmentation; grey
-    ones 3 epochs; smaller images a small net and 20 epochs; features an mlp and 20 epochs.
+    ones 3 epochs; smaller images a small net and 15 epochs; features an mlp and 15 epochs.
     """
     images = len(shape) == 3
     model = model or ("cnn" if images else "mlp")
@@ -65,7 +65,7 @@ def settings_for(
     colour = large and shape[0] == 3
     return Settings(
         model=model,
-        epochs=(8 if colour else 3 if large else 20) if epochs is None else epochs,
+        epochs=(8 if colour else 3 if large else 15) if epochs is None else epochs,
         batch_size=128 if large else 32,
         lr=0.2 if large else 0.05,
         weight_decay=5e-4,
