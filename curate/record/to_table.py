@@ -17,7 +17,7 @@ from curate.record.state import (
     SUMS,
     State,
 )
-from curate.table import annotate, describe
+from curate.table import COLUMNS, annotate, describe
 
 
 def to_table(
@@ -41,31 +41,9 @@ def to_table(
         columns.update(_statistics(state.sums, presentations))
     if history is not None:
         columns.update(_history(history))
-    order = [name for name in _ORDER if name in columns]
+    order = [name for name in COLUMNS if name in columns]
     table = describe(pa.table({name: columns[name] for name in order}))
     return annotate(table, recording=options)
-
-
-_ORDER = (
-    "example_id",
-    "label",
-    "presentations",
-    "correct",
-    "forgetting_events",
-    "learning_events",
-    "first_learned",
-    "non_finite",
-    "last_loss",
-    "loss_mean",
-    "margin_last",
-    "margin_mean",
-    "confidence_mean",
-    "confidence_std",
-    "el2n_mean",
-    "tokens_correct_mean",
-    "history",
-    "epoch_ends",
-)
 
 
 def _field(words: np.ndarray, shift: int, most: int = MOST) -> np.ndarray:
