@@ -2,11 +2,15 @@
 
 import base64
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from curate.errors import CurateError
 from curate.report.text import clean
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 96
 """The longest side of a thumbnail in pixels."""
@@ -45,7 +49,7 @@ def thumbnail(pixels: np.ndarray, example_id: object) -> tuple[str, bool]:
     return _encode(picture, tiny), tiny
 
 
-def _encode(picture: "Image.Image", tiny: bool) -> str:  # noqa: F821
+def _encode(picture: "Image.Image", tiny: bool) -> str:
     buffer = BytesIO()
     if tiny:
         picture.save(buffer, "PNG", optimize=True)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from curate.report.outcomes import Outcomes, outcomes
 from curate.report.selected import aligned
 from curate.report.text import clean, count, percent
 from curate.table import atomic_path, metadata
+
+if TYPE_CHECKING:
+    import jinja2
 
 _WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
 
@@ -111,7 +114,7 @@ def write_report(
     return Path(path)
 
 
-def _template() -> "jinja2.Template":  # noqa: F821
+def _template() -> "jinja2.Template":
     import jinja2
 
     environment = jinja2.Environment(
