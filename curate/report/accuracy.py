@@ -1,5 +1,6 @@
 """Accuracy of the models trained on the full, the pruned and the randomly pruned set."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,9 @@ def draw_accuracy(found: list[Arm], width: int) -> str:
 
     marks = svg.ticks(low, high, 4 if narrow else 6)
     floor = height - bottom
-    digits = max(0, min(4, round(-np.log10(marks[1] - marks[0])) - 2)) if len(marks) > 1 else 1
+    digits = 1
+    if len(marks) > 1:  # as many as a step has: 0.5 points apart need one
+        digits = max(0, math.ceil(-math.log10(marks[1] - marks[0]) - 1e-9) - 2)
     parts = []
     for mark in marks:
         x = place(mark)

@@ -149,7 +149,7 @@ def _points(value: float) -> str:
 
 def _as_good(found: Difference, margin: float, sizes: str) -> str:
     gap = f"difference {_points(found.mean)} points"
-    within = f"within {100 * margin:g} points"
+    within = f"within {100 * margin:g} point{'' if margin == 0.01 else 's'}"
     if found.lower is None or found.wide_lower is None:
         return (
             f"With one seed nothing is shown of the pruned set ({sizes}): {gap}; run several seeds."

@@ -234,3 +234,13 @@ def test_charts_are_pictures_of_their_own():
         assert ElementTree.fromstring(drawing).tag.endswith("svg")
         assert "prefers-color-scheme" in drawing
         assert not re.search(r"(href|src)=", drawing)
+
+
+@pytest.mark.parametrize("spread", [0.0005, 0.002, 0.005, 0.01, 0.03, 0.1, 0.4])
+def test_no_two_marks_of_an_axis_read_alike(spread):
+    rows = [{"arm": "full", "seed": i, "accuracy": 0.55 + i * spread} for i in range(2)]
+    drawing = curate.report.accuracy_svg(pa.Table.from_pylist(rows), None)
+    labels = re.findall(r">([\d.]+%)</text>", drawing)
+    axis = [label for label in labels if "." not in label or len(label.split(".")[1]) < 4]
+    assert len(axis) >= 3
+    assert len(set(axis)) == len(axis)
