@@ -1,6 +1,7 @@
 """``curate run``: record, prune, export, prove it, report."""
 
 import json
+import platform
 import re
 import time
 from collections.abc import Callable
@@ -198,6 +199,10 @@ def _summary(
     comparison: "Comparison",
     seconds: float,
 ) -> dict[str, Any]:
+    import torch
+
+    from curate.table import library_version
+
     policy = selection.policy
     trained = settings.to_dict()
     facts = {
@@ -221,6 +226,11 @@ def _summary(
         "intervals": comparison.intervals.to_pylist(),
         "verdicts": comparison.verdicts,
         "seconds": seconds,
+        "versions": {
+            "curate": library_version(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
     }
 
 

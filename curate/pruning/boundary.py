@@ -173,25 +173,25 @@ def _window(rank: int, inside: int, spread: float) -> tuple[int, int]:
 
 
 def _narrow(interval: _Interval, counted: Histogram, rank: int) -> _Interval:
-    """The bucket that the rank lies in, or the one number in it if all are whole numbers."""
+    """The bucket that the rank lies in, or the one score that it can hold."""
     from_top = interval.above + np.cumsum(counted.counts[::-1])
     i = int(np.searchsorted(from_top, rank))
     bucket = len(from_top) - 1 - i
     inside = int(counted.counts[bucket])
     low = interval.low + (bucket << counted.shift)
     high = min(interval.high, low + (1 << counted.shift) - 1)
-    only = _only_number(_value(low), _value(high)) if counted.whole else None
+    only = _only_value(_value(low), _value(high), counted.whole)
     if only is not None:
         low = high = int(_keys(np.array([only]))[0])
     return _Interval(low, high, int(from_top[i]) - inside, inside)
 
 
-def _only_number(low: float, high: float) -> float | None:
-    """The whole number or infinity between two values, if there is one only."""
-    if low == math.inf:  # whose bucket has nothing else but NaN
-        return low
-    if high == -math.inf:
-        return high
+def _only_value(low: float, high: float, whole: bool) -> float | None:
+    """The one score that can be between two values, if there is only one."""
+    if low == math.inf or high == -math.inf:  # beyond an infinity there is nothing but NaN
+        return low if low == math.inf else high
+    if not whole:
+        return None
     first = math.ceil(low) if math.isfinite(low) else -math.inf
     last = math.floor(high) if math.isfinite(high) else math.inf
     return float(first) if first == last else None

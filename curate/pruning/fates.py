@@ -48,7 +48,7 @@ def selection_rows(
         "example_id": ids,
         "kept": bits.to_arrow(is_kept(fates)),
         "score": pa.array(scores, mask=unknown if unknown.any() else None),
-        "reason": pa.DictionaryArray.from_arrays(pa.array(fates), pa.array(words)),
+        "reason": pa.DictionaryArray.from_arrays(pa.array(fates), pa.array(words), safe=False),
     }
     fields = [
         pa.field(name, column.type, nullable=name == "score") for name, column in columns.items()

@@ -1,10 +1,12 @@
 """The arguments of a selection, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.counts import is_count, keep_fraction
@@ -89,12 +91,13 @@ def make_policy(
     return Policy(keep, by, strategy, rule, filled, **{**choices, "seed": int(seed)})
 
 
-def needed_columns(policy: Policy, available: Sequence[str]) -> list[str]:
+def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
     """The columns of an example table that a selection reads.
 
     Raises:
-        CurateError: the table has not got one of them.
+        CurateError: the table has not got one of them, or its labels are no integers.
     """
+    available = schema.names
     needed = ["example_id", *SCORES[policy.by].columns]
     if policy.never_learned == "drop":
         needed += ["presentations", "first_learned"]
@@ -103,6 +106,11 @@ def needed_columns(policy: Policy, available: Sequence[str]) -> list[str]:
     for name in needed:
         if name not in available:
             raise missing_column(name, available)
+    if "label" in available and not pa.types.is_integer(schema.field("label").type):
+        raise CurateError(
+            f"table: its column 'label' is of type {schema.field('label').type}; labels are class "
+            "indices, int64, so cast or encode them"
+        )
     optional = [
         name for name in ("label", *SCORES[policy.by].columns_if_merged) if name in available
     ]

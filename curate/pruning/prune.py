@@ -105,21 +105,21 @@ def prune(
 
 def _load(table: pa.Table | str | os.PathLike[str], policy: Policy) -> pa.Table:
     if isinstance(table, pa.Table):
-        needed_columns(policy, table.column_names)
+        needed_columns(policy, table.schema)
         return table
     if not isinstance(table, str | os.PathLike):
         raise CurateError(
             f"table: a {type(table).__name__}; give a pyarrow.Table or the path of one"
         )
-    return tables.read(table, needed_columns(policy, open_pieces(table).schema.names))
+    return tables.read(table, needed_columns(policy, open_pieces(table).schema))
 
 
 def _check_unique(ids: pa.ChunkedArray) -> None:
-    if pa.types.is_integer(ids.type) and not ids.null_count:
-        numbers = ids.to_numpy()
-        if (numbers[1:] > numbers[:-1]).all():  # in order: the usual case, and cheap to see
-            return
-    if pc.count_distinct(ids).as_py() == len(ids):
+    keys = ids.to_numpy() if pa.types.is_integer(ids.type) and not ids.null_count else hash_ids(ids)
+    if (keys[1:] > keys[:-1]).all():  # in order: the usual case, and cheap to see
+        return
+    keys = np.sort(keys)
+    if (keys[1:] != keys[:-1]).all() or pc.count_distinct(ids).as_py() == len(ids):
         return
     counts = pc.value_counts(ids)
     repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()

@@ -18,7 +18,8 @@ from curate.scores.score import score
 from curate.table.pieces import Pieces
 from curate.table.spill import Spill
 
-_PARTS = 32  # at most; each is gone through, and written, by one thread
+_PART = 1 << 22  # rows that one thread goes through, and writes to one file
+_MOST_PARTS = 500
 
 
 class Rows(NamedTuple):
@@ -41,8 +42,8 @@ class Stream:
     def __init__(self, pieces: Pieces, policy: Policy, spill: Spill) -> None:
         self.policy, self.schema = policy, pieces.schema
         self.total = sum(pieces.rows)
-        self.columns = needed_columns(policy, pieces.schema.names)
-        self.parts = _split(pieces.rows, _PARTS)
+        self.columns = needed_columns(policy, pieces.schema)
+        self.parts = _split(pieces.rows, min(_MOST_PARTS, -(-self.total // _PART)))
         self._pieces, self._spill = pieces, spill
         fields = [pieces.schema.field("example_id"), ("score", pa.float64()), ("fate", pa.int8())]
         if "label" in self.columns:

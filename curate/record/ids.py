@@ -23,7 +23,6 @@ class Ids:
     """The recorder's examples, in table order, and how to find their rows.
 
     Attributes:
-        array: (n,) int64 or string, as the table's ``example_id`` column shows them.
         digest: sha256 of the ids, to tell whether a checkpoint belongs to them.
         unknown_string: the last string id that was looked up and not found.
     """
@@ -32,25 +31,38 @@ class Ids:
         self.unknown_string: str | None = None
         self._row_of: dict[str, int] | None = None
         self._sorted: tuple[Tensor, Tensor] | None = None
+        self._array: pa.Array | None = None
         if isinstance(n_or_ids, int) and not isinstance(n_or_ids, bool):
             if n_or_ids < 1:
                 raise CurateError(f"n_or_ids: {n_or_ids} examples; give at least 1")
-            self.array = pa.array(np.arange(n_or_ids, dtype=np.int64))
+            self._count = n_or_ids
         else:
-            self.array = _as_array(n_or_ids)
-            if pa.types.is_string(self.array.type):
-                self._row_of = {name: row for row, name in enumerate(self.array.to_pylist())}
-            elif not _counts_up(self.array):
-                values = torch.from_numpy(self.array.to_numpy().copy())
-                ordered, order = values.sort()
+            array = _as_array(n_or_ids)
+            self._count = len(array)
+            if pa.types.is_string(array.type):
+                self._row_of = {name: row for row, name in enumerate(array.to_pylist())}
+                self._array = array
+            elif not _counts_up(array):
+                ordered, order = torch.from_numpy(array.to_numpy().copy()).sort()
                 self._sorted = (ordered, order)
-        digest = hashlib.sha256(str(self.array.type).encode())
-        for buffer in self.array.buffers()[1:]:
-            digest.update(buffer)
-        self.digest = digest.hexdigest()
+                self._array = array
+        self.digest = self._digest()
 
     def __len__(self) -> int:
-        return len(self.array)
+        return self._count
+
+    @property
+    def array(self) -> pa.Array:
+        """(n,) int64 or string, as the table's ``example_id`` column; 0..n-1 is made when asked."""
+        return pa.array(np.arange(self._count)) if self._array is None else self._array
+
+    def _digest(self) -> str:
+        if self._array is None:
+            return hashlib.sha256(f"0..{self._count - 1}".encode()).hexdigest()
+        digest = hashlib.sha256(str(self._array.type).encode())
+        for buffer in self._array.buffers()[1:]:
+            digest.update(buffer)
+        return digest.hexdigest()
 
     @property
     def are_strings(self) -> bool:
@@ -97,7 +109,7 @@ def _as_array(ids: Any) -> pa.Array:
     if len(counts) != len(array):
         repeated = next(c for c in counts if c["counts"].as_py() > 1)["values"].as_py()
         raise CurateError(f"n_or_ids: the id {repeated!r} occurs more than once; ids are unique")
-    if pa.types.is_int64(array.type) and SKIPPED in (array.to_numpy().min(),):
+    if pa.types.is_int64(array.type) and int(array.to_numpy().min()) == SKIPPED:
         raise CurateError(f"n_or_ids: the id {SKIPPED} is reserved; use another")
     return array
 

@@ -249,8 +249,8 @@ class Recorder:
         if isinstance(ids, list) != self._ids.are_strings:
             given = "strings" if isinstance(ids, list) else "integers"
             raise CurateError(
-                f"example_id: {given}, but this Recorder was made for ids of type "
-                f"{self._ids.array.type}; give the same kind"
+                f"example_id: {given}, but this Recorder was made for ids of the other kind; give "
+                "those of its data set"
             )
         if isinstance(ids, list):
             return self._ids.rows_of_strings(ids)

@@ -9,6 +9,7 @@ from curate.table.schema import COLUMNS as COLUMNS
 from curate.table.schema import SCHEMA_VERSION as SCHEMA_VERSION
 from curate.table.schema import annotate as annotate
 from curate.table.schema import describe as describe
+from curate.table.schema import library_version as library_version
 from curate.table.schema import metadata as metadata
 from curate.table.write import open_writer as open_writer
 from curate.table.write import write as write

@@ -28,8 +28,11 @@ class Spill:
             yield writer
 
     def read(self, part: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The batches of a part as they were written, with some of their columns."""
-        with pa.OSFile(str(self._file(part))) as file:
+        """The batches of a part as they were written, with some of their columns.
+
+        They are views of the file, mapped into memory while the part is gone through.
+        """
+        with pa.memory_map(str(self._file(part))) as file:
             names = pa.ipc.open_file(file).schema.names
             fields = [names.index(name) for name in columns]
             options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -435,3 +437,16 @@ def test_save_writes_what_table_shows(tmp_path):
     back = curate.read(tmp_path / "deep" / "examples.parquet")
     assert back.equals(recorder.table())
     assert back.schema.field("margin_mean").metadata[b"description"].startswith(b"AUM")
+
+
+def test_the_state_of_many_examples_is_eight_bytes_each_and_little_else():
+    code = (
+        "import curate, resource, torch; "
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024; "
+        "few = curate.Recorder(8, track='forgetting'); "
+        "batch = (torch.arange(8), torch.eye(8), torch.arange(8)); few.update(*batch); few.table();"
+        "before = peak(); n = 50_000_000; many = curate.Recorder(n, track='forgetting'); "
+        "many.update(*batch); many.end_epoch(); print((peak() - before) / n)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 8.5
