@@ -7,50 +7,34 @@ turns, and the figures are medians. Peers that are not installed are left out, a
 """
 
 import argparse
-import json
-import pickle
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measure import medians
+from peers import (
+    BATCH,
+    CLASSES,
+    Epoch,
+    aum_package,
+    cartography_log,
+    coreset_tensors,
+    json_lines,
+    paper_dict,
+    traintools_package,
+)
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch import nn
 
 import curate
-
-CLASSES, BATCH = 10, 512
-
-
-class Epoch:
-    """One epoch of ids, logits and labels, batch by batch, as a training loop would see them."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        generator = torch.Generator().manual_seed(0)
-        labels = torch.randint(0, CLASSES, (n,), generator=generator)
-        logits = torch.randn(n, CLASSES, generator=generator)
-        ids = torch.randperm(n, generator=generator)
-        self.batches = [(i, logits[i].clone(), labels[i].clone()) for i in ids.split(BATCH)]
-
-
-def medians(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, taking turns after one warm-up each."""
-    seconds = defaultdict(list)
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def floor(epoch: Epoch) -> None:
@@ -64,54 +48,12 @@ def ours(epoch: Epoch, recorder: curate.Recorder) -> None:
     recorder.flush()
 
 
-def ours_saved(epoch: Epoch, recorder: curate.Recorder, folder: Path) -> None:
+def ours_saved(
+    epoch: Epoch, recorder: curate.Recorder, folder: Path, columns: list[str] | None = None
+) -> None:
     ours(epoch, recorder)
-    recorder.save(folder / "examples.parquet")
-
-
-def paper_dict(epoch: Epoch, state: dict, folder: Path) -> None:
-    """What the paper describes, as plainly as it is usually written: lists in a dict."""
-    for ids, logits, labels in epoch.batches:
-        losses = nn.functional.cross_entropy(logits, labels, reduction="none")
-        correct = logits.argmax(1) == labels
-        for j, example in enumerate(ids.tolist()):
-            ranked = logits[j].sort().values
-            other = ranked[-2] if correct[j] else ranked[-1]
-            entry = state.setdefault(example, ([], [], []))
-            entry[0].append(losses[j].item())
-            entry[1].append(correct[j].item())
-            entry[2].append(logits[j, labels[j]].item() - other.item())
-    with open(folder / "stats.pkl", "wb") as file:
-        pickle.dump(state, file)
-
-
-def aum_package(epoch: Epoch, calculator: object) -> None:
-    for ids, logits, labels in epoch.batches:
-        calculator.update(logits, labels, ids.tolist())  # type: ignore[attr-defined]
-    calculator.finalize()  # type: ignore[attr-defined]
-
-
-def cartography_log(epoch: Epoch, folder: Path) -> None:
-    """Logits and labels of the epoch as JSON lines, as data-map tools log them."""
-    with open(folder / "dynamics.jsonl", "w") as file:
-        for ids, logits, labels in epoch.batches:
-            rows = zip(ids.tolist(), logits.tolist(), labels.tolist(), strict=True)
-            for example, row, label in rows:
-                file.write(json.dumps({"guid": example, "logits": row, "gold": label}) + "\n")
-
-
-def coreset_tensors(epoch: Epoch, events: torch.Tensor, last: torch.Tensor) -> None:
-    """Two float tensors indexed by the sampler's list of ids, as coreset libraries do."""
-    for ids, logits, labels in epoch.lists:  # type: ignore[attr-defined]
-        predicted = logits.max(1).indices
-        now = (predicted == labels).clone().detach().type(torch.float32)
-        events[torch.tensor(ids)[(last[ids] - now) > 0.01]] += 1.0
-        last[ids] = now
-
-
-def traintools_package(epoch: Epoch, tracker: object) -> None:
-    for step, (ids, logits, labels) in enumerate(epoch.batches):
-        tracker.update(ids, logits, labels, step=step)  # type: ignore[attr-defined]
+    table = recorder.table()
+    curate.write(table.select(columns) if columns else table, folder / "examples.parquet")
 
 
 def against_the_floor(n: int, repeats: int) -> Table:
@@ -153,9 +95,9 @@ def against_peers(n: int, repeats: int, folder: Path) -> tuple[Table, list[str]]
         figures = (f"{seconds['peer']:.3f}", f"{seconds['own']:.4f}", f"{ratio:.0f}x")
         table.add_row(name, f"{size:,}", *figures, goal)
 
-    def saving(epoch: Epoch, **options: object) -> Callable:
-        recorder = curate.Recorder(epoch.n, **options)  # type: ignore[arg-type]
-        return lambda: ours_saved(epoch, recorder, folder)
+    def saving(epoch: Epoch, track: str = "all", columns: list[str] | None = None) -> Callable:
+        recorder = curate.Recorder(epoch.n, track=track)  # type: ignore[arg-type]
+        return lambda: ours_saved(epoch, recorder, folder, columns)
 
     epoch = Epoch(n)
     # every run starts from nothing, as the peers' lists would otherwise grow with the repeats
@@ -173,12 +115,20 @@ def against_peers(n: int, repeats: int, folder: Path) -> tuple[Table, list[str]]
         lambda: paper_dict(epoch, {}, folder),
         saving(epoch),
     )
+    data_map = ["example_id", "label", "correct", "confidence_mean", "confidence_std"]
     row(
-        "data-map JSON lines",
+        "JSON lines, plainest, for a data map",
+        "",
+        n,
+        lambda: json_lines(epoch, folder),
+        saving(epoch, columns=data_map),
+    )
+    row(
+        "as dataset-cartography logs",
         ">= 40x",
         n,
         lambda: cartography_log(epoch, folder),
-        saving(epoch),
+        saving(epoch, columns=data_map),
     )
     try:
         from aum import AUMCalculator
@@ -188,7 +138,7 @@ def against_peers(n: int, repeats: int, folder: Path) -> tuple[Table, list[str]]
             ">= 30x",
             n,
             lambda: aum_package(epoch, AUMCalculator(str(folder))),
-            saving(epoch),
+            saving(epoch, columns=["example_id", "presentations", "margin_mean"]),
         )
     except ImportError:
         missing.append("aum")
@@ -205,7 +155,7 @@ def against_peers(n: int, repeats: int, folder: Path) -> tuple[Table, list[str]]
     try:
         from traintools import ExampleDynamicsTracker
 
-        few = Epoch(n // 50)
+        few = Epoch(n // 10)
         everything = curate.Recorder(few.n)
         row(
             "traintools package (no write)",
@@ -303,7 +253,9 @@ def main() -> None:
                 tables.append(share_of_a_step(steps))
             else:
                 tables.append(import_time(1 if quick else 9))
-    console.print(f"torch {torch.__version__}, {torch.__config__.show().count('AVX512')} x AVX512")
+    console.print(
+        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, 1 thread"
+    )
     console.print(*tables)
     if missing:
         console.print(f"left out, not installed: {', '.join(missing)}")

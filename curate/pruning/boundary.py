@@ -25,8 +25,8 @@ class Ranked(NamedTuple):
     hashes: Callable[[np.ndarray], np.ndarray]  # row numbers -> uint64
 
 
-Scan = Callable[[Callable[[Iterator[Ranked]], Any], bool], list[Any]]
-"""(visit, whether hashes are asked for) -> what ``visit`` returns for each part of the rows."""
+Scan = Callable[[Callable[[Iterator[Ranked]], Any]], list[Any]]
+"""visit -> what ``visit`` returns for each part of the rows."""
 
 
 class Boundary(NamedTuple):
@@ -108,16 +108,16 @@ def find_boundary(rank: int, counted: Histogram, scan: Scan) -> Boundary:
     Args:
         rank: 1 for the first row, at most the number of rows counted.
         counted: all rows, counted over the whole range.
-        scan: goes through all rows; called two times in the usual case.
+        scan: goes through all rows; called once or twice in the usual case.
     """
     interval = _narrow(_Interval(0, _LAST, 0, int(counted.counts.sum())), counted, rank)
     while interval.inside > _MOST_COLLECTED and interval.low < interval.high:
-        parts = scan(partial(_count, low=interval.low, high=interval.high), False)
+        parts = scan(partial(_count, low=interval.low, high=interval.high))
         interval = _narrow(interval, parts[0].merge(parts[1:]), rank)
     low, high = _value(interval.low), _value(interval.high)
     for spread in (6.0, 600.0, 1e30):
         least, most = _window(rank - interval.above, interval.inside, spread)
-        found = scan(partial(_collect, low=low, high=high, least=least, most=most), True)
+        found = scan(partial(_collect, low=low, high=high, least=least, most=most))
         place = rank - interval.above - sum(part[0] for part in found) - 1
         priority = np.concatenate([part[1] for part in found])
         hashes = np.concatenate([part[2] for part in found])

@@ -1,7 +1,7 @@
 """Pruning of tables that do not fit in memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -32,7 +32,6 @@ from curate.pruning.stream import Rows, Stream
 from curate.pruning.window import cut_count
 from curate.table.parts import Parts, open_parts
 from curate.table.pieces import open_pieces
-from curate.table.spill import open_spill
 
 STREAMED = ("hardest", "easiest", "random", "window")
 """Strategies that cut a ranking, and so need not see all rows at once."""
@@ -54,10 +53,9 @@ def prune_file(
 ) -> dict[str, Any]:
     """Prune a table larger than memory and write the selection.
 
-    The selection is that of :func:`curate.prune`, example for example. The table is read once, by
-    as many threads as there are processors; 25 bytes a row (or a little more than its id, if that
-    is a string) lie in a temporary folder beside ``out`` meanwhile. Memory does not grow with the
-    table.
+    The selection is that of :func:`curate.prune`, example for example. The table is read three
+    times, by as many threads as there are processors: to count the scores, to find the cut, and to
+    write. Memory does not grow with the table.
 
     Args:
         path: an example table: a Parquet file, or a folder of them.
@@ -88,19 +86,21 @@ def prune_file(
     keep_freed_memory()
     pieces = open_pieces(path)
     (group,) = everyone(sum(pieces.rows), policy.share(sum(pieces.rows)))
-    with open_spill(out) as spill:
-        stream = Stream(pieces, policy, spill)
-        census = _take_census(stream)
-        left = group.keep - census.forced
-        check_enough(group, left, census.open, policy)
-        cut = 0
-        if policy.rule.cut is not None:
-            cut = cut_count(policy.rule.cut, policy.options[policy.rule.cut], census.open, left)
-        start, end = (
-            find_boundary(rank, census.histogram, stream.scan) if rank else None
-            for rank in (cut, cut + left)
-        )
-        return _write(stream, out, start, end, policy.settings(stream.total, group.keep))
+    stream = Stream(pieces, policy)
+    census = _take_census(stream)
+    left = group.keep - census.forced
+    check_enough(group, left, census.open, policy)
+    cut = 0
+    if policy.rule.cut is not None:
+        cut = cut_count(policy.rule.cut, policy.options[policy.rule.cut], census.open, left)
+
+    def scan(visit: Callable[[Iterator[Ranked]], Any]) -> list[Any]:
+        return stream.unlabelled(lambda _, rows: visit(some.ranked for some in rows))
+
+    start, end = (
+        find_boundary(rank, census.histogram, scan) if rank else None for rank in (cut, cut + left)
+    )
+    return _write(stream, out, start, end, policy.settings(stream.total, group.keep))
 
 
 class _Census(NamedTuple):
@@ -119,7 +119,7 @@ def _take_census(stream: Stream) -> _Census:
             histogram.add_all(some.ranked.priority)
         return fates, histogram
 
-    parts = stream.first(visit)
+    parts = stream.unlabelled(visit)
     fates = np.sum([part[0] for part in parts], axis=0)
     policy, unknown = stream.policy, int(fates[REMOVED_UNKNOWN])
     if policy.unknown == "error" and unknown:
@@ -140,7 +140,7 @@ def _write(
     origin = tables.metadata(stream.schema)
     with open_parts(out, _schema(stream, words), len(stream.parts)) as opened:
         visit = partial(_write_part, opened, words, start, end)
-        for part_every, part_kept in stream.again(visit):
+        for part_every, part_kept in stream.rows(visit):
             every.merge(part_every)
             kept.merge(part_kept)
         sums = {"table_checksum": every.hexdigest(), "kept_checksum": kept.hexdigest()}

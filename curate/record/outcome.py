@@ -12,10 +12,10 @@ from curate.record import host
 class Outcome(NamedTuple):
     """Outcomes of N presentations, all tensors (N,) on the device of the logits.
 
-        ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not
-        finite is never correct. ``label``: int64, label + 1, or 0 where there is none to keep (no
-    single label, or one above 65,534). The rest is float, None where only correctness was asked
-    for, and anything where not finite.
+    ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not finite
+    is never correct. ``label``: int64, label + 1, or 0 where there is none to keep (no single
+    label, or one above 65,534). The rest is float, None where only correctness was asked for, and
+    anything where not finite.
     """
 
     correct: Tensor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.table.atomic import _sync
+from curate.table.atomic import sync
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> I
         with _writer(header, annotate(schema.empty_table(), **opened.entries).schema):
             pass
         for file in [header, *files, temporary]:
-            _sync(file)
+            sync(file)
         temporary.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
