@@ -18,6 +18,7 @@ from curate.errors import CurateError
 from curate.record import Recorder
 from curate.table import annotate, metadata, read, write
 from curate.train.settings import Settings
+from curate.train.threads import threads_for
 from curate.train.train import predict, train
 
 
@@ -101,17 +102,18 @@ def run_arm(
         values, labels = values[torch.from_numpy(rows)], labels[torch.from_numpy(rows)]
         ids = ids[rows] if isinstance(ids, np.ndarray) else [ids[i] for i in rows.tolist()]
     start = time.perf_counter()
-    trained = train(
-        values,
-        labels,
-        _classes(train_set),
-        settings,
-        seed,
-        ids=torch.as_tensor(ids) if isinstance(ids, np.ndarray) else ids,
-        recorder=recorder,
-        checkpoint=None if place is None else place.checkpoint(key),
-        on_epoch=on_epoch,
-    )
+    with threads_for(settings.batch_size, values[0].numel()):
+        trained = train(
+            values,
+            labels,
+            _classes(train_set),
+            settings,
+            seed,
+            ids=torch.as_tensor(ids) if isinstance(ids, np.ndarray) else ids,
+            recorder=recorder,
+            checkpoint=None if place is None else place.checkpoint(key),
+            on_epoch=on_epoch,
+        )
     seconds = time.perf_counter() - start
     test_values, test_labels = test_set.arrays()
     right = (predict(trained, test_values) == test_labels).numpy()
