@@ -173,10 +173,10 @@ def _as_good(found: Difference, margin: float, sizes: str) -> str:
 
 def _better(found: Difference) -> str:
     gap = f"difference {_points(found.mean)} points"
-    if found.lower is None or found.low is None or found.high is None:
+    if found.low is None or found.high is None:
         return f"With one seed nothing is shown against random pruning: {gap}."
     interval = f"{gap}, 95 % interval {_points(found.low)} to {_points(found.high)}"
-    if found.lower > 0:
+    if found.low > 0:
         return f"It is better than a random set of the same size: {interval}."
     if found.high < 0:
         return f"It is worse than a random set of the same size: {interval}."

@@ -58,6 +58,14 @@ def test_verdicts_say_what_is_shown(pruned, random, words):
     assert "95 % interval" in str(comparison)
 
 
+def test_better_is_said_only_where_the_printed_interval_leaves_out_nothing():
+    # mean 0.02, standard error 0.0058: 3.46 of them, between the one-sided 2.92 and the 4.30
+    runs = runs_of({"full": [0.9] * 3, "pruned": [0.91, 0.92, 0.93], "random": [0.9] * 3})
+    difference = Comparison(runs, 0.01).difference("pruned", "random")
+    assert difference.low < 0 < difference.lower
+    assert "Not shown that it is better" in Comparison(runs, 0.01).verdicts[1]
+
+
 def test_one_seed_is_no_crash_and_no_claim():
     comparison = Comparison(runs_of({"full": [0.9], "pruned": [0.9], "random": [0.5]}), 0.01)
     assert all("With one seed nothing is shown" in verdict for verdict in comparison.verdicts)
