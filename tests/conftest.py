@@ -1,10 +1,20 @@
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# Other work on the machine must not fail a test.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
+
+# Hugging Face's own cache would outlive the tests, and slow or confuse the next run.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["HF_DATASETS_CACHE"] = _CACHE.name
 
 
 @pytest.fixture(scope="session")
