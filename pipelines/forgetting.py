@@ -33,7 +33,9 @@ def main() -> None:
 
     train_set = curate.data.load(arguments.dataset, "train", arguments.data)
     test_set = curate.data.load(arguments.dataset, "test", arguments.data)
-    settings = settings_for(train_set.shape, epochs=arguments.epochs)
+    settings = settings_for(
+        train_set.shape, text=train_set.texts is not None, epochs=arguments.epochs
+    )
 
     # Section 3: record forgetting events while training, with several seeds.
     tables, accuracy = [], []

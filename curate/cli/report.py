@@ -73,6 +73,7 @@ def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
         intervals=intervals,
         verdicts=summary["verdicts"],
         image=None if dataset is None else _pictures(dataset),
+        words=None if dataset is None else _words(dataset),
         facts=summary["facts"],
     )
 
@@ -83,5 +84,17 @@ def _pictures(dataset: Any) -> Callable[[Any], np.ndarray | None] | None:
         dataset.image(0)
     except CurateError:
         return None
-    place = {example_id: i for i, example_id in enumerate(list(dataset.ids))}
+    place = _places(dataset)
     return lambda example_id: dataset.image(place[example_id])
+
+
+def _words(dataset: Any) -> Callable[[Any], str] | None:
+    """From an example's id to its text; None where the examples are not texts."""
+    if dataset.texts is None:
+        return None
+    place = _places(dataset)
+    return lambda example_id: dataset.texts[place[example_id]]
+
+
+def _places(dataset: Any) -> dict[Any, int]:
+    return {example_id: i for i, example_id in enumerate(list(dataset.ids))}

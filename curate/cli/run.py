@@ -42,7 +42,7 @@ def run(
     seeds: Annotated[
         int | None, typer.Option(help="Models an arm; 5, or 3 for 10,000 examples and more.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="mlp, cnn or resnet18.")] = None,
+    model: Annotated[str | None, typer.Option(help="mlp, cnn, resnet18 or lightconv.")] = None,
     margin: Annotated[
         float, typer.Option(help="Accuracy (0..1) that pruning may lose and be 'as good'.")
     ] = 0.01,
@@ -77,7 +77,13 @@ def run(
     train_set = sets.load(dataset, "train", data)
     test_set = sets.load(dataset, "test", data)
     policy.share(len(train_set))
-    settings = settings_for(train_set.shape, model=model, epochs=epochs, device=device)
+    settings = settings_for(
+        train_set.shape,
+        text=train_set.texts is not None,
+        model=model,
+        epochs=epochs,
+        device=device,
+    )
     count = seeds or (5 if len(train_set) < 10_000 else 3)
     folder = Path(out) if out is not None else Path("runs") / _name(dataset)
 

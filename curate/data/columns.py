@@ -1,4 +1,4 @@
-"""From the columns of Hugging Face data sets to images or features with labels and ids."""
+"""From the columns of Hugging Face data sets to images, features or texts, labels and ids."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +13,7 @@ from curate.data.hugging_face import column_of, id_column, with_id_column
 from curate.data.labels import class_names_of, find_label, label_indices
 from curate.data.loaded import Loaded
 from curate.data.pixels import common_shape
+from curate.data.tokens import common_length, tokenize
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _IMAGE_NAMES = ("image", "img", "jpg", "jpeg", "png")
 _FEATURE_NAMES = ("features", "feature", "embedding", "x")
+_TEXT_NAMES = ("text", "sentence", "content", "document")
 
 
 class Columns(NamedTuple):
@@ -67,18 +69,21 @@ def load_columns(
                 for name in dict.fromkeys(["train", split])
             }
     reference, taken = rows["train"], rows[split or "train"]
-    column, is_image = _input_column(reference, columns)
+    column, kind = _input_column(reference, columns)
     names = class_names_of(reference, _label_column(reference, columns))
     taken = _with_ids(taken, columns)
     labels, ids = _labels(taken, columns, names), id_column(taken)
-    if is_image:
+    if kind == "image":
         shape = common_shape(Cells(reference, column, follow_paths), size)
         cells = Cells(taken, column, follow_paths)
         return Loaded(ids, labels, names, shape=shape, encoded=cells, dataset=taken)
-    values = _features(taken, column)
-    return Loaded(
-        ids, labels, names, shape=values.shape[1:], values=torch.from_numpy(values), dataset=taken
-    )
+    if kind == "text":
+        texts = _texts(taken, column)
+        values = tokenize(texts, common_length(_texts(reference, column)))
+        length = values.shape[1:]
+        return Loaded(ids, labels, names, shape=length, values=values, texts=texts, dataset=taken)
+    features = torch.from_numpy(_features(taken, column))
+    return Loaded(ids, labels, names, shape=features.shape[1:], values=features, dataset=taken)
 
 
 def _only(splits: Mapping[str, "datasets.Dataset"]) -> "datasets.Dataset":
@@ -99,31 +104,36 @@ def _with_ids(rows: "datasets.Dataset", columns: Columns) -> "datasets.Dataset":
     return with_id_column(rows, column_of(rows, columns.id))
 
 
-def _input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, bool]:
-    """The name of the image or feature column, and whether it holds images."""
+def _input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
+    """The name of the input column, and what it holds: "image", "features" or "text"."""
     schema = rows.with_format("arrow")[:0].schema
     images = [field.name for field in schema if _is_image(field.type)]
     features = [field.name for field in schema if _is_feature(field.type)]
+    texts = [field.name for field in schema if _is_text(field.type)]
     if columns.inputs is not None:
         _check_named(rows, columns.inputs, "column")
-        if columns.inputs in images or columns.inputs in features:
-            return columns.inputs, columns.inputs in images
+        for kind, found in (("image", images), ("features", features), ("text", texts)):
+            if columns.inputs in found:
+                return columns.inputs, kind
         raise CurateError(
             f"column: {columns.inputs!r} is of type {schema.field(columns.inputs).type}; give one "
-            "of image bytes or of lists of numbers"
+            "of image bytes, of lists of numbers, or of texts"
         )
     declared = [name for name, kind in rows.features.items() if type(kind).__name__ == "Image"]
-    for found, names, is_image in (
-        (declared, (), True),
-        (images, _IMAGE_NAMES, True),
-        (features, _FEATURE_NAMES, False),
+    for found, names, kind in (
+        (declared, (), "image"),
+        (images, _IMAGE_NAMES, "image"),
+        (features, _FEATURE_NAMES, "features"),
     ):
         named = [name for name in names if name in found]
         if named or len(found) == 1:
-            return (named or found)[0], is_image
+            return (named or found)[0], kind
+    for name in _TEXT_NAMES:  # by name only: any column may hold strings
+        if name in texts:
+            return name, "text"
     raise CurateError(
-        f"column: no image or feature column is to be told among {rows.column_names}; name it "
-        "in curate.data.parquet, or rename it to 'image' or 'features'"
+        f"column: no image, feature or text column is to be told among {rows.column_names}; name "
+        "it in curate.data.parquet, or rename it to 'image', 'features' or 'text'"
     )
 
 
@@ -131,6 +141,10 @@ def _is_image(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         kind = kind.field("bytes").type if kind.get_field_index("bytes") >= 0 else kind
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _is_feature(kind: pa.DataType) -> bool:
@@ -153,6 +167,13 @@ def _features(rows: "datasets.Dataset", column: str) -> np.ndarray:
     if len({part.shape[1:] for part in parts}) != 1:
         raise CurateError(f"column: the lists in {column!r} differ in length; make them equal")
     return np.concatenate(parts)
+
+
+def _texts(rows: "datasets.Dataset", column: str) -> list[str]:
+    values = column_of(rows, column)
+    if values.null_count:
+        raise CurateError(f"column: {column!r} holds nulls; fill them or leave these rows out")
+    return values.to_pylist()
 
 
 def _dense(chunk: pa.Array, column: str) -> np.ndarray:

@@ -62,7 +62,12 @@ def _feed_content(feed: Feed, root: Any, positions: np.ndarray | None) -> None:
             feed_value(feed, root.encoded[row])
     elif isinstance(root, Loaded):
         feed_value(feed, root.class_names)
-        _feed_arrays(feed, {"label": root.labels, "values": root.values}, rows)
+        if root.texts is None:
+            _feed_arrays(feed, {"label": root.labels, "values": root.values}, rows)
+        else:
+            _feed_arrays(feed, {"label": root.labels}, rows)
+            for row in rows.tolist():
+                feed_value(feed, root.texts[row])
     elif is_torchvision(root) and type(root).__name__ == "ImageFolder":
         _feed_arrays(feed, {"label": np.array(root.targets, np.int64)}, rows)
         feed_value(feed, root.classes)

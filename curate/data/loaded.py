@@ -15,9 +15,10 @@ from curate.errors import CurateError
 
 
 class Loaded(Dataset[Any]):
-    """Labelled images or feature vectors with ids; sample i is ``(tensor, label, id)``.
+    """Labelled images, features or texts with ids; sample i is ``(tensor, label, id)``.
 
-    The tensor is float32: an image of shape (C, H, W) in [0, 1], or the features. Values lie in
+    The tensor is float32: an image of shape (C, H, W) in [0, 1], or the features; for texts it is
+    int64 token ids of shape (T,), see :func:`curate.data.tokenize`. Values lie in
     memory as one array, or images stay encoded (on disk) and are decoded when asked for.
 
     Attributes:
@@ -25,9 +26,10 @@ class Loaded(Dataset[Any]):
         labels: int64 array of shape (n,), class indices from 0.
         class_names: the name of each class, or None.
         shape: the shape of every sample's tensor.
-        values: uint8 (n, C, H, W) or float32 (n, ...) tensor; None while images are decoded
-            one by one.
+        values: uint8 (n, C, H, W), float32 (n, ...) or int64 (n, T) tensor; None while images
+            are decoded one by one.
         encoded: the n images as they are in their files; None for sets that have no files.
+        texts: the n texts; None for other sets.
         dataset: the torchvision or Hugging Face data set underneath, if any.
     """
 
@@ -40,6 +42,7 @@ class Loaded(Dataset[Any]):
         shape: Sequence[int],
         values: torch.Tensor | None = None,
         encoded: Encoded | None = None,
+        texts: Sequence[str] | None = None,
         dataset: Any = None,
     ) -> None:
         self.ids = ids
@@ -48,6 +51,7 @@ class Loaded(Dataset[Any]):
         self.shape = tuple(shape)
         self.values = values
         self.encoded = encoded
+        self.texts = texts
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -69,9 +73,8 @@ class Loaded(Dataset[Any]):
             return decode(self.encoded[index], self.ids[index])
         values = self.values
         if values is None or values.dtype != torch.uint8:
-            raise CurateError(
-                f"dataset: its examples are features of shape {self.shape}, not images"
-            )
+            kind = "features" if self.texts is None else "tokens"
+            raise CurateError(f"dataset: its examples are {kind} of shape {self.shape}, not images")
         pixels = values[index].numpy()
         return pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
 
@@ -82,8 +85,9 @@ class Loaded(Dataset[Any]):
         on.
 
         Returns:
-            Values: uint8 of shape (n, C, H, W), or float32 features of shape (n, ...); and
-            labels: int64 of shape (n,). Divide uint8 by 255 for the numbers of the samples.
+            Values: uint8 of shape (n, C, H, W), float32 features of shape (n, ...), or int64 token
+            ids of shape (n, T); and labels: int64 of shape (n,). Divide uint8 by 255 for the
+            numbers of the samples.
         """
         if self.values is None:
             decoded = torch.empty((len(self), *self.shape), dtype=torch.uint8)

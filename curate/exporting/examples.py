@@ -47,6 +47,8 @@ def _values(source: Source, row: int, example_id: int | str) -> dict[str, Any]:
             return {"image": from_file(root.encoded[row], example_id), **label}
         if root.values is not None and root.values.dtype == torch.uint8:
             return {"image": as_png(root.values[row], example_id), **label}
+        if root.texts is not None:
+            return {"text": root.texts[row], **label}
         return {"features": root[row][0].numpy(), **label}
     if is_torchvision(root) and type(root).__name__ == "ImageFolder":
         path, class_index = root.samples[row]

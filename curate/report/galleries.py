@@ -12,6 +12,7 @@ from curate.report.text import clean, count, plural
 from curate.report.thumbnail import thumbnail
 
 _SHOWN = 24
+_LETTERS = 240
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Card:
     label: str
     fate: str
     kept: bool | None
+    words: str | None
     picture: str | None
     pixelated: bool
     alt: str
@@ -43,6 +45,7 @@ def galleries(
     kept: np.ndarray | None,
     name_of: Callable[[object], str],
     image: Callable[[object], np.ndarray | None] | None,
+    words: Callable[[object], str] | None,
 ) -> list[Gallery]:
     """The galleries that are not empty, at most 24 examples in each.
 
@@ -52,6 +55,7 @@ def galleries(
         kept: bool (rows,) or None.
         name_of: a label or None -> its class name.
         image: example id -> uint8 picture or None.
+        words: example id -> its text.
     """
     forgotten = most_forgotten(found, _SHOWN)
     groups = [
@@ -76,7 +80,7 @@ def galleries(
         ),
     ]
     return [
-        Gallery(title, caption, total, _cards(table, found, kept, rows, name_of, image))
+        Gallery(title, caption, total, _cards(table, found, kept, rows, name_of, image, words))
         for title, caption, total, rows in groups
         if total
     ]
@@ -105,6 +109,7 @@ def _cards(
     rows: np.ndarray,
     name_of: Callable[[object], str],
     image: Callable[[object], np.ndarray | None] | None,
+    words: Callable[[object], str] | None,
 ) -> list[Card]:
     shown = table.take(rows)
     ids = shown["example_id"].to_pylist()
@@ -127,6 +132,7 @@ def _cards(
                 label=name,
                 fate=fate,
                 kept=None if kept is None else bool(kept[row]),
+                words=None if words is None else clean(words(example_id), _LETTERS),
                 picture=picture,
                 pixelated=pixelated,
                 alt=f"Example {clean(example_id)}{f', {name}' if name else ''}: "

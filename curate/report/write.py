@@ -41,6 +41,7 @@ def write_report(
     intervals: pa.Table | None = None,
     verdicts: Sequence[str] = (),
     image: Callable[[Any], np.ndarray | None] | None = None,
+    words: Callable[[Any], str] | None = None,
     class_names: Sequence[str] | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Path:
@@ -61,6 +62,7 @@ def write_report(
         intervals: columns arm, mean, low, high (0..1).
         verdicts: sentences; the first becomes the headline.
         image: example id -> uint8 picture (height, width) or (height, width, 3), or None.
+        words: example id -> its text, of which the beginning is shown.
         class_names: names of the labels; those in the table's metadata when None.
         facts: short texts on the run by name: data set, model, epochs, seeds, time.
 
@@ -98,7 +100,7 @@ def write_report(
         if has_data_map(table)
         else None,
         unpresented=int((~found.presented).sum()),
-        galleries=galleries(table, found, kept, name_of, image),
+        galleries=galleries(table, found, kept, name_of, image, words),
         classes=rows,
         class_count=classes,
         examples=examples,

@@ -5,29 +5,35 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from curate.data import VOCABULARY
 from curate.errors import CurateError
 
-NETS = ("mlp", "cnn", "resnet18")
+NETS = ("mlp", "cnn", "resnet18", "lightconv")
 
 
 def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
-    """A freshly initialised classifier, float inputs of (N, *shape) to logits (N, classes).
+    """A freshly initialised classifier, inputs of (N, *shape) to logits (N, classes).
 
     Args:
         name: "mlp" (any shape), "cnn" (images; a residual net of 0.4 million weights for colour
-            images of 16 pixels and more, smaller ones for others) or "resnet18" (images; 11
-            million weights, He et al., 2016, with the stem for 32×32 pixels).
+            images of 16 pixels and more, smaller ones for others), "resnet18" (images; 11
+            million weights, He et al., 2016, with the stem for 32×32 pixels) or "lightconv"
+            (token ids; light convolutions, Wu et al., 2019).
         shape: of one example.
         classes: number of classes, at least 2.
 
     Raises:
-        CurateError: an unknown name, or an image net for what are not images.
+        CurateError: an unknown name, an image net for what are not images, or fewer classes.
     """
-    check_net(name, shape)
+    check_net(name, shape, text=name == "lightconv")
     if classes < 2:
         raise CurateError(f"dataset: it has {classes} class; a classifier needs at least 2")
     if name == "mlp":
         return _mlp(int(torch.Size(shape).numel()), classes)
+    if name == "lightconv":
+        from curate.nn import TextClassifier
+
+        return TextClassifier(VOCABULARY, classes)
     if name == "resnet18":
         return _resnet18(shape[0], classes)
     if min(shape[1:]) < 16:
@@ -35,11 +41,16 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     return _cnn(shape[0], classes, width=16 if shape[0] == 3 else 8)
 
 
-def check_net(name: str, shape: Sequence[int]) -> None:
-    """Refuse an unknown name, or an image net for what are not images."""
+def check_net(name: str, shape: Sequence[int], text: bool) -> None:
+    """Refuse an unknown name, or a net for other examples than these."""
     if name not in NETS:
         raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}")
-    if name != "mlp" and len(shape) != 3:
+    if text != (name == "lightconv"):
+        raise CurateError(
+            f"model: {name!r} for {'' if text else 'other than '}texts; use "
+            f"{'lightconv' if text else 'mlp'}"
+        )
+    if name in ("cnn", "resnet18") and len(shape) != 3:
         raise CurateError(f"model: {name!r} needs images (C, H, W), not {tuple(shape)}; use mlp")
 
 

@@ -14,14 +14,16 @@ from curate.errors import CurateError
 from curate.record import Recorder
 from curate.table import atomic_path
 from curate.train.batches import Normaliser, augmented, shuffled
-from curate.train.nets import build
+from curate.train.nets import build, check_net
 from curate.train.settings import Settings
 
 
 class Trained:
     """A trained classifier and the normalisation that it was trained with."""
 
-    def __init__(self, model: nn.Module, normalise: Normaliser, device: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, normalise: Callable[[Tensor], Tensor], device: torch.device
+    ) -> None:
         self.model, self.normalise, self.device = model, normalise, device
 
 
@@ -40,7 +42,7 @@ def train(
     """Train a classifier; the same arguments give the same model on the same machine.
 
     Args:
-        values: (N, C, H, W) uint8 or (N, ...) float32.
+        values: (N, C, H, W) uint8, (N, ...) float32, or token ids (N, T) int64.
         labels: (N,) int64 in 0..classes-1.
         classes: number of classes.
         settings: see :class:`Settings`.
@@ -58,6 +60,8 @@ def train(
         raise CurateError(
             f"values: {len(values)} examples with {len(labels)} labels; give 2 or more of each"
         )
+    text = values.dtype == torch.int64
+    check_net(settings.model, values.shape[1:], text)
     device = torch.device(settings.device)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -76,7 +80,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.lr, total_steps=steps, pct_start=0.25
     )
-    normalise = Normaliser.of(values)
+    normalise = _as_they_are if text else Normaliser.of(values)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     if recorder is not None:
         parts["recorder"] = recorder  # type: ignore[assignment]
@@ -119,7 +123,13 @@ def predict(trained: Trained, values: Tensor, batch_size: int = 512) -> Tensor:
     return torch.cat(found)
 
 
-def _prepared(values: Tensor, normalise: Normaliser, device: torch.device) -> Tensor:
+def _as_they_are(tokens: Tensor) -> Tensor:
+    return tokens
+
+
+def _prepared(
+    values: Tensor, normalise: Callable[[Tensor], Tensor], device: torch.device
+) -> Tensor:
     inputs = normalise(values.to(device, non_blocking=True))
     if inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)

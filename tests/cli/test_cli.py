@@ -29,6 +29,22 @@ def finished(tmp_path_factory):
     return folder
 
 
+def test_run_takes_texts(tmp_path, capsys):
+    texts = [f"{'good' if i % 2 else 'bad'} <b>word {i}</b>" for i in range(60)]
+    rows = pa.table({"text": texts, "label": [i % 2 for i in range(60)]})
+    curate.write(rows.append_column("example_id", pa.array(range(60))), tmp_path / "rows.parquet")
+    out = tmp_path / "out"
+    options = ("--dataset", tmp_path / "rows.parquet", "--epochs", 2, "--seeds", 2, "--out", out)
+    code, _, err = call(capsys, "run", *options)
+    assert (code, err) == (0, "")
+    assert json.loads((out / "summary.json").read_text())["facts"]["model"] == "lightconv"
+    kept = curate.data.parquet(out / "pruned")
+    assert set(kept.texts) <= set(texts)
+    page = (out / "report.html").read_text()
+    assert "&lt;b&gt;word" in page
+    assert "<b>word" not in page
+
+
 def test_run_writes_what_the_docs_say(finished):
     files = {str(path.relative_to(finished)) for path in finished.rglob("*")}
     assert {

@@ -134,11 +134,30 @@ def test_normalised_values_have_mean_zero_and_std_one():
     np.testing.assert_allclose(result.std((0, 2, 3), unbiased=False), [1, 1], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [name for name in NETS if name != "lightconv"])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_nets_map_examples_to_logits(name, shape):
     model = build(name, shape, 7)
     assert model(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+def test_texts_are_learned_and_recorded():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(120) % 3
+    tokens = torch.randint(1, 50, (120, 9), generator=generator)
+    tokens[torch.arange(120), torch.randint(0, 6, (120,), generator=generator)] = 100 + labels
+    tokens[:, 7:] = 0  # padding
+    settings = dataclasses.replace(settings_for((9,), text=True), epochs=8)
+    assert settings.model == "lightconv"
+    recorder = curate.Recorder(120)
+    trained = train(tokens, labels, 3, settings, 0, recorder=recorder)
+    assert (predict(trained, tokens) == labels).float().mean() > 0.9
+    table = recorder.table()
+    assert table["presentations"].to_pylist() == [8] * 120
+    assert table["label"].to_pylist() == labels.tolist()
+    # padding is not seen
+    longer = torch.nn.functional.pad(tokens[:, :7], (0, 20))
+    assert torch.equal(predict(trained, longer), predict(trained, tokens))
 
 
 def test_defaults_suit_the_shape():
@@ -146,6 +165,7 @@ def test_defaults_suit_the_shape():
     assert settings_for((64,)).model == "mlp"
     assert settings_for((3, 32, 32)).augment
     assert not settings_for((1, 28, 28)).augment
+    assert settings_for((20,), text=True).model == "lightconv"
     assert settings_for((3, 32, 32), epochs=2, model="mlp").epochs == 2
 
 
@@ -156,6 +176,8 @@ def test_defaults_suit_the_shape():
         (lambda: build("cnn", (10,), 2), "needs images"),
         (lambda: build("mlp", (10,), 1), "at least 2"),
         (lambda: settings_for((3, 8, 8), epochs=0), "epochs: 0"),
+        (lambda: settings_for((9,), model="lightconv"), "lightconv' for other than texts"),
+        (lambda: settings_for((9,), text=True, model="mlp"), "mlp' for texts; use lightconv"),
         (lambda: settings_for((3, 8, 8), device="abacus"), "device: 'abacus'"),
         (lambda: train(torch.zeros(1, 3), torch.zeros(1).long(), 2, SETTINGS, 0), "1 examples"),
     ],

@@ -1,0 +1,31 @@
+"""Residual networks without normalisation: Fixup (Zhang, Dauphin & Ma, ICLR 2019)."""
+
+from curate.nn.fixup.checkpointing import CheckpointSequential as CheckpointSequential
+from curate.nn.fixup.checkpointing import checkpoint_ as checkpoint_
+from curate.nn.fixup.diagnose import Diagnosis as Diagnosis
+from curate.nn.fixup.diagnose import diagnose as diagnose
+from curate.nn.fixup.errors import FixupError as FixupError
+from curate.nn.fixup.fixup import fixup_ as fixup_
+from curate.nn.fixup.groups import fixup_param_groups as fixup_param_groups
+from curate.nn.fixup.groups import scalar_lr_ratio as scalar_lr_ratio
+from curate.nn.fixup.report import FixupReport as FixupReport
+from curate.nn.fixup.resnet_cifar import FixupBasicBlock as FixupBasicBlock
+from curate.nn.fixup.resnet_cifar import FixupResNetCIFAR as FixupResNetCIFAR
+from curate.nn.fixup.resnet_cifar import fixup_resnet20 as fixup_resnet20
+from curate.nn.fixup.resnet_cifar import fixup_resnet32 as fixup_resnet32
+from curate.nn.fixup.resnet_cifar import fixup_resnet44 as fixup_resnet44
+from curate.nn.fixup.resnet_cifar import fixup_resnet56 as fixup_resnet56
+from curate.nn.fixup.resnet_cifar import fixup_resnet110 as fixup_resnet110
+from curate.nn.fixup.resnet_cifar import fixup_resnet1202 as fixup_resnet1202
+from curate.nn.fixup.resnet_cifar import fixup_resnet_cifar as fixup_resnet_cifar
+from curate.nn.fixup.resnet_imagenet import FixupBottleneck as FixupBottleneck
+from curate.nn.fixup.resnet_imagenet import FixupResNetImageNet as FixupResNetImageNet
+from curate.nn.fixup.resnet_imagenet import fixup_resnet18 as fixup_resnet18
+from curate.nn.fixup.resnet_imagenet import fixup_resnet34 as fixup_resnet34
+from curate.nn.fixup.resnet_imagenet import fixup_resnet50 as fixup_resnet50
+from curate.nn.fixup.resnet_imagenet import fixup_resnet101 as fixup_resnet101
+from curate.nn.fixup.resnet_imagenet import fixup_resnet152 as fixup_resnet152
+from curate.nn.fixup.rule import branch_scale as branch_scale
+from curate.nn.fixup.rule import fixup_init_ as fixup_init_
+from curate.nn.fixup.scalars import FixupBias as FixupBias
+from curate.nn.fixup.scalars import FixupScale as FixupScale

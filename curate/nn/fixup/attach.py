@@ -1,0 +1,63 @@
+"""Scalars on modules: children of the module, called by hooks, so that no parameter is renamed."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from curate.nn.fixup.kinds import ATTENTION
+
+BEFORE, SCALE, AFTER = "fixup_before", "fixup_scale", "fixup_after"
+
+
+def attach(module: Any, place: str, scalar: nn.Module) -> nn.Module:
+    """Let ``scalar`` act before a module, or scale or shift its result; the one in charge.
+
+    A module that has a scalar at this place already keeps it, so attaching twice changes nothing.
+    """
+    present = getattr(module, place, None)
+    if present is not None:
+        return present
+    hooked = hasattr(module, BEFORE), hasattr(module, SCALE) or hasattr(module, AFTER)
+    module.add_module(place, scalar)
+    attention = isinstance(module, ATTENTION)
+    if place == BEFORE and not hooked[0]:
+        hook = _before_attention if attention else _before
+        module.register_forward_pre_hook(hook, with_kwargs=True)
+    if place != BEFORE and not hooked[1]:
+        module.register_forward_hook(_after_attention if attention else _after)
+    return scalar
+
+
+def _before(module: Any, args: Any, kwargs: Any) -> Any:
+    if args:
+        return (module.fixup_before(args[0]), *args[1:]), kwargs
+    name = next(iter(kwargs))
+    return args, {**kwargs, name: module.fixup_before(kwargs[name])}
+
+
+def _before_attention(module: Any, args: Any, kwargs: Any) -> Any:
+    """Shift the queries, and the keys and values where they are the same tensor."""
+    names = ("query", "key", "value")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    query = given["query"]
+    shifted = module.fixup_before(query)
+    for name in names:
+        if given[name] is query:
+            given[name] = shifted
+    rest = args[len(names) :]
+    if rest:
+        first = tuple(given.pop(name) for name in names)
+        return (*first, *rest), given
+    return (), given
+
+
+def _after(module: Any, args: Any, out: Tensor) -> Tensor:
+    if (scale := getattr(module, SCALE, None)) is not None:
+        out = scale(out)
+    if (bias := getattr(module, AFTER, None)) is not None:
+        out = bias(out)
+    return out
+
+
+def _after_attention(module: Any, args: Any, out: Any) -> Any:
+    return (_after(module, args, out[0]), *out[1:])

@@ -1,0 +1,114 @@
+"""How far one step of SGD moves a network's outputs, and the gradient at every depth."""
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from curate.nn.fixup.errors import FixupError
+from curate.nn.fixup.groups import fixup_param_groups
+from curate.nn.fixup.scalars import scalars_of
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a few steps of SGD on one batch did to a copy of a model.
+
+    Attributes:
+        updates: for every step the root mean square of the change of the outputs. Fixup's aim is
+            that it is of the order of the learning rate whatever the depth (definition 1).
+        losses: the loss before every step, and after the last.
+        gradient_norms: for every weight, in the order of the model, its gradient's l2 norm at
+            each step.
+        lr: the learning rate.
+    """
+
+    updates: Sequence[float]
+    losses: Sequence[float]
+    gradient_norms: Mapping[str, Sequence[float]]
+    lr: float
+
+    @property
+    def healthy(self) -> bool:
+        """All numbers are finite, and no loss is more than twice the first one (or 1)."""
+        numbers = [*self.updates, *self.losses]
+        limit = 2 * max(1.0, self.losses[0])
+        return all(math.isfinite(x) for x in numbers) and max(self.losses) <= limit
+
+    def __str__(self) -> str:
+        """A line a step, then the gradients of five weights from the first to the last."""
+        lines = ["step      loss  update / lr"]
+        for step, update in enumerate(self.updates):
+            lines.append(f"{step + 1:>4}{self.losses[step]:>10.4g}{update / self.lr:>13.4g}")
+        lines.append(f" end{self.losses[-1]:>10.4g}")
+        names = list(self.gradient_norms)
+        shown = sorted({round(i * (len(names) - 1) / 4) for i in range(5)}) if names else []
+        lines.append("gradient norms, a column a step")
+        for index in shown:
+            norms = "".join(f"{norm:>11.3g}" for norm in self.gradient_norms[names[index]])
+            lines.append(f"{norms}  {names[index]}")
+        return "\n".join(lines)
+
+
+def diagnose(
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    *,
+    lr: float = 0.1,
+    scalar_lr_ratio: float | Literal["depth"] = "depth",
+    steps: int = 3,
+    loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
+) -> Diagnosis:
+    """Take a few steps of plain SGD on a copy of a model, and measure them.
+
+    Under Fixup the first step moves the classifier only, the second the last layers of the
+    branches and the scalars, and the third the rest: three steps show every part.
+
+    Args:
+        model: is not changed.
+        batch: (inputs, labels).
+        lr: learning rate of the weights.
+        scalar_lr_ratio: that of the Fixup scalars over it, as in :func:`fixup_param_groups`.
+        steps: how many, at least 1.
+        loss: (outputs, labels) -> a scalar.
+
+    Raises:
+        FixupError: steps below 1, or a batch that is no pair.
+
+    Example:
+        >>> batch = torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
+        >>> diagnose(fixup_resnet20(), batch).healthy
+        True
+    """
+    if steps < 1:
+        raise FixupError(f"steps: {steps}; give at least 1")
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise FixupError("batch: give a pair (inputs, labels)")
+    inputs, labels = batch
+    model = copy.deepcopy(model)
+    if any(True for _ in scalars_of(model)):
+        groups = fixup_param_groups(model, lr, scalar_lr_ratio=scalar_lr_ratio)
+    else:
+        groups = [{"params": [p for p in model.parameters() if p.requires_grad]}]
+    optimizer = torch.optim.SGD(groups, lr=lr)
+    weights = {n: p for n, p in model.named_parameters() if p.ndim > 1 and p.requires_grad}
+    norms: dict[str, list[float]] = {name: [] for name in weights}
+    outputs = model(inputs)
+    losses, updates = [], []
+    for _ in range(steps):
+        value = loss(outputs, labels)
+        losses.append(value.item())
+        optimizer.zero_grad()
+        value.backward()
+        for name, weight in weights.items():
+            norms[name].append(0.0 if weight.grad is None else weight.grad.norm().item())
+        optimizer.step()
+        before, outputs = outputs.detach(), model(inputs)
+        updates.append((outputs.detach() - before).square().mean().sqrt().item())
+    losses.append(loss(outputs, labels).item())
+    return Diagnosis(updates, losses, norms, lr)

@@ -1,0 +1,109 @@
+"""Setting the weights of a structure that was found, for Fixup and for its relatives."""
+
+import math
+from typing import Any
+
+import torch
+
+from curate.nn.fixup.branch import Branch
+from curate.nn.fixup.kinds import ATTENTION
+from curate.nn.fixup.report import Row
+from curate.nn.fixup.rule import branch_scale, he_std
+from curate.nn.fixup.structure import Structure
+
+
+def fixup_rows(found: Structure, modules: dict[str, Any]) -> list[Row]:
+    """What Fixup sets every layer to: rules 1 and 2 of the paper."""
+    rows, total = [], len(found.branches)
+    for branch in found.branches:
+        factor = branch_scale(total, branch.num_layers)
+        exponent = "" if branch.num_layers == 1 else f" x L^(-1/{2 * branch.num_layers - 2})"
+        for name in branch.layers:
+            attention = isinstance(modules[name], ATTENTION)
+            std = weight_std(modules[name], branch.standard) * factor
+            if name not in branch.last:
+                text = f"{_title(modules[name], branch)}{exponent}"
+                rows.append(Row(name, "branch", text, branch.num_layers, std))
+            elif attention:
+                text = f"xavier{exponent}, output zero"
+                rows.append(Row(name, "branch, last", text, branch.num_layers, std))
+            else:
+                rows.append(Row(name, "branch, last", "zero", branch.num_layers, 0.0))
+        for name in branch.shortcut:
+            rows.append(Row(name, "shortcut", "he", None, weight_std(modules[name], "he")))
+    rows += [Row(name, "gate", "left") for name in found.gates]
+    return [*rows, *plain_rows(found, modules, zero_classifier=True)]
+
+
+def plain_rows(found: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
+    """Layers outside branches: He's standard, and a classifier of zeros."""
+    rows = []
+    for name in found.plain:
+        if name in found.classifiers and zero_classifier:
+            rows.append(Row(name, "classifier", "zero", None, 0.0))
+        else:
+            role = "classifier" if name in found.classifiers else "plain"
+            title = "xavier" if isinstance(modules[name], ATTENTION) else "he"
+            rows.append(Row(name, role, title, None, weight_std(modules[name], "he")))
+    return rows
+
+
+def weight_std(layer: Any, standard: str) -> float:
+    """Standard deviation of a layer's weight under He's or Xavier's standard."""
+    if isinstance(layer, ATTENTION):
+        width = layer.embed_dim
+        return math.sqrt(2.0 / (4 * width))  # fan_in + fan_out of the three projections as one
+    if standard == "xavier":
+        return math.sqrt(2.0 / (layer.weight.shape[0] + layer.weight.shape[1]))
+    return he_std(layer)
+
+
+@torch.no_grad()
+def draw_(row: Row, layer: Any, standard: str, generator: torch.Generator | None) -> None:
+    """Give a layer the weights that a row says."""
+    if isinstance(layer, ATTENTION):
+        _draw_attention_(row, layer, generator)
+        return
+    if row.std == 0.0:
+        layer.weight.zero_()
+    else:
+        _fill_(layer.weight, row.std or 0.0, standard, generator)
+    if layer.bias is not None:
+        layer.bias.zero_()
+
+
+def _draw_attention_(row: Row, layer: Any, generator: torch.Generator | None) -> None:
+    projections = [layer.in_proj_weight] if layer.in_proj_weight is not None else [
+        layer.q_proj_weight, layer.k_proj_weight, layer.v_proj_weight
+    ]  # fmt: skip
+    for weight in projections:
+        _fill_(weight, row.std or 0.0, "xavier", generator)
+    output = layer.out_proj.weight
+    if row.role == "branch, last":
+        output.zero_()
+    else:
+        factor = (row.std or 0.0) / weight_std(layer, "xavier")
+        _fill_(output, factor * math.sqrt(1.0 / layer.embed_dim), "xavier", generator)
+    for bias in (layer.in_proj_bias, layer.out_proj.bias):
+        if bias is not None:
+            bias.zero_()
+
+
+def _fill_(
+    weight: torch.Tensor, std: float, standard: str, generator: torch.Generator | None
+) -> None:
+    if weight.is_meta:
+        return
+    if standard == "xavier":  # uniform, of the same standard deviation
+        weight.uniform_(-math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator=generator)
+    else:
+        weight.normal_(0.0, std, generator=generator)
+
+
+def standard_of(branches: list[Branch]) -> dict[str, str]:
+    """The standard distribution of each layer of a branch."""
+    return {name: branch.standard for branch in branches for name in branch.layers}
+
+
+def _title(layer: Any, branch: Branch) -> str:
+    return "xavier" if isinstance(layer, ATTENTION) else branch.standard

@@ -1,0 +1,59 @@
+"""What a module is to the rule: a layer with weights, a normalisation, an activation."""
+
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+
+from curate.nn.fixup.scalars import FixupBias, FixupScale
+
+ATTENTION = nn.MultiheadAttention
+LAYERS: tuple[type[nn.Module], ...] = (_ConvNd, nn.Linear, ATTENTION)
+NORMS: tuple[type[nn.Module], ...] = (
+    _NormBase,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.LocalResponseNorm,
+    nn.RMSNorm,
+)
+BLOCKS: tuple[type[nn.Module], ...] = (
+    nn.Transformer,
+    nn.TransformerEncoder,
+    nn.TransformerDecoder,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+)
+PASSES: tuple[type[nn.Module], ...] = (nn.Identity, nn.modules.dropout._DropoutNd)
+
+
+def kind_of(module: nn.Module) -> str:
+    """'layer', 'norm', 'act', 'bias', 'scale', 'block' (a transformer), 'pass' or 'other'.
+
+    A 'pass' changes nothing that matters here, such as dropout.
+    """
+    if isinstance(module, FixupBias):
+        return "bias"
+    if isinstance(module, FixupScale):
+        return "scale"
+    if isinstance(module, BLOCKS):
+        return "block"
+    if isinstance(module, LAYERS):
+        return "layer"
+    if isinstance(module, NORMS) or _is_foreign_norm(module):
+        return "norm"
+    if isinstance(module, PASSES) or type(module).__name__ == "DropPath":
+        return "pass"
+    return "act" if type(module).__module__ == "torch.nn.modules.activation" else "other"
+
+
+def fused_activation(norm: nn.Module) -> nn.Module | None:
+    """The activation inside a normalisation (timm's BatchNormAct2d), if it has one."""
+    act = getattr(norm, "act", None)
+    return act if isinstance(act, nn.Module) and not isinstance(act, nn.Identity) else None
+
+
+def _is_foreign_norm(module: nn.Module) -> bool:
+    """A library's own normalisation: named so, with at most a gain and a shift of one axis."""
+    name = type(module).__name__
+    own = list(module.parameters(recurse=False))
+    named = name.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+    return named and bool(own) and all(p.ndim == 1 for p in own)

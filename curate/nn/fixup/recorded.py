@@ -1,0 +1,109 @@
+"""The data flow of a network read off one real forward pass, for models that branch in Python."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from curate.nn.fixup.graph import Node, function_kind, module_nodes
+from curate.nn.fixup.kinds import kind_of
+
+
+def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:
+    """The graph of ``model(*example_inputs)``, run once without gradients and in eval mode.
+
+    Args:
+        model: is left as it was.
+        example_inputs: a tensor, a tuple of positional arguments, or a mapping of named ones.
+    """
+    recording = _Recording()
+    hooks = []
+    for name, module in model.named_modules():
+        if kind_of(module) not in ("other",):
+            hooks.append(module.register_forward_pre_hook(recording.enter, with_kwargs=True))
+            hooks.append(
+                module.register_forward_hook(
+                    lambda m, a, k, out, name=name: recording.leave(name, m, a, k, out),
+                    with_kwargs=True,
+                )
+            )
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad(), recording:
+            if isinstance(example_inputs, Mapping):
+                model(**example_inputs)
+            else:
+                many = isinstance(example_inputs, (tuple, list))
+                model(*(example_inputs if many else (example_inputs,)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes:
+            module.training = training
+    return recording.nodes
+
+
+class _Recording(TorchFunctionMode):
+    """Writes down every torch function on tensors, and known modules as one step each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.position: dict[int, int] = {}
+        self.alive: list[Any] = []  # so that no id is used twice
+        self.depth = 0
+
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self.depth += 1
+
+    def leave(self, name: str, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
+        self.depth -= 1
+        if not self.depth:
+            self._keep(out, module_nodes(self.nodes, name, module, self._inputs((args, kwargs))))
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self.depth:
+            return func(*args, **kwargs)
+        inputs = self._inputs((args, kwargs))
+        out = func(*args, **kwargs)
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
+            kind = function_kind(_plain(func), len(inputs))
+            self.nodes.append(Node(kind, None, inputs))
+            self._keep(out, len(self.nodes) - 1)
+        return out
+
+    def _inputs(self, values: Any) -> tuple[int, ...]:
+        """Positions of the tensors in ``values``; parameters are no data and have none."""
+        found = []
+        for leaf in tree_leaves(values):
+            if isinstance(leaf, Tensor) and not isinstance(leaf, nn.Parameter):
+                if id(leaf) not in self.position:
+                    self.nodes.append(Node("input", None, ()))
+                    self._keep(leaf, len(self.nodes) - 1)
+                found.append(self.position[id(leaf)])
+        return tuple(dict.fromkeys(found))
+
+    def _keep(self, out: Any, position: int) -> None:
+        parts = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        for part in parts:
+            if len(parts) > 1:
+                self.nodes.append(Node("slice", None, (position,)))
+            self.position[id(part)] = len(self.nodes) - 1 if len(parts) > 1 else position
+            self.alive.append(part)
+
+
+def _plain(func: Any) -> Any:
+    """A method of Tensor by its name, so that x + y is told as torch.add is."""
+    name = getattr(func, "__name__", "")
+    names = {"__add__": "add", "__radd__": "add", "__iadd__": "add_", "__getitem__": "getitem",
+             "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul_"}  # fmt: skip
+    if getattr(torch.Tensor, name, None) is func:
+        return names.get(name, name)
+    return func

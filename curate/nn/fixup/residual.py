@@ -1,0 +1,144 @@
+"""Finding a + f(a) in a data-flow graph, in time linear in the size of the branches."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from curate.nn.fixup.branch import Branch, common_name
+from curate.nn.fixup.errors import FixupError
+from curate.nn.fixup.graph import Node
+
+
+@dataclass
+class Found:
+    """Branches of a graph, the sum at which each ends, and the layers of gates."""
+
+    branches: list[Branch] = field(default_factory=list)
+    branch_of_sum: dict[int, int] = field(default_factory=dict)
+    gates: list[str] = field(default_factory=list)
+
+
+def residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Found:
+    """Every branch of a graph, inner ones before those around them.
+
+    A sum of two ways from the same tensor is residual: the way with more layers is the branch,
+    the other the shortcut. A product of a tensor and something made of it is a gate (squeeze and
+    excitation), whose layers belong to no branch.
+
+    Args:
+        nodes: the graph, in topological order.
+        weight_layers: for every layer's name what it adds to m.
+
+    Raises:
+        FixupError: two ways with as many layers each: which one is the branch cannot be told.
+    """
+    found = Found()
+    placed: set[str | None] = set()
+    unclear: list[tuple[int, list[list[int]]]] = []
+    for index, node in enumerate(nodes):
+        if node.kind not in ("add", "mul"):
+            continue
+        a, b = node.inputs
+        fork = _fork(nodes, a, b)
+        if fork is None:
+            continue
+        start, sides = fork
+        ways = [_layers(nodes, side, placed) for side in sides]
+        if node.kind == "mul":
+            if start in (a, b):
+                gate = ways[0] or ways[1]
+                found.gates += [str(nodes[i].name) for i in gate]
+                placed.update(nodes[i].name for i in gate)
+            continue
+        if not any(ways) or _apart(nodes, start, sides):
+            continue
+        lengths = [
+            _longest(nodes, way, side, weight_layers) for way, side in zip(ways, sides, strict=True)
+        ]
+        totals = [_longest(nodes, _layers(nodes, s, ()), s, weight_layers) for s in sides]
+        if lengths[0] == lengths[1] and totals[0] == totals[1]:
+            unclear.append((index, ways))
+            continue
+        main = 0 if (lengths[0], totals[0]) > (lengths[1], totals[1]) else 1
+        _add_branch(found, nodes, index, ways, main, sides[main], lengths[main])
+        placed.update(nodes[i].name for way in ways for i in way)
+    for _, ways in unclear:
+        names = [[str(nodes[i].name) for i in way if nodes[i].name not in placed] for way in ways]
+        if all(names):
+            raise FixupError(
+                f"model: of {names[0]} and {names[1]}, whose outputs are added, neither is longer; "
+                "say which modules are branches with branches=[...]"
+            )
+    return found
+
+
+def _add_branch(
+    found: Found,
+    nodes: Sequence[Node],
+    index: int,
+    ways: list[list[int]],
+    main: int,
+    side: set[int],
+    length: int,
+) -> None:
+    way = ways[main]
+    before = {j for i in way for j in _behind(nodes, i, side)}
+    layers = tuple(dict.fromkeys(str(nodes[i].name) for i in way))
+    last = tuple(dict.fromkeys(str(nodes[i].name) for i in way if i not in before))
+    shortcut = tuple(dict.fromkeys(str(nodes[i].name) for i in ways[1 - main]))
+    found.branch_of_sum[index] = len(found.branches)
+    found.branches.append(Branch(common_name(layers), layers, last, length, shortcut))
+
+
+def _fork(nodes: Sequence[Node], a: int, b: int) -> tuple[int, list[set[int]]] | None:
+    """The nearest common ancestor of two nodes, and what lies between it and each of them."""
+    if a == b:
+        return None
+    label = {a: 1, b: 2}
+    heap = [-a, -b]
+    heapq.heapify(heap)
+    while heap:
+        index = -heapq.heappop(heap)
+        mark = label[index]
+        if mark == 3:
+            del label[index]
+            sides = [{i for i, m in label.items() if m == side and i > index} for side in (1, 2)]
+            return index, sides
+        for source in nodes[index].inputs:
+            if source not in label:
+                heapq.heappush(heap, -source)
+            label[source] = label.get(source, 0) | mark
+    return None
+
+
+def _apart(nodes: Sequence[Node], start: int, sides: list[set[int]]) -> bool:
+    """Whether both ways begin at different parts of a tensor (Res2Net), so that no x is added."""
+    firsts = [[i for i in side if start in nodes[i].inputs] for side in sides]
+    return all(firsts) and all(nodes[i].kind == "slice" for way in firsts for i in way)
+
+
+def _layers(nodes: Sequence[Node], side: set[int], placed: Iterable[str | None]) -> list[int]:
+    return [i for i in sorted(side) if nodes[i].kind == "layer" and nodes[i].name not in placed]
+
+
+def _longest(
+    nodes: Sequence[Node], way: list[int], side: set[int], weight_layers: dict[str, int]
+) -> int:
+    """m: the most layers on one path through a way."""
+    chosen = set(way)
+    depth: dict[int, int] = {}
+    for i in sorted(side):
+        above = max((depth.get(j, 0) for j in nodes[i].inputs), default=0)
+        depth[i] = above + (weight_layers[str(nodes[i].name)] if i in chosen else 0)
+    return max(depth.values(), default=0)
+
+
+def _behind(nodes: Sequence[Node], index: int, side: set[int]) -> set[int]:
+    """What comes before a node within a side."""
+    seen, stack = set(), list(nodes[index].inputs)
+    while stack:
+        i = stack.pop()
+        if i in side and i not in seen:
+            seen.add(i)
+            stack.extend(nodes[i].inputs)
+    return seen

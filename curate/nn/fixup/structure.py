@@ -1,0 +1,241 @@
+"""What Fixup needs to know of a network: its branches, and where each scalar belongs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from curate.nn.fixup.branch import Branch
+from curate.nn.fixup.errors import FixupError
+from curate.nn.fixup.explicit import Given, explicit_branches
+from curate.nn.fixup.graph import Node, traced
+from curate.nn.fixup.kinds import ATTENTION, kind_of
+from curate.nn.fixup.recorded import recorded
+from curate.nn.fixup.residual import residuals
+from curate.nn.fixup.transformer import is_transformer_layer, transformer_branches
+
+
+@dataclass
+class Structure:
+    """Names of modules by what they are to Fixup.
+
+    Attributes:
+        branches: in the order of the forward pass.
+        plain: layers outside branches, shortcuts and gates; the classifiers are among them.
+        classifiers: layers after which no other comes, outside branches.
+        gates: layers that only scale another tensor (squeeze and excitation).
+        norms: every normalisation.
+        source: for a layer the tensor that it reads, an opaque key; equal keys share a bias.
+        unbiased: layers that read the network's input.
+        biased: layers that read the result of a FixupBias already.
+        before_activation: layers whose result goes to an activation.
+        sum_before_activation: first layers of ``last`` of branches whose sum does.
+        norm_before_activation: normalisations that feed an activation and follow no layer.
+        act_modules: activations that need a bias of their own.
+        scaled: layers whose result a FixupScale multiplies already.
+    """
+
+    branches: list[Branch] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
+    classifiers: list[str] = field(default_factory=list)
+    gates: list[str] = field(default_factory=list)
+    norms: list[str] = field(default_factory=list)
+    source: dict[str, Any] = field(default_factory=dict)
+    unbiased: set[str] = field(default_factory=set)
+    biased: set[str] = field(default_factory=set)
+    before_activation: set[str] = field(default_factory=set)
+    sum_before_activation: set[str] = field(default_factory=set)
+    norm_before_activation: set[str] = field(default_factory=set)
+    act_modules: set[str] = field(default_factory=set)
+    scaled: set[str] = field(default_factory=set)
+
+
+def structure_of(
+    model: nn.Module, branches: Sequence[Given] | None, example_inputs: Any
+) -> Structure:
+    """Find the branches of a model as :func:`fixup_` describes, changing nothing.
+
+    Raises:
+        FixupError: no branch, or modules that cannot be placed.
+    """
+    modules = dict(model.named_modules())
+    layers = {n: 4 if isinstance(m, ATTENTION) else 1 for n, m in modules.items()
+              if kind_of(m) == "layer" and not _inside(n, modules)}  # fmt: skip
+    found = Structure(norms=[name for name, m in modules.items() if kind_of(m) == "norm"])
+    if branches is not None:
+        found.branches = explicit_branches(modules, branches, layers)
+        for branch in found.branches:
+            found.before_activation.update(set(branch.layers) - set(branch.last))
+            found.sum_before_activation.add(branch.last[0])
+    elif example_inputs is not None:
+        _read(found, recorded(model, example_inputs), modules, layers)
+    else:
+        _read_parts(found, model, "", modules, layers)
+    for branch in found.branches:
+        if branch.standard == "xavier" and len(branch.layers) == 2:  # linear, activation, linear
+            found.before_activation.add(branch.layers[0])
+    placed = {n for b in found.branches for n in (*b.layers, *b.shortcut)} | set(found.gates)
+    found.plain = [name for name in layers if name not in placed]
+    if not found.branches:
+        raise FixupError(
+            f"model: no residual branch among its {len(layers)} layers ({_some(list(layers))}); "
+            "Fixup is for sums x + f(x): name the modules of each f with branches=[...]"
+        )
+    if branches is not None or not found.source:
+        found.unbiased.update(found.plain[:1])
+    _choose_classifiers(found, list(layers), modules)
+    return found
+
+
+def _read_parts(
+    found: Structure,
+    model: nn.Module,
+    name: str,
+    modules: dict[str, Any],
+    layers: dict[str, int],
+) -> None:
+    """Trace the largest parts of the model that can be."""
+    prefix = f"{name}." if name else ""
+    if kind_of(model) == "block":
+        found.branches += _blocks(name, modules)
+        return
+    try:
+        nodes = traced(model, prefix)
+    except Exception as error:
+        children = dict(model.named_children())
+        bare = [f"{prefix}{n}" for n, child in children.items() if kind_of(child) == "layer"]
+        if bare and (name or not isinstance(model, (nn.ModuleList, nn.ModuleDict))):
+            raise FixupError(
+                f"model: what becomes of the outputs of {_some(bare)} in {name or 'the model'!r} "
+                f"({type(model).__name__}) cannot be traced ({type(error).__name__}: "
+                f"{str(error).splitlines()[0][:120] if str(error) else ''}); give "
+                "example_inputs=, or name the modules of each branch with branches=[...]"
+            ) from error
+        for child_name, child in children.items():
+            _read_parts(found, child, prefix + child_name, modules, layers)
+        return
+    _read(found, nodes, modules, layers, name)
+
+
+def _read(
+    found: Structure,
+    nodes: list[Node],
+    modules: dict[str, Any],
+    layers: dict[str, int],
+    root: str = "",
+) -> None:
+    """Take up what a graph says."""
+    result = residuals(nodes, layers)
+    found.gates += result.gates
+    first = not found.branches and not found.source
+    part = object()  # positions are those of this graph
+    at: list[tuple[int, list[Branch]]] = []
+    for index, position in result.branch_of_sum.items():
+        at.append((index, [result.branches[position]]))
+    reaches_layer: set[int] = set()  # nodes that come after some layer
+    for index, node in enumerate(nodes):
+        if node.kind == "block":
+            at.append((index, _blocks(str(node.name), modules)))
+        if node.kind == "layer" and node.inputs:
+            found.source.setdefault(str(node.name), (part, node.inputs[0]))
+            if nodes[node.inputs[0]].kind == "bias":
+                found.biased.add(str(node.name))
+            elif first and not reaches_layer.intersection(node.inputs):
+                found.unbiased.add(str(node.name))
+        if node.kind in ("layer", "block") or reaches_layer.intersection(node.inputs):
+            reaches_layer.add(index)
+        if node.kind == "scale" and node.inputs:
+            origin = _behind_passes(nodes, node.inputs[0], ("pass", "norm", "bias"))
+            found.scaled.add(str(nodes[origin].name))
+        if node.kind == "act":
+            _bias_before(found, nodes, index, result.branch_of_sum, result.branches)
+    found.branches += [branch for _, group in sorted(at, key=lambda x: x[0]) for branch in group]
+    called = {node.name for node in nodes} | {n for b in found.branches for n in b.layers}
+    prefix = f"{root}." if root else ""
+    uncalled = [name for name in layers if name.startswith(prefix) and name not in called]
+    if uncalled:
+        raise FixupError(
+            f"model: {_some(uncalled)} hold weights but are not called as modules in the forward "
+            "pass, so their place is not known; name the modules of each branch with branches=[...]"
+        )
+    if not root:
+        found.classifiers = _final_layers(nodes)
+
+
+def _bias_before(
+    found: Structure,
+    nodes: list[Node],
+    act: int,
+    branch_of_sum: dict[int, int],
+    branches: list[Branch],
+) -> None:
+    """Where the scalar before one activation goes."""
+    if not nodes[act].inputs:
+        return
+    near = _behind_passes(nodes, nodes[act].inputs[0], ("pass", "scale"))
+    origin = _behind_passes(nodes, near, ("pass", "scale", "norm"))
+    if nodes[origin].kind == "bias":
+        return
+    if nodes[origin].kind == "layer":
+        found.before_activation.add(str(nodes[origin].name))
+    elif nodes[near].kind == "norm":
+        found.norm_before_activation.add(str(nodes[near].name))
+    elif origin in branch_of_sum:
+        found.sum_before_activation.add(branches[branch_of_sum[origin]].last[0])
+    elif nodes[act].name is not None:
+        found.act_modules.add(str(nodes[act].name))
+
+
+def _behind_passes(nodes: list[Node], index: int, kinds: tuple[str, ...]) -> int:
+    """The nearest node at or before this one that is of none of the kinds."""
+    while nodes[index].kind in kinds and nodes[index].inputs:
+        index = nodes[index].inputs[0]
+    return index
+
+
+def _final_layers(nodes: list[Node]) -> list[str]:
+    """Layers from which no other layer or block is reached."""
+    leads_on: set[int] = set()
+    final = []
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        weighty = node.kind in ("layer", "block")
+        if node.kind == "layer" and index not in leads_on:
+            final.append(str(node.name))
+        if weighty or index in leads_on:
+            leads_on.update(node.inputs)
+    return list(dict.fromkeys(reversed(final)))
+
+
+def _choose_classifiers(found: Structure, order: list[str], modules: dict[str, Any]) -> None:
+    """Final layers that are plain; failing a whole graph, a linear layer after all branches."""
+    plain = set(found.plain)
+    found.classifiers = [name for name in found.classifiers if name in plain]
+    if found.classifiers or not plain:
+        return
+    last_branch = max(order.index(name) for branch in found.branches[-8:] for name in branch.layers)
+    after = [name for name in order[last_branch + 1 :] if name in plain]
+    linear = [name for name in after if isinstance(modules[name], nn.Linear)]
+    found.classifiers = linear[-1:]
+
+
+def _blocks(name: str, modules: dict[str, Any]) -> list[Branch]:
+    """The branches of a transformer, or of one layer of it."""
+    found = []
+    for inner, module in modules[name].named_modules():
+        if is_transformer_layer(module):
+            full = ".".join(part for part in (name, inner) if part)
+            found += transformer_branches(module, f"{full}." if full else "")
+    return found
+
+
+def _inside(name: str, modules: dict[str, Any]) -> bool:
+    """Whether a layer is a part of another one, as an attention's output projection is."""
+    parent = name.rpartition(".")[0]
+    return bool(name) and isinstance(modules.get(parent), ATTENTION)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "none"

@@ -1,0 +1,51 @@
+"""Causal or full self-attention with the block's interface: what light convolution replaces."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention, x (B, T, C) -> (B, T, C), with a step for decoding."""
+
+    def __init__(self, channels: int, num_heads: int, *, causal: bool, dropout: float = 0.0):
+        super().__init__()
+        self.num_heads, self.causal, self.dropout = num_heads, causal, dropout
+        self.linear1 = nn.Linear(channels, 3 * channels)
+        self.linear2 = nn.Linear(channels, channels)
+        for linear in (self.linear1, self.linear2):
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
+        """Mix x over time; the mask (B, T) is True at padding."""
+        query, memory = self.linear1(x).tensor_split([x.shape[2]], 2)
+        allowed = None
+        if key_padding_mask is not None:
+            allowed = ~key_padding_mask[:, None, None]
+            if self.causal:
+                steps = torch.arange(x.shape[1], device=x.device)
+                allowed = allowed & (steps[:, None] >= steps)
+        return self._attended(query, memory, allowed, self.causal and allowed is None)
+
+    def step(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Continue by a chunk x (B, n, C); the state holds all keys and values, (B, S, 2 C)."""
+        query, memory = self.linear1(x).tensor_split([x.shape[2]], 2)
+        state = memory if state is None else torch.cat((state, memory), 1)
+        keys = torch.arange(state.shape[1], device=x.device)
+        allowed = keys <= keys[-x.shape[1] :, None]
+        return self._attended(query, state, allowed, False), state
+
+    def reorder(self, state: Tensor, index: Tensor) -> Tensor:
+        """The state of the sequences at index (B',)."""
+        return state.index_select(0, index)
+
+    def _attended(
+        self, query: Tensor, memory: Tensor, allowed: Tensor | None, causal: bool
+    ) -> Tensor:
+        parts = (query, *memory.chunk(2, 2))
+        q, k, v = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in parts)
+        y = F.scaled_dot_product_attention(
+            q, k, v, allowed, self.dropout if self.training else 0.0, is_causal=causal
+        )
+        return self.linear2(y.transpose(1, 2).flatten(2))

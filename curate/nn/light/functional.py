@@ -1,0 +1,192 @@
+"""Light and dynamic convolution as functions of their input and kernel (Wu et al., ICLR 2019)."""
+
+import torch
+from torch import Tensor
+
+from curate.nn.light.dispatch import check_backend, convolve
+from curate.nn.light.errors import LightConvError
+from curate.nn.light.geometry import (
+    Padding,
+    check_layout,
+    real_positions,
+    resolve_padding,
+    to_btc,
+    within,
+)
+from curate.nn.light.normalization import normalized, renormalized
+
+
+def lightweight_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    padding: Padding = "same",
+    layout: str = "BTC",
+    normalize: str | None = "softmax",
+    renorm_padding: bool = False,
+    lengths: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Depthwise convolution whose channels share H softmax-normalised kernels (equation 3).
+
+    ``y[t, c] = sum_k softmax(weight[h])[k] * x[t + k - left, c] + bias[c]`` where channel c belongs
+    to head ``h = c // (C / H)`` and x is zero outside the sequence. Memory is linear in T.
+
+    Args:
+        x: (B, T, C), or as ``layout`` says; float16, bfloat16, float32 or float64.
+        weight: (H, K), or fairseq's (H, 1, K); H divides C, K may exceed T.
+        bias: (C,).
+        padding: "same" (an even kernel has its larger part after the position), "causal", p zeros
+            on both sides, or a pair (left, right); the output has T + left + right - K + 1
+            positions.
+        layout: "BTC", "BCT" or "TBC", of x and of the output.
+        normalize: "softmax" over the K taps, in float32 under half precision, or None.
+        renorm_padding: normalise over the taps that lie inside the sequence, so that a position
+            near an edge is a weighted mean of what it sees; zero where it sees nothing.
+        lengths: (B,) integers; from there on x counts as zero padding, whatever it holds.
+        backend: "auto" (Triton on CUDA, PyTorch elsewhere, "composed" in an export), "torch",
+            "triton", or "composed" (ordinary operations: slower, with forward-mode derivatives).
+
+    Returns:
+        Tensor of x's dtype and layout.
+
+    Raises:
+        LightConvError: shapes that do not fit, or an unknown option; the message says which.
+
+    Example:
+        >>> x, weight = torch.randn(2, 7, 8), torch.randn(4, 3)
+        >>> lightweight_conv1d(x, weight, padding="causal").shape
+        torch.Size([2, 7, 8])
+    """
+    if weight.dim() == 3 and weight.shape[1] == 1:
+        weight = weight.squeeze(1)
+    if weight.dim() != 2:
+        raise LightConvError(f"weight: shape {_shape(weight)}; give (H, K) or (H, 1, K)")
+    x, left, right, real = _prepared(
+        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, backend
+    )
+    kernel = weight
+    if normalize is not None:
+        kernel = shared_kernel(weight, x, left, right, renorm_padding, real)
+    return _finished(convolve(x, kernel, left, right, backend), bias, layout)
+
+
+def dynamic_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    padding: Padding = "same",
+    layout: str = "BTC",
+    normalize: str | None = "softmax",
+    renorm_padding: bool = False,
+    lengths: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Convolution with a kernel of its own at every position (equation 4).
+
+    ``y[t, c] = sum_k softmax(weight[t, h])[k] * x[t + k - left, c] + bias[c]``, otherwise as
+    :func:`lightweight_conv1d`.
+
+    Args:
+        x: (B, T, C), or as ``layout`` says.
+        weight: (B, T, H, K) whatever the layout: a kernel for every position of the output.
+        bias: (C,).
+        padding: as for :func:`lightweight_conv1d`.
+        layout: "BTC", "BCT" or "TBC", of x and of the output.
+        normalize: "softmax" over the K taps, or None.
+        renorm_padding: normalise over the taps inside the sequence.
+        lengths: (B,) integers; from there on x counts as zero padding.
+        backend: as for :func:`lightweight_conv1d`.
+
+    Raises:
+        LightConvError: shapes that do not fit, or an unknown option; the message says which.
+
+    Example:
+        >>> x, weight = torch.randn(2, 7, 8), torch.randn(2, 7, 4, 3)
+        >>> dynamic_conv1d(x, weight).shape
+        torch.Size([2, 7, 8])
+    """
+    if weight.dim() != 4:
+        raise LightConvError(f"weight: shape {_shape(weight)}; give (B, T, H, K)")
+    x, left, right, real = _prepared(
+        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, backend
+    )
+    length = x.shape[1] + left + right - weight.shape[3] + 1
+    if weight.shape[0] != x.shape[0] or weight.shape[1] != length:
+        raise LightConvError(
+            f"weight: shape {_shape(weight)}; x and the padding need "
+            f"({x.shape[0]}, {length}, H, K), a kernel for every position of the output"
+        )
+    kernel = weight
+    if normalize is not None:
+        kernel = own_kernels(weight, x, left, renorm_padding, real)
+    return _finished(convolve(x, kernel.to(x.dtype), left, right, backend), bias, layout)
+
+
+def shared_kernel(
+    weight: Tensor, x: Tensor, left: int, right: int, renorm: bool, real: Tensor | None
+) -> Tensor:
+    """Normalised (H, K), or (B, length, H, K) where edges change it; x is (B, T, C)."""
+    if not renorm:
+        return normalized(weight)
+    length = x.shape[1] + left + right - weight.shape[1] + 1
+    logits = weight.expand(x.shape[0], length, weight.shape[0], weight.shape[1])
+    return own_kernels(logits, x, left, renorm, real).to(x.dtype)
+
+
+def own_kernels(weight: Tensor, x: Tensor, left: int, renorm: bool, real: Tensor | None) -> Tensor:
+    """Normalised kernels (B, length, H, K) for x (B, T, C)."""
+    if not renorm:
+        return normalized(weight)
+    if real is None:
+        real = torch.ones(1, x.shape[1], dtype=torch.bool, device=x.device)
+    return renormalized(weight, real, left)
+
+
+def _prepared(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    padding: Padding,
+    layout: str,
+    normalize: str | None,
+    renorm_padding: bool,
+    lengths: Tensor | None,
+    backend: str,
+) -> tuple[Tensor, int, int, Tensor | None]:
+    """Input (B, T, C), padding before and after, real positions; or the mend."""
+    check_layout(layout)
+    check_backend(backend)
+    if normalize not in ("softmax", None):
+        raise LightConvError(f"normalize: {normalize!r}; give 'softmax' or None")
+    if renorm_padding and normalize is None:
+        raise LightConvError("renorm_padding: True without normalisation; set normalize='softmax'")
+    if x.dim() != 3 or not x.is_floating_point():
+        raise LightConvError(f"x: shape {_shape(x)}, {x.dtype}; give floats, {', '.join(layout)}")
+    x = to_btc(x, layout)
+    heads, taps = weight.shape[-2:]
+    source, channels = x.shape[1:]
+    if taps < 1 or heads < 1 or channels % heads:
+        raise LightConvError(
+            f"weight: {heads} heads of {taps} taps for {channels} channels; "
+            "give at least one tap and a number of heads that divides the channels"
+        )
+    if bias is not None and bias.shape != (channels,):
+        raise LightConvError(f"bias: shape {_shape(bias)}; x needs ({channels},)")
+    real = real_positions(x, lengths)
+    left, right = resolve_padding(padding, taps)
+    if source + left + right < taps:
+        raise LightConvError(
+            f"padding: {padding!r} leaves no output of {source} positions under {taps} taps"
+        )
+    return within(x, real), left, right, real
+
+
+def _finished(y: Tensor, bias: Tensor | None, layout: str) -> Tensor:
+    return to_btc(y if bias is None else y + bias.to(y.dtype), layout)
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))

@@ -1,0 +1,152 @@
+"""Character language modelling with light convolutions (Wu et al., ICLR 2019), and the ablation.
+
+    python pipelines/language_model.py [--steps 300] [--seeds 2] [--data FOLDER] [--out FOLDER]
+
+The paper's questions, on a small text: does light convolution reach self-attention with the same
+number of parameters (section 6.1)? What do dynamic kernels, growing kernels, sharing a kernel
+between channels, and the softmax add (section 6.2)? The text is tiny Shakespeare, the last tenth
+held out. A run that is done (a JSON file an arm and seed) is not done again.
+"""
+
+import argparse
+import json
+import lzma
+import math
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import t as student
+
+from curate.nn.light import LanguageModel
+
+CHANNELS, HIDDEN, HEADS, GROWING = 128, 256, 4, (3, 7, 15, 31)
+LENGTH, BATCH, RATE = 128, 16, 3e-3
+
+# what differs from the lightweight model
+ARMS: dict[str, dict[str, Any]] = {
+    "attention": {"kind": "attention"},
+    "lightweight": {},
+    "dynamic": {"kind": "dynamic"},
+    "lightweight, K = 15 throughout": {"kernel_sizes": (15,) * 4},
+    "lightweight, K = 3 throughout": {"kernel_sizes": (3,) * 4},
+    "lightweight, one kernel for all channels": {"num_heads": 1},
+    "lightweight, a kernel a channel": {"num_heads": CHANNELS},
+    "lightweight, no softmax": {"normalize": None},
+}
+
+
+def hidden_for(kind: str, kernels: tuple[int, ...], num_heads: int) -> int:
+    """Width of the feed-forward parts at which every arm has attention's number of parameters."""
+    mixer = {"attention": 4 * CHANNELS, "lightweight": 3 * CHANNELS, "dynamic": 3 * CHANNELS}[kind]
+    predicted = num_heads * sum(kernels) / len(kernels) if kind == "dynamic" else 0
+    return HIDDEN + round((4 * CHANNELS - mixer - predicted) / 2)
+
+
+def build(arm: dict[str, Any], vocabulary: int) -> LanguageModel:
+    options = {"kernel_sizes": GROWING, "num_heads": HEADS, "kind": "lightweight"} | arm
+    hidden = hidden_for(options["kind"], options["kernel_sizes"], options["num_heads"])
+    return LanguageModel(vocabulary, CHANNELS, hidden, dropout=0.1, **options)
+
+
+def run(arm: str, seed: int, steps: int, text: Path) -> dict[str, float]:
+    """Train one arm with one seed; bits a character on the held-out tenth."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    codes = np.frombuffer(lzma.decompress(text.read_bytes()), dtype=np.uint8)
+    alphabet = np.unique(codes)
+    tokens = torch.from_numpy(np.searchsorted(alphabet, codes))
+    cut = len(tokens) * 9 // 10
+    model = build(ARMS[arm], len(alphabet))
+    optimizer = torch.optim.AdamW(model.parameters(), RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps, pct_start=0.1)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    for _ in range(steps):
+        starts = torch.randint(cut - LENGTH, (BATCH, 1))
+        piece = tokens[starts + torch.arange(LENGTH + 1)]
+        loss = F.cross_entropy(model(piece[:, :-1]).flatten(0, 1), piece[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.eval()
+    held_out = tokens[cut:]
+    held_out = held_out[: (len(held_out) - 1) // LENGTH * LENGTH + 1]
+    pieces = zip(held_out[:-1].view(-1, LENGTH), held_out[1:].view(-1, LENGTH), strict=True)
+    with torch.no_grad():
+        losses = [F.cross_entropy(model(inputs[None])[0], targets) for inputs, targets in pieces]
+    return {
+        "bits a character": float(torch.stack(losses).mean()) / math.log(2),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "tokens a CPU second": steps * BATCH * LENGTH / seconds,
+        "memory, MiB": (peak - before) / 1024,
+    }
+
+
+def cached(file: Path, work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
+    """What work returns, in a process of its own (its peak memory is its own), kept in a file."""
+    if not file.exists():
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            result = pool.apply(work, arguments)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(json.dumps(result))
+        os.replace(partial, file)
+    return json.loads(file.read_text())
+
+
+def summary(title: str, results: dict[str, list[dict[str, float]]]) -> Table:
+    """Means over seeds, the first figure with its 95 % t interval (from two seeds on)."""
+    names = list(next(iter(results.values()))[0])
+    table = Table(title=title)
+    for name in ("arm", "seeds", *names):
+        table.add_column(name, justify="left" if name == "arm" else "right")
+    for arm, runs in results.items():
+        quality, seeds = np.array([run[names[0]] for run in runs]), len(runs)
+        cell = f"{quality.mean():.3f}"
+        if seeds > 1:
+            spread = float(quality.std(ddof=1)) / seeds**0.5
+            cell += f" ± {student.ppf(0.975, seeds - 1) * spread:.3f}"
+        rest = (f"{np.mean([run[name] for run in runs]):,.0f}" for name in names[1:])
+        table.add_row(arm, str(seeds), cell, *rest)
+    return table
+
+
+def data_folder(argument: str | None) -> Path:
+    place = Path(argument or os.environ.get("CURATE_DATA", "../shared/data")) / "text"
+    if not place.is_dir():
+        raise SystemExit(f"no text in {place}: name the data folder by --data or CURATE_DATA")
+    return place
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--data", help="folder that holds text/")
+    parser.add_argument("--out", type=Path, default=Path("runs/language_model"))
+    arguments = parser.parse_args()
+    text = data_folder(arguments.data) / "tinyshakespeare_input.txt.xz"
+    results: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
+    jobs = [(arm, seed) for seed in range(arguments.seeds) for arm in ARMS]
+    for arm, seed in track(jobs, "training", transient=True):
+        file = arguments.out / f"{arm.replace(' ', '_')}-{arguments.steps}-{seed}.json"
+        results[arm].append(cached(file, run, arm, seed, arguments.steps, text))
+    Console().print(summary(f"tiny Shakespeare, characters, {arguments.steps} steps", results))
+
+
+if __name__ == "__main__":
+    main()
