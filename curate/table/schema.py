@@ -30,6 +30,7 @@ _TONEVA = "Toneva et al., ICLR 2019"
 _PLEISS = "Pleiss et al., NeurIPS 2020"
 _SWAYAMDIPTA = "Swayamdipta et al., EMNLP 2020"
 _PAUL = "Paul et al., NeurIPS 2021"
+_KOH = "Koh & Liang, ICML 2017"
 _INT, _FLOAT = pa.int32(), pa.float64()
 
 COLUMNS: dict[str, Column] = {
@@ -83,10 +84,17 @@ COLUMNS: dict[str, Column] = {
     "epoch_ends": Column(
         pa.list_(pa.int32()), "presentations", "presentations seen by each epoch's end", _TONEVA
     ),
+    "grand": Column(_FLOAT, "norm", "l2 norm of the example's own loss gradient", _PAUL),
+    "influence": Column(
+        _FLOAT, "nats", "change of the mean test loss if the example is left out", _KOH
+    ),
+    "self_influence": Column(
+        _FLOAT, "nats", "change of the example's own loss if it is left out", _KOH
+    ),
     "runs": Column(_INT, "runs", "merged runs that presented the example", "curate.merge"),
     "runs_learned": Column(_INT, "runs", "merged runs in which it was learned", "curate.merge"),
 }
-"""Every column that this version writes, in table order (design.md, 'The table')."""
+"""Every column that this version writes, in table order."""
 
 
 def describe(table: pa.Table) -> pa.Table:

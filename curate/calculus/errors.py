@@ -1,0 +1,22 @@
+"""What the calculus raises for input that it cannot accept."""
+
+
+class CalculusError(ValueError):
+    """An expression, a declaration or a value that cannot be used; the message says the mend."""
+
+
+class ParseError(CalculusError):
+    """A text that is not an expression; the message points at the character.
+
+    Attributes:
+        position: offset of that character in the text, from 0.
+    """
+
+    def __init__(self, message: str, text: str, position: int) -> None:
+        self.position = position
+        line = text.replace("\n", " ")
+        super().__init__(f"{message} (at character {position + 1})\n  {line}\n  {' ' * position}^")
+
+
+class ShapeError(CalculusError):
+    """Operands whose shapes do not fit each other, or values that do not fit the expression."""

@@ -1,0 +1,270 @@
+"""Expressions: what `parse` and the operators build, and what `derivative` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Union
+
+from curate.calculus import algebra
+from curate.calculus.deep import first_derivative, second_derivative
+from curate.calculus.derive import derivative
+from curate.calculus.errors import CalculusError
+from curate.calculus.node import Dim, Node
+from curate.calculus.sizes import Reason, shown
+
+if TYPE_CHECKING:
+    from curate.calculus.compiled import Compiled
+    from curate.calculus.explain import Explanation
+    from curate.calculus.lazy import Lazy
+
+Operand = Union["Expression", int, float]
+
+
+class Expression:
+    """A scalar, vector, matrix or tensor expression of named variables.
+
+    Operators follow numpy: ``* / **`` and ``+ -`` are elementwise and broadcast from the right,
+    ``@`` contracts, ``.T`` reverses the axes. `parse` follows the matrix language instead.
+
+    Attributes:
+        node: the graph.
+        scope: every variable of the expression, also those that a derivative no longer reads.
+        columns: how many of the last axes belong to the last variable differentiated by.
+    """
+
+    __array_priority__ = 1000
+
+    def __init__(
+        self,
+        node: Node,
+        scope: Mapping[str, Node],
+        reasons: tuple[Reason, ...] = (),
+        columns: int = 0,
+    ) -> None:
+        self.node, self.scope, self.reasons, self.columns = node, dict(scope), reasons, columns
+        self._compiled: dict[tuple, Compiled] = {}
+        self._derived: dict[tuple[str, ...], Expression] = {}
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        """A symbol (or number, where known) per axis."""
+        return self.node.shape
+
+    @property
+    def order(self) -> int:
+        """The number of axes."""
+        return self.node.order
+
+    ndim = order
+
+    @property
+    def variables(self) -> list[str]:
+        """The names of the variables that the value depends on."""
+        from curate.calculus.node import variables
+
+        return sorted(variables(self.node))
+
+    # -- derivatives ---------------------------------------------------------------------------
+
+    def derivative(self, *names: str | Expression) -> Expression:
+        """The derivative by these variables, one after the other.
+
+        The axes are the expression's, then each variable's in the order given, as JAX has them.
+
+        Raises:
+            CalculusError: a name that the expression does not have.
+        """
+        wanted = tuple(self._name(name) for name in names) or (self._only_variable(),)
+        if wanted not in self._derived:
+            variables = [self.scope[name] for name in wanted]
+            if self.order == 0 and wanted[:2] == (wanted[0],) * 2:
+                node, rest = second_derivative(self.node, variables[0]), variables[2:]
+            else:
+                node, rest = first_derivative(self.node, variables[0]), variables[1:]
+            for variable in rest:
+                node = derivative(node, variable)
+            columns = self.scope[wanted[-1]].order
+            self._derived[wanted] = Expression(node, self.scope, self.reasons, columns)
+        return self._derived[wanted]
+
+    def gradient(self, name: str | Expression | None = None) -> Expression:
+        """The derivative of a scalar expression.
+
+        Raises:
+            CalculusError: the expression is not a scalar, or has no such variable.
+        """
+        if self.order:
+            raise CalculusError(
+                f"gradient: the expression has the shape {shown(self.shape)}, not that of a "
+                "scalar; ask for its jacobian"
+            )
+        return self.derivative(self._name(name))
+
+    def jacobian(self, name: str | Expression | None = None) -> Expression:
+        """The derivative: the expression's axes, then the variable's."""
+        return self.derivative(self._name(name))
+
+    def hessian(
+        self, name: str | Expression | None = None, other: str | Expression | None = None
+    ) -> Expression:
+        """The second derivative by ``name`` and ``name``, or by ``name`` and ``other``."""
+        first = self._name(name)
+        return self.derivative(first, first if other is None else self._name(other))
+
+    def _name(self, name: str | Expression | None) -> str:
+        if name is None:
+            return self._only_variable()
+        if isinstance(name, Expression) and name.node.kind == "variable":
+            name = name.node.data[0]
+        if not isinstance(name, str) or name not in self.scope:
+            raise CalculusError(
+                f"{name!r} is not a variable of the expression; it has {sorted(self.scope)}"
+            )
+        return name
+
+    def _only_variable(self) -> str:
+        if len(self.scope) != 1:
+            raise CalculusError(
+                f"name: the expression has the variables {sorted(self.scope)}; say by which one"
+            )
+        return next(iter(self.scope))
+
+    # -- evaluation ----------------------------------------------------------------------------
+
+    def compile(self, dtype: Any = None, device: Any = None, out: Any = None) -> Compiled:
+        """A function of the variables by name.
+
+        Args:
+            dtype: what to compute in (``torch.float32``, ``"float64"``); that of the values
+                when not given.
+            device: where to compute; that of the values when not given.
+            out: a tensor that every call writes its result into.
+        """
+        from curate.calculus.compiled import Compiled
+
+        key = (str(dtype), str(device), id(out) if out is not None else None)
+        if out is not None:
+            return Compiled(self, dtype, device, out)
+        if key not in self._compiled:
+            self._compiled[key] = Compiled(self, dtype, device, None)
+        return self._compiled[key]
+
+    def __call__(self, out: Any = None, **values: Any) -> Any:
+        """Evaluate; ``out`` is a tensor to write the result into."""
+        compiled = self._compiled.get(("None", "None", None)) or self.compile()
+        return compiled(out=out, **values)
+
+    def lazy(self, **values: Any) -> Lazy:
+        """Evaluate without forming what unit tensors only repeat."""
+        from curate.calculus.lazy import lazy
+
+        return lazy(self, values)
+
+    # -- notation ------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        from curate.calculus.notation import text_of
+
+        return text_of(self.node)
+
+    def __repr__(self) -> str:
+        return f"Expression({self!s}, shape={shown(self.shape)})"
+
+    def latex(self) -> str:
+        """The expression in LaTeX."""
+        from curate.calculus.notation import latex_of
+
+        return latex_of(self.node)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def einsum(self) -> str:
+        """The program as text: an einsum, elementwise map or matrix function a line."""
+        from curate.calculus.graph import einsum_text
+
+        return einsum_text(self.node)
+
+    def dot(self) -> str:
+        """The graph in Graphviz' language."""
+        from curate.calculus.graph import dot_text
+
+        return dot_text(self.node)
+
+    def explain(self, **values: Any) -> Explanation:
+        """What was simplified, and flops and bytes of every step.
+
+        Args:
+            **values: the variables' values or shapes; 100 for every size that is not given.
+        """
+        from curate.calculus.explain import explain
+
+        return explain(self, values)
+
+    # -- operators -----------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Expression:  # noqa: N802
+        """The axes in reverse."""
+        return self._with(algebra.transpose(self.node))
+
+    def _with(self, node: Node) -> Expression:
+        return Expression(node, self.scope, self.reasons)
+
+    def _operator(self, symbol: str, one: Operand, two: Operand) -> Expression:
+        from curate.calculus.operators import elementwise
+
+        return elementwise(symbol, one, two)
+
+    def __neg__(self) -> Expression:
+        return self._with(algebra.scale(-1, self.node))
+
+    def __pos__(self) -> Expression:
+        return self
+
+    def __add__(self, other: Operand) -> Expression:
+        return self._operator("+", self, other)
+
+    def __radd__(self, other: Operand) -> Expression:
+        return self._operator("+", other, self)
+
+    def __sub__(self, other: Operand) -> Expression:
+        return self._operator("-", self, other)
+
+    def __rsub__(self, other: Operand) -> Expression:
+        return self._operator("-", other, self)
+
+    def __mul__(self, other: Operand) -> Expression:
+        return self._operator("*", self, other)
+
+    def __rmul__(self, other: Operand) -> Expression:
+        return self._operator("*", other, self)
+
+    def __truediv__(self, other: Operand) -> Expression:
+        return self._operator("/", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Expression:
+        return self._operator("/", other, self)
+
+    def __pow__(self, other: Operand) -> Expression:
+        return self._operator("**", self, other)
+
+    def __rpow__(self, other: Operand) -> Expression:
+        return self._operator("**", other, self)
+
+    def __matmul__(self, other: Expression) -> Expression:
+        from curate.calculus.operators import matmul
+
+        return matmul(self, other)
+
+    def sum(self, axis: int | None = None) -> Expression:
+        """The sum of all elements, or along one axis."""
+        from curate.calculus.functions import sum as sum_
+
+        return sum_(self, axis)
+
+    def mean(self, axis: int | None = None) -> Expression:
+        """The mean of all elements, or along one axis."""
+        from curate.calculus.functions import mean
+
+        return mean(self, axis)

@@ -1,0 +1,138 @@
+"""Operators on expressions: sizes made equal, then one einsum or sum."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from curate.calculus import algebra
+from curate.calculus.errors import CalculusError, ShapeError
+from curate.calculus.expression import Expression, Operand
+from curate.calculus.maps import general_power, power
+from curate.calculus.node import Dim, Node, Number, intern, number
+from curate.calculus.rebuild import rebuild, resized
+from curate.calculus.sizes import Reason, shown, unify
+
+_fresh = itertools.count()
+
+
+def fresh_size() -> str:
+    """A size that nothing has fixed yet, as that of ``vector(1)``."""
+    return f"?{next(_fresh)}"
+
+
+def brief(operand: Expression) -> str:
+    """A short name of an operand for messages."""
+    if operand.node.kind == "variable":
+        return operand.node.data[0]
+    return f"({operand.node.kind} of {', '.join(sorted(operand.scope)) or 'numbers'})"
+
+
+def declare(name: str, sizes: tuple[Dim, ...], structure: str | None = None) -> Expression:
+    """A variable."""
+    variable = intern("variable", sizes, data=(name, structure))
+    return Expression(variable, {name: variable})
+
+
+def expression(value: Any) -> Expression:
+    """An operand as an expression: numbers become constants.
+
+    Raises:
+        CalculusError: a value that is neither an expression nor a number.
+    """
+    if isinstance(value, Expression):
+        return value
+    try:
+        return Expression(algebra.constant(number(value)), {})
+    except (TypeError, ValueError) as error:
+        raise CalculusError(
+            f"operand {value!r} is neither an expression nor a number; declare a variable for "
+            "it and give the value when calling"
+        ) from error
+
+
+def same_sizes(
+    operands: tuple[Expression, ...], pairs: list[tuple[Dim, Dim]], where: str
+) -> tuple[list[Expression], tuple[Reason, ...]]:
+    """The operands with one scope and with every pair of sizes made equal.
+
+    Raises:
+        ShapeError: known sizes differ, or one name stands for two kinds of variable.
+    """
+    scope: dict[str, Node] = {}
+    pairs = list(pairs)
+    for operand in operands:
+        for name, variable in operand.scope.items():
+            other = scope.setdefault(name, variable)
+            if other.data != variable.data or other.order != variable.order:
+                raise ShapeError(
+                    f"{where}: {name} is declared twice, as {_declared(other)} and as "
+                    f"{_declared(variable)}"
+                )
+            pairs.extend(zip(other.shape, variable.shape, strict=True))
+    names = unify(pairs, where)
+    reasons = {reason for operand in operands for reason in operand.reasons}
+    reasons |= {Reason(one, where) for one, _ in pairs}
+    if names:
+        leaf = lambda variable: resized(variable, names)  # noqa: E731
+        operands = tuple(
+            Expression(rebuild(o.node, leaf, names), {n: leaf(v) for n, v in o.scope.items()})
+            for o in operands
+        )
+        scope = {name: leaf(variable) for name, variable in scope.items()}
+        reasons = {Reason(names.get(dim, dim), text) for dim, text in reasons}
+    ordered = tuple(sorted(reasons, key=str))
+    return [Expression(o.node, scope, ordered) for o in operands], ordered
+
+
+def _declared(variable: Node) -> str:
+    return f"{variable.data[1] or ''} {shown(variable.shape)}".strip()
+
+
+def elementwise(symbol: str, one: Operand, two: Operand, where: str = "") -> Expression:
+    """``+ - * / **`` elementwise; the operand with fewer axes counts for every leading one."""
+    a, b = expression(one), expression(two)
+    short = min(a.order, b.order)
+    pairs = list(zip(a.shape[a.order - short :], b.shape[b.order - short :], strict=True))
+    where = where or f"{brief(a)} {symbol} {brief(b)}"
+    complain = f"{where}: shapes {shown(a.shape)} and {shown(b.shape)} do not fit"
+    (a, b), _ = same_sizes((a, b), pairs, where if not _known_clash(pairs) else complain)
+    u, v = a.node, b.node
+    shape = max((u.shape, v.shape), key=len)
+    if symbol == "**":
+        if 0 < u.order < len(shape):
+            u = algebra.broadcast(u, shape)
+        if 0 < v.order < len(shape):
+            v = algebra.broadcast(v, shape)
+        return a._with(general_power(u, v))
+    axes = tuple(range(len(shape)))
+    if symbol in "+-":
+        sign: Number = 1 if symbol == "+" else -1
+        left, right = algebra.broadcast(u, shape), algebra.broadcast(v, shape)
+        return a._with(algebra.add(left, algebra.scale(sign, right)))
+    if symbol == "/":
+        v = power(v, -1)
+    factors = [(node, axes[len(shape) - node.order :]) for node in (u, v)]
+    return a._with(algebra.einsum(shape, axes, *factors))
+
+
+def _known_clash(pairs: list[tuple[Dim, Dim]]) -> bool:
+    return any(
+        not str(dim).startswith("?") and "." not in str(dim) for pair in pairs for dim in pair
+    )
+
+
+def matmul(a: Expression, b: Expression, where: str = "") -> Expression:
+    """Numpy's ``@``: the last axis of a with the first of the vector or matrix b."""
+    b = expression(b)
+    where = where or f"{brief(a)} @ {brief(b)}"
+    if not (a.order >= 1 and b.order >= 1):
+        raise ShapeError(f"{where}: a scalar has no axis to contract; use *")
+    if b.order > 2:
+        raise ShapeError(f"{where}: the right operand has {b.order} axes; use einsum")
+    (a, b), _ = same_sizes((a, b), [(a.shape[-1], b.shape[0])], where)
+    left = tuple(range(a.order))
+    right = (left[-1], *range(a.order, a.order + b.order - 1))
+    out = left[:-1] + right[1:]
+    shape = a.shape[:-1] + b.shape[1:]
+    return a._with(algebra.einsum(shape, out, (a.node, left), (b.node, right)))

@@ -1,0 +1,99 @@
+"""Errors say what, where, and the mend."""
+
+import numpy as np
+import pytest
+
+from curate import calculus
+from curate.calculus import CalculusError, ParseError, ShapeError, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [("x'*A*", 5), ("x + )", 4), ("x $ y", 2), ("sum(x", 5), ("", 0), ("foo(x)", 0), ("x y", 2)],
+)
+def test_parse_errors_point_at_the_character(text, position):
+    with pytest.raises(ParseError) as caught:
+        parse(text)
+    assert caught.value.position == position
+    assert str(caught.value).splitlines()[-1].index("^") == position + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x + A", ["x", "A", "(x.0,)", "(A.0, A.1)", "character 1"]),
+        ("2 + x*y", ["x * y", ".*", "character 5"]),
+        ("x + y'", ["row vector", "column vector"]),
+        ("A .* x", ["A .* x", "do not fit"]),
+        ("A / x", ["A / x"]),
+        ("x^2", [".^"]),
+        ("tr(x)", ["tr(x)", "a matrix"]),
+        ("A*x'", ["row vector"]),
+        ("sum(x, 3)", ["axis 3"]),
+        ("diag(a)", ["a vector or a matrix", "scalar"]) if False else ("inv(a)", ["inv(a)"]),
+    ],
+)
+def test_shape_errors_name_operands_shapes_and_place(text, words):
+    with pytest.raises(CalculusError) as caught:
+        parse(text)
+    for word in words:
+        assert word in str(caught.value)
+    assert "^" in str(caught.value).splitlines()[-1]
+
+
+def test_declared_sizes_that_differ():
+    with pytest.raises(ShapeError, match=r"size 3 is not size 4"):
+        parse("A*x", A="matrix(2, 3)", x="vector(4)")
+    with pytest.raises(ShapeError, match="size k is not size n|size n is not size k"):
+        parse("A*x", A="matrix(m, n)", x="vector(k)")
+    with pytest.raises(ShapeError, match="A @ x"):
+        calculus.matrix("A", 2, 3) @ calculus.vector("x", 4)
+
+
+def test_values_that_do_not_fit():
+    expression = parse("y'*(A*x)")
+    with pytest.raises(ShapeError, match=r"(?s)x.*size 4.*A.*size 3.*A\*x"):
+        expression(A=np.ones((2, 3)), x=np.ones(4), y=np.ones(2))
+    with pytest.raises(ShapeError, match="x is a vector"):
+        expression(A=np.ones((2, 3)), x=np.ones((3, 1)), y=np.ones(2))
+    with pytest.raises(CalculusError, match="y: no value"):
+        expression(A=np.ones((2, 3)), x=np.ones(3))
+    with pytest.raises(CalculusError, match="q: not a variable"):
+        expression(A=np.ones((2, 3)), x=np.ones(3), y=np.ones(2), q=1)
+    with pytest.raises(CalculusError, match="x: a tensor"):
+        expression(A=np.ones((2, 3)), x="no", y=np.ones(2))
+    with pytest.raises(ShapeError, match="out"):
+        expression(A=np.ones((2, 3)), x=np.ones(3), y=np.ones(2), out=np.ones(3))
+
+
+def test_sizes_that_follow_from_nothing():
+    with pytest.raises(CalculusError, match="give a value of"):
+        parse("x'*x").hessian("x")()
+    with pytest.raises(CalculusError, match="size"):
+        parse("sum(vector(1))")()
+
+
+def test_kinds():
+    with pytest.raises(CalculusError, match="kind 'blob'"):
+        parse("x", x="blob")
+    with pytest.raises(CalculusError, match="not in the text"):
+        parse("x", q="vector")
+    with pytest.raises(ShapeError, match="declared twice"):
+        parse("x") + calculus.matrix("x")
+    with pytest.raises(CalculusError, match="not a variable"):
+        parse("x'*x").gradient("z")
+    with pytest.raises(CalculusError, match="which one"):
+        parse("x'*z").gradient()
+    with pytest.raises(CalculusError, match="jacobian"):
+        parse("A*x").gradient("x")
+    with pytest.raises(CalculusError, match="positive definite"):
+        parse("logdet(S)", S="positive definite matrix")(S=-np.eye(2))
+    with pytest.raises(CalculusError, match="einsum"):
+        calculus.einsum("ij,j->i", calculus.vector("x"), calculus.vector("z"))
+
+
+def test_kinds_and_names_that_are_longer():
+    expression = parse("weights'*cov*weights", weights="vector", cov="symmetric matrix")
+    cov = np.array([[2.0, 1], [1, 3]])
+    np.testing.assert_allclose(expression.hessian("weights")(cov=cov), 2 * cov)
+    assert parse("a*h + A*h").shape == ("A.0",) or parse("a*h + A*h").order == 1
