@@ -160,7 +160,9 @@ class Planner:
         distinct = tuple(dict.fromkeys(term.out))
         size = math.prod(shape[term.out.index(label)] for label in distinct)
         smallest = min(operands, key=lambda part: math.prod(part.value.shape))
-        shared = sum(part.value == smallest.value for part in operands) > 1
+        summed = any(label not in term.out for part in operands for label in part.labels)
+        # a product with itself that is summed over has a cheaper form, which a scale would hide
+        shared = summed and sum(part.value == smallest.value for part in operands) > 1
         if alone and not shared and scale != 1.0 and 8 * math.prod(smallest.value.shape) <= size:
             scaled = Labelled(_scaled(self.program, scale, smallest.value), smallest.labels)
             operands[operands.index(smallest)] = scaled

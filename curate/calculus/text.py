@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 from curate.calculus import functions
@@ -72,6 +73,18 @@ def parse(text: str, **kinds: Any) -> Expression:
     """
     if not isinstance(text, str):
         raise CalculusError(f"text: a string is needed, not {type(text).__name__}")
+    if all(isinstance(kind, str) for kind in kinds.values()):
+        return _cached(text, tuple(sorted(kinds.items())))
+    return _parse(text, kinds)
+
+
+@functools.lru_cache(maxsize=512)
+def _cached(text: str, kinds: tuple[tuple[str, str], ...]) -> Expression:
+    """The same text gives the same object, with the derivatives and programs that it holds."""
+    return _parse(text, dict(kinds))
+
+
+def _parse(text: str, kinds: dict[str, Any]) -> Expression:
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
     try:

@@ -115,3 +115,11 @@ def test_out_may_overlap_an_input():
     expected = a + a.T
     parse("x'*A*x").hessian("x")(A=a, x=a[0], out=a)
     assert torch.equal(a, expected)
+
+
+def test_the_same_text_is_read_derived_and_compiled_once():
+    one, other = parse("x'*A*x", A="symmetric matrix"), parse("x'*A*x", A="symmetric matrix")
+    assert one.hessian("x").compile() is other.hessian("x").compile()
+    assert parse("x'*A*x") is not one  # another kind
+    for kinds in ({"A": "matrix"}, {"A": 2}):
+        assert str(parse("x'*A*x", **kinds).hessian("x")) == "A + A'"
