@@ -49,7 +49,7 @@ def card(selection: "Selection", source: Source, layout: Layout, origin: dict[st
         f"---\n{DatasetCardData(**front).to_yaml()}\n---",
         "# A pruned data set",
         f"{counts['kept']:,} of {counts['total']:,} examples, chosen by "
-        f"[curate](https://pypi.org/project/curate/): {chosen}.",
+        f"curate: {chosen}.",
         layout.note,
         f"```python\n{layout.reading}\n```",
         "PATH stands for this folder.",
