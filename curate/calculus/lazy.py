@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from curate.calculus.assemble import sum_of_cores
 from curate.calculus.bind import as_tensors
 from curate.calculus.codegen import function
 from curate.calculus.compiled import planner_for
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.node import Labels
-from curate.calculus.plan import sum_of_cores
 from curate.calculus.structure import released
 
 if TYPE_CHECKING:
