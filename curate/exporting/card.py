@@ -48,8 +48,7 @@ def card(selection: "Selection", source: Source, layout: Layout, origin: dict[st
     parts = [
         f"---\n{DatasetCardData(**front).to_yaml()}\n---",
         "# A pruned data set",
-        f"{counts['kept']:,} of {counts['total']:,} examples, chosen by "
-        f"curate: {chosen}.",
+        f"{counts['kept']:,} of {counts['total']:,} examples, chosen by curate: {chosen}.",
         layout.note,
         f"```python\n{layout.reading}\n```",
         "PATH stands for this folder.",
