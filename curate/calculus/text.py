@@ -92,10 +92,12 @@ def _parse(text: str, kinds: dict[str, Any]) -> Expression:
     except UnexpectedToken as error:
         if error.token.type == "$END":
             raise ParseError("the expression ends too early", text, len(text)) from None
-        raise ParseError(f"unexpected {str(error.token)!r}", text, error.pos_in_stream) from None
+        raise ParseError(
+            f"unexpected {str(error.token)!r}", text, error.pos_in_stream or 0
+        ) from None
     except UnexpectedCharacters as error:
-        found = text[error.pos_in_stream]
-        raise ParseError(f"unexpected {found!r}", text, error.pos_in_stream) from None
+        found = text[error.pos_in_stream or 0]
+        raise ParseError(f"unexpected {found!r}", text, error.pos_in_stream or 0) from None
     except UnexpectedEOF:
         raise ParseError("the expression ends too early", text, len(text)) from None
     reader = _Reader(text, kinds)
