@@ -1,19 +1,15 @@
 """The report: one HTML file that needs nothing else."""
 
-import base64
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.report import svg
 from curate.report.accuracy import arms, draw_accuracy
 from curate.report.classes import class_rows
 from curate.report.datamap import draw_data_map, has_data_map
@@ -21,14 +17,10 @@ from curate.report.examples import sample
 from curate.report.galleries import galleries
 from curate.report.histogram import draw_histogram
 from curate.report.outcomes import Outcomes, outcomes
+from curate.report.page import both, write_page
 from curate.report.selected import aligned
 from curate.report.text import clean, count, percent
-from curate.table import atomic_path, metadata
-
-if TYPE_CHECKING:
-    import jinja2
-
-_WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
+from curate.table import metadata
 
 
 def write_report(
@@ -84,9 +76,10 @@ def write_report(
     compared = [] if accuracies is None else arms(accuracies, intervals)
     rows, classes = class_rows(table, found, kept, name_of)
     examples = sample(table, found, chosen, name_of)
-    style = svg.stylesheet() + _resource("report.css")
-    script = _resource("report.js")
-    page = _template().render(
+    return write_page(
+        path,
+        "report.html.jinja",
+        script="report.js",
         title=clean(title, 160),
         verdicts=[clean(sentence, 600) for sentence in list(verdicts)[:12]],
         headline=_headline(found, selection, kept),
@@ -94,9 +87,9 @@ def write_report(
         figures=_key_figures(found, kept),
         facts=_entries(facts or {}),
         arms=compared,
-        accuracy=_both(lambda width: draw_accuracy(compared, width)) if compared else None,
-        histogram=_both(lambda width: draw_histogram(found, kept, width)),
-        data_map=_both(lambda width: draw_data_map(table, kept, width))
+        accuracy=both(lambda width: draw_accuracy(compared, width)) if compared else None,
+        histogram=both(lambda width: draw_histogram(found, kept, width)),
+        data_map=both(lambda width: draw_data_map(table, kept, width))
         if has_data_map(table)
         else None,
         unpresented=int((~found.presented).sum()),
@@ -106,39 +99,7 @@ def write_report(
         examples=examples,
         policy=_entries({} if selection is None else selection.policy),
         origin=_entries(_origin(table)),
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
     )
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(page.encode("utf-8"))  # not write_text: the hashes fix the line ends
-    return Path(path)
-
-
-def _template() -> "jinja2.Template":
-    import jinja2
-
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(count=count, percent=percent)
-    return environment.from_string(_resource("report.html.jinja"))
-
-
-def _resource(name: str) -> str:
-    return files("curate.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    """What a content security policy calls the only style or script it admits."""
-    digest = hashlib.sha256(content.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def _both(draw: Callable[[int], str]) -> dict[str, str]:
-    """A chart for a screen and one for a phone: scaling one would make its words too small."""
-    return {"wide": draw(_WIDE), "narrow": draw(_NARROW)}
 
 
 def _namer(names: Sequence[str] | None) -> Callable[[object], str]:

@@ -1,0 +1,62 @@
+"""A page that needs nothing else: its style, script and pictures are inside."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from curate.report import svg
+from curate.report.text import count, percent
+from curate.table import atomic_path
+
+_WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
+
+
+def write_page(
+    path: str | os.PathLike[str], template: str, *, script: str | None = None, **values: Any
+) -> Path:
+    """Fill a template of this folder and write it as one HTML file, whole or not at all.
+
+    The content security policy admits the page's own style and script by their hashes, and
+    nothing from anywhere else. Values are escaped unless the template says otherwise.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_resource),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(count=count, percent=percent)
+    style = svg.stylesheet() + _resource("report.css")
+    code = None if script is None else _resource(script)
+    page = environment.get_template(template).render(
+        style=style,
+        style_hash=_hash(style),
+        script=code,
+        script_hash=None if code is None else _hash(code),
+        **values,
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8"))  # not write_text: the hashes fix the line ends
+    return Path(path)
+
+
+def both(draw: Callable[[int], str]) -> dict[str, str]:
+    """A chart for a screen and one for a phone: scaling one would make its words too small."""
+    return {"wide": draw(_WIDE), "narrow": draw(_NARROW)}
+
+
+def _resource(name: str) -> str:
+    return files("curate.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(content: str) -> str:
+    """What a content security policy calls the only style or script it admits."""
+    digest = hashlib.sha256(content.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
