@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from curate.cli.options import (
     Strategy,
     keep_of,
 )
+from curate.cli.output import folder_name, progress_bar, write_json
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(
         device=device,
     )
     count = seeds or (5 if len(train_set) < 10_000 else 3)
-    folder = Path(out) if out is not None else Path("runs") / _name(dataset)
+    folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
 
     def prune(table: Any) -> "Selection":
         from curate.pruning import prune as select
@@ -98,7 +98,7 @@ def run(
     export(train_set, selection, folder / "pruned", format, overwrite=True)
     seconds = time.perf_counter() - start
     summary = _summary(dataset, settings, count, selection, comparison, seconds)
-    _write_json(summary, folder / "summary.json")
+    write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set)
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
@@ -122,7 +122,7 @@ def _train_all(
     from curate.table import annotate, merge, write
     from curate.train import Comparison, Run, compare, run_arm
 
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task("training", total=None)
         done = {"full": 0.0, "pruned": 0.0, "random": 0.0}
         weights = {"full": 1.0, "pruned": 1.0, "random": 1.0}
@@ -180,23 +180,6 @@ def _train_all(
     return selection, comparison
 
 
-def _progress(quiet: bool) -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), "left:", Left())
-    console = Console(stderr=True)
-    hidden = quiet or not console.is_terminal
-    return Progress(*columns, console=console, disable=hidden, transient=True)
-
-
-def _name(dataset: str) -> str:
-    """A folder name for a data set: what is not a letter, digit, dot or dash becomes a dash."""
-    stem = Path(dataset.removeprefix("hf:")).name or Path(dataset).resolve().name
-    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "run"
-
-
 def _summary(
     dataset: str,
     settings: "Settings",
@@ -221,7 +204,7 @@ def _summary(
         "time": f"{seconds:,.0f} s",
     }
     return {
-        "title": f"{_name(dataset)}: {len(selection):,} of {len(selection.table):,} kept",
+        "title": f"{folder_name(dataset)}: {len(selection):,} of {len(selection.table):,} kept",
         "dataset": dataset,
         "facts": facts,
         "settings": trained,
@@ -238,13 +221,6 @@ def _summary(
             "python": platform.python_version(),
         },
     }
-
-
-def _write_json(content: dict[str, Any], path: Path) -> None:
-    from curate.table import atomic_path
-
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _print(comparison: "Comparison", page: Path, seconds: float) -> None:

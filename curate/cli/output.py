@@ -1,0 +1,32 @@
+"""What the long commands share: the bar, the folder, the summary."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+
+def progress_bar(quiet: bool) -> Any:
+    """A rich bar with an estimate on standard error; hidden when quiet or not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), "left:", Left())
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal
+    return Progress(*columns, console=console, disable=hidden, transient=True)
+
+
+def folder_name(dataset: str) -> str:
+    """A folder name for a data set: what is not a letter, digit, dot or dash becomes a dash."""
+    stem = Path(dataset.removeprefix("hf:")).name or Path(dataset).resolve().name
+    return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "run"
+
+
+def write_json(content: dict[str, Any], path: Path) -> None:
+    """Write it for people and scripts, whole or not at all."""
+    from curate.table import atomic_path
+
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
