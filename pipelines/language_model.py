@@ -172,7 +172,7 @@ def main() -> None:
         name = f"{arguments.units}-{arm.replace(' ', '_')}-{arguments.steps}-{seed}.json"
         work = (arm, seed, arguments.steps, arguments.units, folder)
         results[arm].append(cached(arguments.out / name, run, *work))
-    Console().print(summary(f"{arguments.units}, {arguments.steps} steps", results))
+    Console(width=130).print(summary(f"{arguments.units}, {arguments.steps} steps", results))
 
 
 if __name__ == "__main__":
