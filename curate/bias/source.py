@@ -23,6 +23,7 @@ class Source:
         features: float32 array of shape (n, d).
         labels: int64 class indices of shape (n,), where known.
         class_names: the name of each class, where known.
+        columns: the column that each of the d features comes from, where known.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Source:
     features: np.ndarray | None = None
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from curate.calculus.contract import Labelled, aligned
 from curate.calculus.node import Labels
-from curate.calculus.program import GRAM, MATMUL, Program, Value
+from curate.calculus.program import Program, Value
 
 
 class Part(NamedTuple):
@@ -113,15 +113,7 @@ def _affine(program: Program, constant: float, scale: float, value: Value) -> Va
 
 
 def scaled(program: Program, scale: float, value: Value) -> Value:
-    """``scale * value``; where the value is a large matrix product, as its alpha."""
-    last = program.operations[-1] if program.operations else None
-    if last and last.target is value and last.call in (MATMUL, GRAM):
-        program.operations.pop()
-        program.forget(value)
-        call = f"torch.addmm(constant(0.0, like), {{0}}, {{1}}, beta=0, alpha={scale!r}{{out}})"
-        if last.call == GRAM:
-            call = f"gram({{0}}, {{1}}, {scale!r}{{out}})"
-        return program.emit(call, last.args, value.shape, last.flops)
+    """``scale * value``."""
     return program.emit(
         f"torch.mul({{0}}, {scale!r}{{out}})",
         (value,),
@@ -139,8 +131,8 @@ def _broadcast_shape(one: tuple[int, ...], two: tuple[int, ...]) -> tuple[int, .
 
 def sum_of_cores(
     program: Program, parts: list[Part], shape: tuple[int, ...]
-) -> list[tuple[Value, Labels, Labels]]:
-    """One core per pattern of output labels, with the labels of its axes."""
+) -> list[tuple[Value, float, Labels, Labels]]:
+    """One core per pattern of output labels, with its scale and the labels of its axes."""
     patterns: dict[Labels, list[Part]] = {}
     for part in parts:
         patterns.setdefault(part.out, []).append(part)
@@ -149,8 +141,10 @@ def sum_of_cores(
         have = {label for part in members if part.core for label in part.core.labels}
         order = tuple(label for label in dict.fromkeys(out) if label in have)
         size = tuple(shape[out.index(label)] for label in order)
-        cores = [Part(part.scale, part.core, order) for part in members]
-        result.append((_dense(program, cores, size), order, out))
+        alone = len(members) == 1 and members[0].core is not None
+        scale = members[0].scale if alone else 1.0
+        cores = [Part(part.scale / scale, part.core, order) for part in members]
+        result.append((_dense(program, cores, size), scale, order, out))
     return result
 
 

@@ -3,205 +3,193 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+import re
 from typing import Any
 
+import numpy as np
 import torch
 
-from curate.calculus.errors import CalculusError
-from curate.calculus.program import REUSED_FROM, Operation, Program, Value
+from curate.calculus import memory, runtime, small
+from curate.calculus.liveness import Liveness, without_clones
+from curate.calculus.peephole import mend
+from curate.calculus.program import Operation, Program, Value
 
-_constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
-
-
-def constant(value: float, like: torch.Tensor) -> torch.Tensor:
-    """A number as a tensor without axes."""
-    key = (value, like.dtype, like.device)
-    if key not in _constants:
-        _constants[key] = like.new_full((), value)
-    return _constants[key]
-
-
-def softplus(u: torch.Tensor) -> torch.Tensor:
-    """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
-    return torch.nn.functional.softplus(u, 1.0, 40.0)
-
-
-def cholesky(matrix: torch.Tensor) -> torch.Tensor:
-    """The lower factor.
-
-    Raises:
-        CalculusError: the matrix is not positive definite.
-    """
-    try:
-        return torch.linalg.cholesky(matrix)
-    except torch.linalg.LinAlgError as error:
-        raise CalculusError(
-            "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' "
-            f"or mend its values ({error})"
-        ) from None
-
-
-def gram(
-    left: torch.Tensor,
-    right: torch.Tensor,
-    alpha: float = 1.0,
-    *,
-    out: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """``alpha * left @ right`` for a symmetric product: block rows up to the diagonal, mirrored."""
-    n = len(left)
-    blocks = 1 if left.is_cuda else max(1, min(8, n // 96))
-    result = left.new_empty(n, n) if out is None else out.view(n, n)
-    zero = constant(0.0, left)
-    edges = [n * k // blocks for k in range(blocks + 1)]
-    for start, end in pairwise(edges):
-        block = torch.addmm(zero, left[start:end], right[:, :end], beta=0, alpha=alpha)
-        result[start:end, :end] = block
-        if start:
-            result[:start, start:end] = block[:, :start].t()
-    return result if out is None else out
-
-
-NAMESPACE = {
-    "gram": gram,
+_RUNTIME: dict[str, Any] = {
     "torch": torch,
-    "softplus": softplus,
-    "cholesky": cholesky,
-    "constant": constant,
+    "constant": runtime.constant,
+    "softplus": runtime.softplus,
+    "unroot": runtime.unroot,
+    "log0": runtime.log0,
+    "slope": runtime.slope,
+    "cholesky": runtime.cholesky,
+    "inverse": runtime.inverse,
+    "solve": runtime.solve,
+    "factors": runtime.factors,
+    "lu_logdet": runtime.lu_logdet,
+    "gram": runtime.gram,
+    "fresh": memory.fresh,
+    "from_numpy": torch.from_numpy,
+    "inf": math.inf,
+    "nan": math.nan,
+    **small.NAMESPACE,
 }
 
 
 class Text:
     """Lines of one function, with buffers that die written over and dropped."""
 
-    def __init__(self, program: Program, roots: list[Value], many: bool) -> None:
-        self.many = many
-        self.operations = _without_clones(program.operations, roots)
+    def __init__(self, program: Program, roots: list[Value], numpy_calls: dict[int, str]) -> None:
+        self.operations = program.operations
         self.roots = roots
-        self.base: dict[str, str] = {value.name: value.name for value in program.inputs.values()}
-        self.inputs = set(self.base)
-        for op in self.operations:
-            if not op.writes:
-                shares = op.view and op.args
-                self.base[op.target.name] = self.base[op.args[0].name] if shares else op.target.name
-        self.last: dict[str, int] = {}
-        for k, op in enumerate(self.operations):
-            for value in op.args:
-                self.last[self.base[value.name]] = k
-        for root in roots:
-            self.last[self.base[root.name]] = len(self.operations)
-        self.contiguous = {op.target.name for op in self.operations if not op.view}
+        self.live = Liveness(self.operations, roots, program.inputs.values())
+        self.numpy_calls = numpy_calls
+        self.made = {op.target.name: op for op in self.operations if not op.writes}
+        self.inside = {
+            op.target.name
+            for k, op in enumerate(self.operations)
+            if k in numpy_calls and not op.writes
+        }
 
-    def lines(self, out: bool) -> list[str]:
+    def lines(self, *, many: bool = False, out: bool = False) -> list[str]:
         """The body; with ``out``, the root is written into the tensor of that name."""
-        lines = []
-        dropped: set[str] = set()
-        root = self.roots[0] if self.roots else None
-        direct = out and root is not None and self._takes_out(root)
+        lines: list[str] = []
+        self.converted: set[tuple[str, bool]] = set()
+        self.dropped: set[str] = set()
+        source = self._written_root() if out else None
         for k, op in enumerate(self.operations):
             destination = None
-            if direct and op.target == root and not op.writes:
-                destination = "out"
-            elif op.elementwise and math.prod(op.target.shape) >= REUSED_FROM:
-                destination = self._dead_operand(op, k)
-            lines.append(self._line(op, destination))
-            gone = {self.base[value.name] for value in op.args} - self.inputs - dropped
-            dead = sorted(name for name in gone if self.last[name] == k and name != destination)
-            dropped.update(dead)
-            big = [n for n in dead if n in self.contiguous and n != op.target.name]
-            views = {
-                n: [v for v, b in self.base.items() if b == n and v != op.target.name] for n in big
-            }
-            names = [v for n in big for v in views[n] if self._defined(v, k)]
-            if names and any(self._large(n) for n in big):
-                lines.append(f"del {', '.join(names)}")
-        return [*lines, self._return(out, direct)]
+            if source is not None and op is source:
+                destination = self._destination(op, k, lines)
+            elif op.elementwise and k not in self.numpy_calls:
+                destination = self.live.dead_operand(op, k)
+            lines.append(self._line(op, k, destination, lines))
+            dead = self.live.dead_after(op, k, destination, self.dropped)
+            if dead:
+                lines.append(f"del {', '.join(dead)}")
+        if many:
+            names = [self._as(value, False, lines) for value in self.roots]
+            lines.append(f"return ({''.join(name + ', ' for name in names)})")
+        else:
+            lines.append(self._return(out, source, lines))
+        if self.numpy_calls:
+            lines = ['with errstate(all="ignore"):', *(f"    {line}" for line in lines)]
+        return lines
 
-    def _defined(self, name: str, k: int) -> bool:
-        return any(op.target.name == name for op in self.operations[: k + 1])
+    def _written_root(self) -> Operation | None:
+        """The operation that can write the root's numbers where they belong."""
+        value = self.roots[0]
+        op = self.made.get(value.name)
+        while op and op.view and ".reshape(" in op.call and self.live.uses[op.args[0].name] == 1:
+            op = self.made.get(op.args[0].name)
+        k = self.operations.index(op) if op else -1
+        call = self.numpy_calls.get(k, op.call if op else "")
+        if op is None or not ("{out}" in call or "{zero}" in op.call):
+            return None
+        return op if op.target.name == value.name or "{out}" in call else None
 
-    def _large(self, name: str) -> bool:
-        shape = next(op.target.shape for op in self.operations if op.target.name == name)
-        return math.prod(shape) >= REUSED_FROM
+    def _destination(self, op: Operation, k: int, lines: list[str]) -> str:
+        shape, inside = op.target.shape, k in self.numpy_calls
+        name = "out"
+        if shape != self.roots[0].shape:
+            lines.append(f"o = out.view({shape})")
+            name = "o"
+        if inside:
+            lines.append(f"o = {name}.numpy()")
+            name = "o"
+        return name
 
-    def _takes_out(self, root: Value) -> bool:
-        return any(
-            op.target == root and any(mark in op.call for mark in ("{out}", "{zero}"))
-            for op in self.operations
-        )
+    def _as(self, value: Value, inside: bool, lines: list[str]) -> str:
+        """The name of a value as an array (inside numpy) or a tensor."""
+        name = value.name
+        if (name in self.inside) == inside:
+            return name
+        other = f"{name}_{'n' if inside else 't'}"
+        if (name, inside) not in self.converted:
+            self.converted.add((name, inside))
+            if inside:
+                lines.append(f"{other} = {name}.numpy()")
+            else:
+                array = name if value.shape else f"asarray({name}, dtype)"
+                lines.append(f"{other} = from_numpy({array})")
+        return other
 
-    def _dead_operand(self, op: Operation, k: int) -> str | None:
-        for value in op.args:
-            name = value.name
-            fresh = name in self.contiguous and self.base[name] not in self.inputs
-            if fresh and value.shape == op.target.shape and self.last[self.base[name]] == k:
-                return name
-        return None
-
-    def _line(self, op: Operation, destination: str | None) -> str:
-        names = [value.name for value in op.args]
-        call = op.call
-        if destination == "out" and "{zero}" in call:
-            return f"{op.target.name} = out.zero_()"
+    def _line(self, op: Operation, k: int, destination: str | None, lines: list[str]) -> str:
+        inside = k in self.numpy_calls
+        call = self.numpy_calls.get(k, op.call)
+        names = [self._as(value, inside, lines) for value in op.args]
+        if destination in ("out", "o") and "{zero}" in op.call:
+            if not inside:
+                return f"{op.target.name} = {destination}.zero_()"
+            lines.append(f"{destination}.fill(0.0)")
+            return f"{op.target.name} = {destination}"
         put = f", out={destination}" if destination and "{out}" in call else ""
         call = call.replace("{out}", put).replace("{zero}", "").replace("{own}", "")
-        for k, name in enumerate(names):
-            call = call.replace(f"{{{k}}}", name)
+        for place, name in enumerate(names):
+            call = call.replace(f"{{{place}}}", name)
         return call if op.writes else f"{op.target.name} = {call}"
 
-    def _return(self, out: bool, direct: bool) -> str:
-        if self.many:
-            return f"return ({''.join(root.name + ', ' for root in self.roots)})"
+    def _return(self, out: bool, source: Operation | None, lines: list[str]) -> str:
         root = self.roots[0]
-        if direct:
+        if source is not None:
             return "return out"
+        name = self._as(root, False, lines)
         if out:
-            return f"return out.copy_({root.name})"
-        shared = self.base[root.name] in self.inputs or any(
-            op.target == root and ".expand(" in op.call for op in self.operations
-        )
-        return f"return {root.name}.clone()" if shared else f"return {root.name}"
+            return f"return out.copy_({name})"
+        op = self.made.get(root.name)
+        spread = op is not None and (".expand(" in op.call or "diagonal" in op.call)
+        shared = self.live.of_input(root) or spread
+        return f"return {name}.clone()" if shared else f"return {name}"
 
 
-def _without_clones(operations: list[Operation], roots: list[Value]) -> list[Operation]:
-    """Leave out a copy made for changing in place where nothing else reads the original."""
-    produced = {op.target.name: op for op in operations if not op.writes}
-    kept: list[Operation] = []
-    renamed: dict[str, Value] = {}
-    for k, op in enumerate(operations):
-        args = tuple(renamed.get(value.name, value) for value in op.args)
-        if "{own}" in op.call:
-            (source,) = args
-            maker = produced.get(source.name)
-            later = any(source in other.args for other in operations[k + 1 :])
-            views = any(other.view and source in other.args for other in operations)
-            if maker and not maker.view and not later and not views and source not in roots:
-                renamed[op.target.name] = source
-                continue
-        target = renamed.get(op.target.name, op.target)
-        kept.append(Operation(target, op.call, args, op.flops, op.elementwise, op.view, op.writes))
-    roots[:] = [renamed.get(root.name, root) for root in roots]
-    return kept
-
-
-def function(program: Program, roots: list[Value], *, many: bool = False) -> tuple[Any, str]:
+def function(
+    program: Program, roots: list[Value], *, many: bool = False, dtype: torch.dtype | None = None
+) -> tuple[Any, str]:
     """Compile: a function of (like, inputs in order), and its text.
 
     With ``many`` it returns the tuple of the roots; else the one root, and its attribute ``into``
-    writes that into a tensor given first.
+    writes that into a contiguous tensor given first.
+
+    Args:
+        dtype: of the values, where they lie on the CPU and numpy may do what is small.
     """
-    text = Text(program, roots, many)
+    mend(program, roots)
+    program.operations = without_clones(program.operations, roots)
+    numpy_calls = {} if dtype is None else small.placed(program, roots)
+    text = Text(program, roots, numpy_calls)
     arguments = ", ".join(["like", *(value.name for value in program.inputs.values())])
-    source = f"def run({arguments}):\n" + _indented(text.lines(False))
+    parts = []
     if not many:
-        source += f"\n\ndef run_into(out, {arguments}):\n" + _indented(text.lines(True))
-    namespace: dict[str, Any] = dict(NAMESPACE)
-    exec(compile(source, "<curate.calculus program>", "exec"), namespace)
+        parts.append(_definition(f"run_into(out, {arguments})", text.lines(out=True)))
+        large = math.prod(roots[0].shape) * 8 >= memory.RECYCLED_FROM
+        if large and "return out.copy_" not in parts[0]:
+            call = f"run_into(fresh({roots[0].shape}, like), {arguments})"
+            parts.insert(0, _definition(f"run({arguments})", [f"return {call}"]))
+    if len(parts) < 2:
+        parts.insert(0, _definition(f"run({arguments})", text.lines(many=many)))
+    source = "\n\n".join(parts)
+    namespace: dict[str, Any] = dict(_RUNTIME)
+    if dtype is not None:
+        namespace["dtype"] = np.dtype(str(dtype).removeprefix("torch."))
+    exec(compile(_bound(source, namespace), "<curate.calculus program>", "exec"), namespace)
     run = namespace["run"]
     run.into = namespace.get("run_into")
     return run, source
 
 
-def _indented(lines: list[str]) -> str:
-    return "\n".join(f"    {line}" for line in lines)
+def _bound(source: str, namespace: dict[str, Any]) -> str:
+    """The text with torch's functions as global names, which saves a look-up a call."""
+
+    def bind(match: re.Match) -> str:
+        path = match[1]
+        found: Any = torch
+        for part in path.split("."):
+            found = getattr(found, part)
+        name = "torch_" + path.replace(".", "_")
+        namespace[name] = found
+        return name + "("
+
+    return re.sub(r"torch\.([\w.]+)\(", bind, source)
+
+
+def _definition(head: str, lines: list[str]) -> str:
+    return f"def {head}:\n" + "\n".join(f"    {line}" for line in lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +10,10 @@ import torch
 from curate.calculus.bind import as_dtype, as_tensors, sizes_of
 from curate.calculus.codegen import function
 from curate.calculus.errors import CalculusError, ShapeError
-from curate.calculus.node import Dim, variables
+from curate.calculus.node import Dim, variables, walk
 from curate.calculus.plan import Planner
+from curate.calculus.scoped import Scoped
 from curate.calculus.structure import released
-
-if TYPE_CHECKING:
-    from curate.calculus.expression import Expression
 
 
 class Compiled:
@@ -25,7 +23,7 @@ class Compiled:
     have to be. Numpy in gives numpy out. The result carries no gradient.
     """
 
-    def __init__(self, expression: Expression, dtype: Any, device: Any, out: Any) -> None:
+    def __init__(self, expression: Scoped, dtype: Any, device: Any, out: Any) -> None:
         self.expression = expression
         self.node = released(expression.node)
         self.dtype = as_dtype(dtype)
@@ -47,21 +45,20 @@ class Compiled:
         """
         if out is None:
             out = self.out
-        key: list[Any] = []
-        for name, value in values.items():
+        key: list[Any] = [*values]
+        for value in values.values():
             if type(value) is not torch.Tensor or value.requires_grad:
                 return self._converted(out, values)
-            key += (name, value.shape, value.dtype)
+            key += (value.shape, value.dtype, value.is_cpu)
         found = self._programs.get(tuple(key))
         if found is None or self.device is not None:
             return self._converted(out, values)
         run, names = found
-        like = value if names == () else values[names[0]]
+        arguments = [values[name] for name in names]
+        like = arguments[0] if arguments else value
         if out is None:
-            return run(like, *[values[name] for name in names])
-        if type(out) is not torch.Tensor or out.shape != run.shape or out.dtype != like.dtype:
-            return self._into(out, run, like, [values[name] for name in names])
-        return run.into(out, like, *[values[name] for name in names])
+            return run(like, *arguments)
+        return self._into(out, run, like, arguments)
 
     def _converted(self, out: Any, values: dict[str, Any]) -> Any:
         given = values or {"": torch.zeros((), dtype=self.dtype or torch.float64)}
@@ -79,21 +76,29 @@ class Compiled:
     def _program(
         self, values: dict[str, Any], tensors: dict[str, torch.Tensor], like: torch.Tensor
     ) -> tuple[Any, tuple[str, ...]]:
-        key: list[Any] = []
+        key: list[Any] = [*values]
         for name in values:
-            key += (name, tensors[name].shape, like.dtype)
+            key += (tensors[name].shape, like.dtype, like.is_cpu)
         found = self._programs.get(tuple(key))
         if found is None:
             shapes = {name: tuple(tensors[name].shape) for name in values}
-            found = self._programs[tuple(key)] = self.build(shapes)
+            small = like.is_cpu and like.dtype in (torch.float32, torch.float64)
+            found = self.build(shapes, like.dtype if small else None)
+            self._programs[tuple(key)] = found
         return found
 
-    def build(self, shapes: dict[str, tuple[int, ...]]) -> tuple[Any, tuple[str, ...]]:
-        """The program for values of these shapes, and the names that it reads, in order."""
+    def build(
+        self, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype | None = None
+    ) -> tuple[Any, tuple[str, ...]]:
+        """The program for values of these shapes, and the names that it reads, in order.
+
+        Args:
+            dtype: float32 or float64 where the values lie on the CPU.
+        """
         planner = planner_for(self.expression, self.node, shapes)
         root = planner.lower(self.node)
         assert not isinstance(root, list)
-        run, source = function(planner.program, [root])
+        run, source = function(planner.program, [root], dtype=dtype)
         run.shape = planner.shape(self.node)
         self.sources[tuple(sorted(shapes.items()))] = source
         return run, tuple(planner.program.inputs)
@@ -102,7 +107,7 @@ class Compiled:
         target = torch.from_numpy(out) if isinstance(out, np.ndarray) else out
         if not isinstance(target, torch.Tensor):
             raise CalculusError(f"out: a tensor or array is needed, not {type(out).__name__}")
-        if tuple(target.shape) != run.shape:
+        if target.shape != run.shape:
             raise ShapeError(
                 f"out: it has the shape {tuple(target.shape)}, but the result has {run.shape}"
             )
@@ -111,19 +116,28 @@ class Compiled:
                 f"out: it is {target.dtype} on {target.device}, but the result is {like.dtype} on "
                 f"{like.device}"
             )
-        overlap = any(_overlap(target, argument) for argument in arguments)
-        if overlap or not target.is_contiguous():
-            target.copy_(run(like, *arguments))
+        apart = target.is_contiguous() and _apart(target, arguments)
+        if not apart or target.requires_grad:
+            target.detach().copy_(run(like, *arguments))
         else:
             run.into(target, like, *arguments)
         return out
 
 
-def _overlap(one: torch.Tensor, two: torch.Tensor) -> bool:
-    return one.untyped_storage().data_ptr() == two.untyped_storage().data_ptr()
+def _apart(target: torch.Tensor, arguments: list[torch.Tensor]) -> bool:
+    """Whether a contiguous tensor surely shares no memory with any of the others."""
+    start = target.data_ptr()
+    end = start + target.nbytes
+    for argument in arguments:
+        low = argument.data_ptr()
+        if low >= end or (argument.is_contiguous() and low + argument.nbytes <= start):
+            continue
+        if argument.untyped_storage().data_ptr() == target.untyped_storage().data_ptr():
+            return False
+    return True
 
 
-def planner_for(expression: Expression, node: Any, shapes: dict[str, tuple[int, ...]]) -> Planner:
+def planner_for(expression: Scoped, node: Any, shapes: dict[str, tuple[int, ...]]) -> Planner:
     """A planner with the sizes that these shapes give.
 
     Raises:
@@ -134,8 +148,6 @@ def planner_for(expression: Expression, node: Any, shapes: dict[str, tuple[int, 
     missing = sorted(set(needed) - set(shapes))
     if missing:
         raise CalculusError(f"{missing[0]}: no value given; the expression reads {sorted(needed)}")
-    from curate.calculus.node import walk
-
     unknown: set[Dim] = {
         dim
         for below in walk(node)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from curate.calculus.node import Labels
-from curate.calculus.program import MATMUL, Program, Value
+from curate.calculus.program import HALVED_FROM, MATMUL, Program, Value
 
 _OPTIMAL_UP_TO = 6
 
@@ -20,17 +20,25 @@ class Labelled(NamedTuple):
 
 
 def contract(
-    program: Program, operands: Sequence[Labelled], out: Labels, *, symmetric: bool = False
+    program: Program,
+    operands: Sequence[Labelled],
+    out: Labels,
+    *,
+    symmetric: bool = False,
+    positive: frozenset[Labelled] = frozenset(),
 ) -> Labelled:
     """Emit the product of the operands, summed over the labels that ``out`` lacks.
 
     Args:
         symmetric: whether the result is known to stay the same when the halves of ``out`` change
             places; a last matrix product is then done by half.
+        positive: operands that are never below 0.
 
     Returns:
         the result, whose labels are those of ``out`` that some operand has, in any order.
     """
+    if symmetric:
+        operands = _weighted_gram(program, operands, out, positive)
     parts = [_presummed(program, part, operands, out) for part in operands]
     parts = _grouped(program, parts, out)
     for one, two in _path(parts, out):
@@ -44,6 +52,32 @@ def contract(
     if symmetric and {result.labels[:half], result.labels[half:]} == {out[:half], out[half:]}:
         program.halve(result.value)
     return result
+
+
+def _weighted_gram(
+    program: Program, operands: Sequence[Labelled], out: Labels, positive: frozenset[Labelled]
+) -> Sequence[Labelled]:
+    """``X' diag(q) X`` with q >= 0 as ``Y'Y``, where ``Y = diag(sqrt q) X``: half the work."""
+    half = len(out) // 2
+    sides = [part for part in operands if set(part.labels) & set(out)]
+    rest = [part for part in operands if part not in sides]
+    if len(sides) != 2 or not rest or sides[0].value != sides[1].value:
+        return operands
+    one, two = sides
+    shared = tuple(i for i in one.labels if i in two.labels)
+    swap = dict(zip((*out[:half], *out[half:]), (*out[half:], *out[:half]), strict=True))
+    mirrored = tuple(swap.get(i, i) for i in one.labels) == two.labels
+    rows = math.prod(_sizes(one)[i] for i in one.labels if i in out)
+    inside = all(part in positive and set(part.labels) <= set(shared) for part in rest)
+    if not mirrored or not inside or set(shared) & set(out) or rows < HALVED_FROM:
+        return operands
+    weights = contract(program, rest, shared)
+    size = math.prod(weights.value.shape)
+    root = program.emit(
+        "torch.sqrt({0}{out})", (weights.value,), weights.value.shape, size, elementwise=True
+    )
+    scaled = _elementwise(program, one, Labelled(root, weights.labels), one.labels)
+    return [scaled, Labelled(scaled.value, tuple(swap.get(i, i) for i in scaled.labels))]
 
 
 def _later(parts: Sequence[Labelled], out: Labels) -> Labels:
@@ -75,7 +109,8 @@ def _grouped(program: Program, parts: list[Labelled], out: Labels) -> list[Label
         groups.setdefault(frozenset(part.labels), []).append(part)
     result = []
     for labels, members in groups.items():
-        least = 2 if len(groups) == 1 and not labels <= set(out) else 1
+        elsewhere = set(out).union(*(other for other in groups if other != labels))
+        least = 1 if labels <= elsewhere else 2  # the last product sums
         while len(members) > least:
             one, two, *rest = members
             members = [pair(program, one, two, set(labels), one.labels), *rest]

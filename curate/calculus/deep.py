@@ -8,9 +8,10 @@ Partials of the lowest order come first, and each is held as a value of its own.
 
 from __future__ import annotations
 
-from curate.calculus.algebra import einsum, total
+from curate.calculus.algebra import einsum
 from curate.calculus.derive import derivative
 from curate.calculus.node import Node, intern, walk
+from curate.calculus.sums import total
 
 _LEAST_LAYERS = 3
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from curate.calculus.algebra import einsum, scale, total, zero
+from curate.calculus.algebra import einsum, scale, zero
 from curate.calculus.maps import partials
-from curate.calculus.matrices import softmax_of
+from curate.calculus.matrices import inverse, softmax_of
 from curate.calculus.node import Node, walk
+from curate.calculus.sums import total
 
 
 def derivative(node: Node, variable: Node) -> Node:
@@ -49,8 +50,6 @@ def _derivative(node: Node, variable: Node) -> Node:
         every = tuple(range(node.order + node.data))
         new = tuple(range(len(every), len(every) + variable.order))
         return einsum(shape, axes + new, (softmax_of(node), every), (part, every + new))
-    from curate.calculus.matrices import inverse
-
     i, j, k, m = range(4)
     new = tuple(range(4, 4 + variable.order))
     above = inverse(node.args[0])

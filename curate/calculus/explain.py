@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from curate.calculus.bind import sizes_of
 from curate.calculus.errors import CalculusError
 from curate.calculus.node import Node, Term, walk
+from curate.calculus.peephole import mend
 from curate.calculus.plan import Planner
 from curate.calculus.program import Operation
+from curate.calculus.scoped import Scoped
 from curate.calculus.structure import released
-
-if TYPE_CHECKING:
-    from curate.calculus.expression import Expression
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Explanation:
         return self.text
 
 
-def explain(expression: Expression, values: Mapping[str, Any]) -> Explanation:
+def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     """Explain an expression for these values or shapes (100 for sizes that are not given)."""
     shapes = {name: _shape(name, value) for name, value in values.items()}
     sizes = sizes_of(expression.scope, shapes, expression.reasons)
@@ -53,7 +52,9 @@ def explain(expression: Expression, values: Mapping[str, Any]) -> Explanation:
             if not isinstance(dim, int):
                 sizes.setdefault(dim, 100)
     planner = Planner(sizes)
-    planner.lower(node)
+    root = planner.lower(node)
+    assert not isinstance(root, list)
+    mend(planner.program, [root])
     steps = tuple(planner.program.operations)
     flops, moved = sum(step.flops for step in steps), sum(step.bytes for step in steps)
     shape = planner.shape(node)
@@ -89,7 +90,7 @@ def _core(term: Term, shape: tuple[int, ...]) -> int:
 
 
 def _simplified(
-    expression: Expression, node: Node, shape: tuple[int, ...], planner: Planner
+    expression: Scoped, node: Node, shape: tuple[int, ...], planner: Planner
 ) -> list[str]:
     lines = ["simplified:"]
     read = {below.data[0] for below in walk(node) if below.kind == "variable"}
@@ -122,7 +123,7 @@ def _simplified(
     return lines if len(lines) > 1 else [*lines, "  nothing"]
 
 
-def _against_naive(expression: Expression, planner: Planner, flops: int) -> list[str]:
+def _against_naive(expression: Scoped, planner: Planner, flops: int) -> list[str]:
     if not expression.columns:
         return []
     shape = planner.shape(expression.node)

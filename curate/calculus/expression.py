@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import Any, Union
 
 from curate.calculus import algebra
+from curate.calculus.compiled import Compiled
 from curate.calculus.deep import first_derivative, second_derivative
 from curate.calculus.derive import derivative
 from curate.calculus.errors import CalculusError
-from curate.calculus.node import Dim, Node
+from curate.calculus.explain import Explanation, explain
+from curate.calculus.graph import dot_text, einsum_text
+from curate.calculus.lazy import Lazy, lazy
+from curate.calculus.node import Node
+from curate.calculus.node import variables as variables_of
+from curate.calculus.operators import averaged, elementwise, expression, matmul, summed
+from curate.calculus.render import latex_of
+from curate.calculus.scoped import Scoped
 from curate.calculus.sizes import Reason, shown
-
-if TYPE_CHECKING:
-    from curate.calculus.compiled import Compiled
-    from curate.calculus.explain import Explanation
-    from curate.calculus.lazy import Lazy
 
 Operand = Union["Expression", int, float]
 
 
-class Expression:
+class Expression(Scoped):
     """A scalar, vector, matrix or tensor expression of named variables.
 
     Operators follow numpy: ``* / **`` and ``+ -`` are elementwise and broadcast from the right,
     ``@`` contracts, ``.T`` reverses the axes. `parse` follows the matrix language instead.
-
-    Attributes:
-        node: the graph.
-        scope: every variable of the expression, also those that a derivative no longer reads.
-        columns: how many of the last axes belong to the last variable differentiated by.
     """
 
     __array_priority__ = 1000
@@ -39,30 +37,16 @@ class Expression:
         node: Node,
         scope: Mapping[str, Node],
         reasons: tuple[Reason, ...] = (),
-        columns: int = 0,
+        columns: int | None = None,
     ) -> None:
-        self.node, self.scope, self.reasons, self.columns = node, dict(scope), reasons, columns
+        super().__init__(node, scope, reasons, columns)
         self._compiled: dict[tuple, Compiled] = {}
         self._derived: dict[tuple[str, ...], Expression] = {}
 
     @property
-    def shape(self) -> tuple[Dim, ...]:
-        """A symbol (or number, where known) per axis."""
-        return self.node.shape
-
-    @property
-    def order(self) -> int:
-        """The number of axes."""
-        return self.node.order
-
-    ndim = order
-
-    @property
     def variables(self) -> list[str]:
         """The names of the variables that the value depends on."""
-        from curate.calculus.node import variables
-
-        return sorted(variables(self.node))
+        return sorted(variables_of(self.node))
 
     # -- derivatives ---------------------------------------------------------------------------
 
@@ -140,8 +124,6 @@ class Expression:
             device: where to compute; that of the values when not given.
             out: a tensor that every call writes its result into.
         """
-        from curate.calculus.compiled import Compiled
-
         key = (str(dtype), str(device), id(out) if out is not None else None)
         if out is not None:
             return Compiled(self, dtype, device, out)
@@ -156,24 +138,15 @@ class Expression:
 
     def lazy(self, **values: Any) -> Lazy:
         """Evaluate without forming what unit tensors only repeat."""
-        from curate.calculus.lazy import lazy
-
         return lazy(self, values)
 
     # -- notation ------------------------------------------------------------------------------
-
-    def __str__(self) -> str:
-        from curate.calculus.notation import text_of
-
-        return text_of(self.node)
 
     def __repr__(self) -> str:
         return f"Expression({self!s}, shape={shown(self.shape)})"
 
     def latex(self) -> str:
         """The expression in LaTeX."""
-        from curate.calculus.notation import latex_of
-
         return latex_of(self.node)
 
     def _repr_latex_(self) -> str:
@@ -181,14 +154,10 @@ class Expression:
 
     def einsum(self) -> str:
         """The program as text: an einsum, elementwise map or matrix function a line."""
-        from curate.calculus.graph import einsum_text
-
         return einsum_text(self.node)
 
     def dot(self) -> str:
         """The graph in Graphviz' language."""
-        from curate.calculus.graph import dot_text
-
         return dot_text(self.node)
 
     def explain(self, **values: Any) -> Explanation:
@@ -197,8 +166,6 @@ class Expression:
         Args:
             **values: the variables' values or shapes; 100 for every size that is not given.
         """
-        from curate.calculus.explain import explain
-
         return explain(self, values)
 
     # -- operators -----------------------------------------------------------------------------
@@ -208,13 +175,15 @@ class Expression:
         """The axes in reverse."""
         return self._with(algebra.transpose(self.node))
 
+    @staticmethod
+    def _of(scoped: Scoped) -> Expression:
+        return Expression(scoped.node, scoped.scope, scoped.reasons)
+
     def _with(self, node: Node) -> Expression:
         return Expression(node, self.scope, self.reasons)
 
     def _operator(self, symbol: str, one: Operand, two: Operand) -> Expression:
-        from curate.calculus.operators import elementwise
-
-        return elementwise(symbol, one, two)
+        return self._of(elementwise(symbol, one, two))
 
     def __neg__(self) -> Expression:
         return self._with(algebra.scale(-1, self.node))
@@ -253,18 +222,23 @@ class Expression:
         return self._operator("**", other, self)
 
     def __matmul__(self, other: Expression) -> Expression:
-        from curate.calculus.operators import matmul
-
-        return matmul(self, other)
+        return self._of(matmul(self, other))
 
     def sum(self, axis: int | None = None) -> Expression:
         """The sum of all elements, or along one axis."""
-        from curate.calculus.functions import sum as sum_
-
-        return sum_(self, axis)
+        return self._of(summed(self, axis))
 
     def mean(self, axis: int | None = None) -> Expression:
         """The mean of all elements, or along one axis."""
-        from curate.calculus.functions import mean
+        return self._of(averaged(self, axis))
 
-        return mean(self, axis)
+
+def as_expression(value: Any) -> Expression:
+    """An operand as an expression: numbers become constants.
+
+    Raises:
+        CalculusError: a value that is neither an expression nor a number.
+    """
+    if isinstance(value, Expression):
+        return value
+    return Expression._of(expression(value))

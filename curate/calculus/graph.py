@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from curate.calculus.formula import LETTERS, plain
 from curate.calculus.node import Labels, Node, Term, walk
-from curate.calculus.notation import LETTERS, plain
 
 
 def einsum_text(root: Node) -> str:

@@ -9,7 +9,6 @@ from curate.calculus import functions
 from curate.calculus.errors import CalculusError
 from curate.calculus.expression import Expression
 from curate.calculus.node import Dim
-from curate.calculus.operators import declare
 
 _WORDS = {
     "symmetric": "symmetric",
@@ -51,7 +50,7 @@ def variable(name: str, kind: Any) -> Expression:
             raise CalculusError(f"{name}: declared by the variable {kind.node.data[0]!r}")
         return kind
     if isinstance(kind, int) and not isinstance(kind, bool) and kind >= 0:
-        return declare(name, tuple(f"{name}.{axis}" for axis in range(kind)))
+        return functions.tensor(name, order=kind)
     if not isinstance(kind, str):
         raise _unknown(name, kind)
     words = re.match(r"^([a-z\s,_-]*?)(\d*)\s*(?:[(\[]([^)\]]*)[)\]])?$", kind.strip().lower())
@@ -72,7 +71,7 @@ def variable(name: str, kind: Any) -> Expression:
     if what == "tensor":
         if words.group(2) or (len(sizes) == 1 and isinstance(sizes[0], int)):
             order = int(words.group(2) or sizes[0])
-            return declare(name, tuple(f"{name}.{axis}" for axis in range(order)))
+            return functions.tensor(name, order=order)
         return functions.tensor(name, *sizes)
     wanted = {"scalar": 0, "vector": 1, "matrix": 2}[what]
     if len(sizes) not in (0, wanted) or (structures and what != "matrix"):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,15 +16,15 @@ from curate.calculus.codegen import function
 from curate.calculus.compiled import planner_for
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.node import Labels
+from curate.calculus.scoped import Scoped
 from curate.calculus.structure import released
 
-if TYPE_CHECKING:
-    from curate.calculus.expression import Expression
-
+_FLOATING = (torch.float64, torch.float32)
+_DEFAULT = torch.zeros((), dtype=torch.float64)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Lazy:
     """A tensor as a sum of cores with delta patterns.
 
@@ -35,36 +34,37 @@ class Lazy:
     variable differentiated by.
 
     Attributes:
-        cores: the tensors, the labels of their axes, and the pattern of labels of the result.
+        cores: the tensors, their factors, the labels of their axes, and the pattern of labels of
+            the result.
         shape: of the result.
         columns: how many of the last axes are the columns.
     """
 
-    cores: tuple[tuple[torch.Tensor, Labels, Labels], ...]
+    cores: list[tuple[torch.Tensor, float, Labels, Labels]]
     shape: tuple[int, ...]
     columns: int
     numpy: bool = False
 
-    @cached_property
+    @property
     def _like(self) -> torch.Tensor:
-        return self.cores[0][0] if self.cores else torch.zeros((), dtype=torch.float64)
+        return self.cores[0][0] if self.cores else _DEFAULT
 
     @property
     def pattern(self) -> str:
         """The patterns in einsum's notation, as ``"bd->abad"``."""
-        return " + ".join(f"{_spell(labels)}->{_spell(out)}" for _, labels, out in self.cores)
+        return " + ".join(f"{_spell(labels)}->{_spell(out)}" for _, _, labels, out in self.cores)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the cores."""
-        return sum(core.numel() * core.element_size() for core, _, _ in self.cores)
+        return sum(core.numel() * core.element_size() for core, *_ in self.cores)
 
     def dense(self) -> Any:
         """The whole tensor."""
         total = self._like.new_zeros(self.shape)
-        for core, labels, out in self.cores:
+        for core, scale, labels, out in self.cores:
             view, order = _diagonal_view(total, out)
-            view += _aligned(core, labels, order)
+            view.add_(_aligned(core, labels, order), alpha=scale)
         return self._given(total)
 
     def __matmul__(self, other: Any) -> Any:
@@ -86,7 +86,7 @@ class Lazy:
             extra = tuple(vector.shape[1:])
             vector = vector.reshape(*columns, *extra)
         result = vector.new_zeros((*rows, *extra))
-        for core, labels, out in self.cores:
+        for core, scale, labels, out in self.cores:
             left, right = out[: self._rows], out[self._rows :]
             free = max((*out, *labels), default=-1) + 1
             batch = (free,) if extra else ()
@@ -94,7 +94,7 @@ class Lazy:
             seen = (*labels, *right, *batch)
             kept = tuple(label for label in order if label in seen)
             spec = f"{_spell(labels)},{_spell((*right, *batch))}->{_spell(kept)}"
-            view += _aligned(torch.einsum(spec, core, vector), kept, order)
+            view.add_(_aligned(torch.einsum(spec, core, vector), kept, order), alpha=scale)
         if not shaped:
             result = result.reshape(math.prod(rows), *extra)
         return self._given(result)
@@ -107,7 +107,7 @@ class Lazy:
         """
         rows = self._square("diagonal")
         total = self._like.new_zeros(rows)
-        for core, labels, out in self.cores:
+        for core, scale, labels, out in self.cores:
             names = {label: label for label in out}
             for left, right in zip(out[: self._rows], out[self._rows :], strict=True):
                 old, new = names[right], names[left]
@@ -116,7 +116,7 @@ class Lazy:
             kept = tuple(dict.fromkeys(merged))
             value = torch.einsum(f"{_spell(merged)}->{_spell(kept)}", core)
             view, order = _diagonal_view(total, tuple(names[i] for i in out[: self._rows]))
-            view += _aligned(value, kept, order)
+            view.add_(_aligned(value, kept, order), alpha=scale)
         return self._given(total)
 
     def norm(self) -> Any:
@@ -124,10 +124,10 @@ class Lazy:
         if len(self.cores) != 1:
             dense = self.dense()
             return np.linalg.norm(dense) if self.numpy else torch.linalg.vector_norm(dense)
-        core, labels, out = self.cores[0]
+        core, scale, labels, out = self.cores[0]
         sizes = dict(zip(out, self.shape, strict=True))
         repeats = math.prod(size for label, size in sizes.items() if label not in labels)
-        norm = torch.linalg.vector_norm(core) * math.sqrt(repeats)
+        norm = torch.linalg.vector_norm(core) * (abs(scale) * math.sqrt(repeats))
         return norm.item() if self.numpy else norm
 
     def solve(self, rhs: Any) -> Any:
@@ -150,12 +150,12 @@ class Lazy:
         """Solve for right-hand sides along the last axis."""
         rows = self._rows
         if len(self.cores) == 1:
-            core, labels, out = self.cores[0]
+            core, scale, labels, out = self.cores[0]
             left, right = out[:rows], out[rows:]
             shared = [i for i in left if i in right]
             plain = len(set(left)) == rows == len(set(right))
             if plain and shared and all(left.index(i) == right.index(i) for i in shared):
-                return _block_solve(core, labels, left, right, shared, b)
+                return _block_solve(core, labels, left, right, shared, b / scale)
         count = math.prod(self.shape[:rows])
         dense = torch.as_tensor(self.dense()).reshape(count, count)
         return torch.linalg.solve(dense, b.reshape(count, -1)).reshape(b.shape)
@@ -228,54 +228,48 @@ def _block_solve(
     return solved.reshape(sides.shape).permute([order.index(i) for i in names])
 
 
-def lazy(expression: Expression, values: Mapping[str, Any]) -> Lazy:
-    """Evaluate an expression to cores and patterns."""
-    key: list[Any] = []
-    numpy = False
-    for name, value in values.items():
-        if type(value) is not torch.Tensor or value.requires_grad:
+def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
+    """Evaluate an expression to cores and patterns; programs are kept by shape.
+
+    Raises:
+        CalculusError: the expression is no derivative.
+    """
+    key: list[Any] = [*values]
+    numpy, dtype = False, None
+    for value in values.values():
+        if type(value) is not torch.Tensor or value.requires_grad or value.dtype is not dtype:
+            if dtype is None and type(value) is torch.Tensor and value.dtype in _FLOATING:
+                dtype = value.dtype
+                if not value.requires_grad:
+                    key.append(value.shape)
+                    continue
             numpy = not any(isinstance(v, torch.Tensor) for v in values.values())
             values = as_tensors(values, None, None)
-            return lazy_of(expression, values, numpy)
-        key += (name, value.shape, value.dtype)
-    found = _cache(expression).get(tuple(key))
+            key = [*values, *(v.shape for v in values.values())]
+            break
+        key.append(value.shape)
+    found = expression.programs.get(tuple(key))
     if found is None:
-        return lazy_of(expression, as_tensors(values, None, None), numpy)
+        found = expression.programs[tuple(key)] = _program(expression, values)
     run, names, patterns, shape = found
-    cores = run(value, *[values[name] for name in names])
-    pairs = tuple(
-        [(core, labels, out) for core, (labels, out) in zip(cores, patterns, strict=False)]
-    )
-    return Lazy(pairs, shape, expression.columns, numpy)
+    arguments = [values[name] for name in names]
+    like = arguments[0] if arguments else next(iter(values.values()), _DEFAULT)
+    cores = [(core, *pattern) for core, pattern in zip(run(like, *arguments), patterns)]  # noqa: B905
+    return Lazy(cores, shape, expression.columns or 0, numpy)
 
 
-def _cache(expression: Expression) -> dict[tuple, tuple]:
-    return expression.__dict__.setdefault("_lazy_programs", {})
-
-
-def lazy_of(expression: Expression, tensors: Mapping[str, Any], numpy: bool) -> Lazy:
-    """The same for tensors of one dtype; the program is kept."""
-    if expression.order and not expression.columns:
+def _program(expression: Scoped, tensors: Mapping[str, torch.Tensor]) -> tuple:
+    if expression.order and expression.columns is None:
         raise CalculusError(
             "lazy: for derivatives; this expression has none, call it for its value"
         )
-    key: list[Any] = []
-    for name, value in tensors.items():
-        key += (name, value.shape, value.dtype)
-    cache = _cache(expression)
-    if tuple(key) not in cache:
-        node = released(expression.node)
-        shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-        planner = planner_for(expression, node, shapes)
-        parts = planner.lower(node, dense=False)
-        assert isinstance(parts, list)
-        shape = planner.shape(node)
-        summed = sum_of_cores(planner.program, parts, shape)
-        run, _ = function(planner.program, [value for value, _, _ in summed], many=True)
-        patterns = tuple((labels, out) for _, labels, out in summed)
-        cache[tuple(key)] = (run, tuple(planner.program.inputs), patterns, shape)
-    run, names, patterns, shape = cache[tuple(key)]
-    like = next(iter(tensors.values()), torch.zeros((), dtype=torch.float64))
-    cores = run(like, *[tensors[name] for name in names])
-    pairs = tuple((core, *pattern) for core, pattern in zip(cores, patterns, strict=True))
-    return Lazy(pairs, shape, expression.columns, numpy)
+    node = released(expression.node)
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+    planner = planner_for(expression, node, shapes)
+    parts = planner.lower(node, dense=False)
+    assert isinstance(parts, list)
+    shape = planner.shape(node)
+    summed = sum_of_cores(planner.program, parts, shape)
+    run, _ = function(planner.program, [value for value, *_ in summed], many=True)
+    patterns = tuple(tuple(pattern) for _, *pattern in summed)
+    return run, tuple(planner.program.inputs), patterns, shape

@@ -20,7 +20,10 @@ from curate.calculus.algebra import (
     scale,
     zero,
 )
+from curate.calculus.determinants import logdet
+from curate.calculus.elementary import elementary
 from curate.calculus.node import Node, Number, intern, number
+from curate.calculus.stable import log_of_sum
 
 NAMES = [
     "sin",
@@ -39,51 +42,21 @@ NAMES = [
     "softplus",
     "erf",
     "step",
+    "root",
+    "unroot",
+    "log0",
 ]
-"""The maps; sqrt is a power, and step (the derivative of relu) has no spelling in a text."""
-
-_AT_ZERO: dict[str, Number] = {
-    "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
-    "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
-}  # fmt: skip
+"""The maps; sqrt is a power. No spelling in a text have ``step`` (the slope of relu), ``root`` and
+``unroot`` (``s^(1/2)`` of a sum of squares, and ``s^(-1/2)`` that is 0 at 0, so that norm2 has the
+derivative 0 at 0) and ``log0`` (the logarithm that is 0 at 0, as ``x^y`` by y needs it)."""
 
 
 def apply(name: str, u: Node) -> Node:
     """``name(u)`` elementwise, rewritten where that is exact and steadier."""
-    value = constant_value(u)
-    if value is not None:
-        known = _constant(name, value)
-        if known is not None:
-            return constant(known, u.shape)
-    if name == "exp":
-        rewritten = _exp(u)
-    elif name == "log":
-        rewritten = _log(u)
-    else:
-        rewritten = None
-    return rewritten or intern("map", u.shape, (u,), name)
-
-
-def _constant(name: str, value: Number) -> Number | None:
-    if value == 0:
-        return _AT_ZERO.get(name)
-    if name == "log" and value == 1:
-        return 0
-    if name in ("abs", "relu", "sign", "step"):
-        positive = 1 if value > 0 else 0
-        known: dict[str, Number] = {
-            "abs": value if value > 0 else -value,
-            "relu": value * positive,
-            "sign": 1 if value > 0 else -1,
-            "step": positive,
-        }
-        return known[name]
-    if name in ("exp", "log") and (name == "exp" or value > 0):
-        try:
-            return getattr(math, name)(value)
-        except OverflowError:
-            return None
-    return None
+    rewritten = None
+    if constant_value(u) is None:
+        rewritten = _exp(u) if name == "exp" else _log(u) if name == "log" else None
+    return rewritten or elementary(name, u)
 
 
 def _exp(u: Node) -> Node | None:
@@ -108,11 +81,7 @@ def _log(u: Node) -> Node | None:
     if u.kind == "power" and not (isinstance(u.data, int) and u.data % 2 == 0):
         return scale(u.data, apply("log", u.args[0]))
     if u.kind == "determinant":
-        from curate.calculus.matrices import logdet
-
         return logdet(u.args[0])
-    from curate.calculus.stable import log_of_sum
-
     return log_of_sum(u)
 
 
@@ -134,6 +103,13 @@ def power(u: Node, exponent: Number) -> Node:
         return power(u.args[0], u.data * exponent)
     if u.kind == "map" and u.data == "exp":
         return apply("exp", scale(exponent, u.args[0]))
+    if u.kind == "map" and u.data == "root":
+        if isinstance(exponent, int) and exponent % 2 and exponent > 2:
+            # smooth at 0, and so are these factors
+            return multiply(power(u.args[0], exponent // 2), u)
+        return power(
+            u.args[0], Fraction(exponent) / 2 if isinstance(exponent, int) else exponent / 2
+        )
     if isinstance(exponent, int):
         if 2 <= exponent <= 4:
             return multiply(*[u] * exponent)
@@ -141,8 +117,6 @@ def power(u: Node, exponent: Number) -> Node:
         if product is not None:
             return product
     if exponent < 0:
-        from curate.calculus.stable import log_of_sum
-
         logarithm = log_of_sum(u)
         if logarithm is not None:
             return apply("exp", scale(exponent, logarithm))
@@ -200,8 +174,18 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "step": lambda u: zero(u.shape),
     "sigmoid": lambda u: multiply(apply("sigmoid", u), apply("sigmoid", scale(-1, u))),
     "softplus": lambda u: apply("sigmoid", u),
+    "root": lambda u: scale(Fraction(1, 2), apply("unroot", u)),
+    "unroot": lambda u: scale(Fraction(-1, 2), multiply(*[apply("unroot", u)] * 3)),
+    "log0": lambda u: power(u, -1),
     "erf": lambda u: scale(2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
 }
+
+
+def _slope(u: Node, v: Node) -> Node:
+    """``v u^(v-1)``, which is 0 where v is 0, even at ``u = 0``."""
+    if constant_value(v) is not None:
+        return multiply(v, general_power(u, add(v, constant(-1, v.shape))))
+    return intern("map", u.shape, (u, v), "slope")
 
 
 def partials(node: Node) -> list[Node]:
@@ -210,6 +194,13 @@ def partials(node: Node) -> list[Node]:
         return [scale(node.data, power(node.args[0], node.data - 1))]
     if node.data == "pow":
         u, v = node.args
-        lower = general_power(u, add(v, constant(-1, v.shape)))
-        return [multiply(v, lower), multiply(apply("log", u), node)]
+        return [_slope(u, v), multiply(apply("log0", u), node)]
+    if node.data == "slope":
+        u, v = node.args
+        less = add(v, constant(-1, v.shape))
+        lower = general_power(u, less)
+        return [
+            multiply(v, _slope(u, less)),
+            add(lower, multiply(v, apply("log0", u), lower)),
+        ]
     return [_DERIVATIVES[node.data](node.args[0])]

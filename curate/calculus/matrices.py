@@ -1,19 +1,13 @@
-"""Atoms of matrices (inverse, determinant, its logarithm) and logsumexp."""
+"""Inverses, and softmax."""
 
 from __future__ import annotations
 
-from curate.calculus.algebra import einsum, scale, total, transpose
-from curate.calculus.maps import power
+from curate.calculus.algebra import einsum, transpose
+from curate.calculus.determinants import transposed_atom
+from curate.calculus.maps import apply, power
 from curate.calculus.node import Node, Term, intern
-
-
-def _transposed_atom(node: Node) -> Node | None:
-    """A, where the node is the transpose of the atom or variable A."""
-    if node.kind == "sum" and len(node.data) == 1:
-        ((coefficient, factors, out),) = node.data
-        if coefficient == 1 and len(factors) == 1 and factors[0][1] == (1, 0) and out == (0, 1):
-            return factors[0][0]
-    return None
+from curate.calculus.stable import logsumexp
+from curate.calculus.sums import total
 
 
 def _diagonal(node: Node) -> Term | None:
@@ -29,7 +23,7 @@ def inverse(a: Node) -> Node:
     """The inverse of a square matrix."""
     if a.kind == "inverse":
         return a.args[0]
-    original = _transposed_atom(a)
+    original = transposed_atom(a)
     if original is not None:
         return transpose(inverse(original))
     term = _diagonal(a)
@@ -39,27 +33,6 @@ def inverse(a: Node) -> Node:
     return intern("inverse", a.shape, (a,))
 
 
-def determinant(a: Node) -> Node:
-    """The determinant of a square matrix."""
-    original = _transposed_atom(a)
-    return intern("determinant", (), (a if original is None else original,))
-
-
-def logdet(a: Node) -> Node:
-    """``log |det A|``."""
-    original = _transposed_atom(a)
-    if original is not None:
-        return logdet(original)
-    if a.kind == "inverse":
-        return scale(-1, logdet(a.args[0]))
-    return intern("logdet", (), (a,))
-
-
-def logsumexp(u: Node, axes: int) -> Node:
-    """``log(sum(exp(u)))`` over the last ``axes`` axes."""
-    return intern("logsumexp", u.shape[: u.order - axes], (u,), axes)
-
-
 def softmax(u: Node) -> Node:
     """``exp(u - logsumexp(u))`` over the last axis."""
     return softmax_of(logsumexp(u, 1))
@@ -67,8 +40,6 @@ def softmax(u: Node) -> Node:
 
 def softmax_of(node: Node) -> Node:
     """The derivative of a logsumexp by its operand."""
-    from curate.calculus.maps import apply
-
     u = node.args[0]
     axes = tuple(range(u.order))
     lead = axes[: node.order]

@@ -1,20 +1,12 @@
-"""Matrix notation, where there is one: graphs as formulas, in text and in LaTeX."""
+"""Matrix notation, where there is one: graphs as formulas."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from curate.calculus.node import Labels, Node, Number, Term
-
-LETTERS = "ijklmnopqrstuvwxyzabcdefgh"
-
-
-class Formula(NamedTuple):
-    """A formula: an operation on formulas, names and numbers."""
-
-    op: str
-    parts: tuple[Any, ...]
+from curate.calculus.formula import LETTERS, Formula, call, name, times, transposed
+from curate.calculus.node import Labels, Node, Term
 
 
 class _Piece(NamedTuple):
@@ -24,35 +16,6 @@ class _Piece(NamedTuple):
 
 class _NoMatrixForm(Exception):  # noqa: N818
     pass
-
-
-def name(text: str) -> Formula:
-    """A name or anything that stands for itself."""
-    return Formula("name", (text,))
-
-
-def call(function: str, *arguments: Formula) -> Formula:
-    """A function of arguments."""
-    return Formula("call", (function, *arguments))
-
-
-def transposed(formula: Formula) -> Formula:
-    """The transpose, twice being none."""
-    if formula.op == "transpose":
-        return formula.parts[0]
-    if formula.op == "call" and formula.parts[0] == "diag":
-        return formula
-    if formula.op == "times":
-        return times(*(transposed(part) for part in reversed(formula.parts)))
-    if formula.op == "sum" and len(formula.parts) == 1:
-        ((coefficient, inner),) = formula.parts
-        return Formula("sum", ((coefficient, transposed(inner)),))
-    return Formula("transpose", (formula,))
-
-
-def times(*factors: Formula) -> Formula:
-    """A matrix product."""
-    return Formula("times", factors)
 
 
 _ONE = call("vector", name("1"))
@@ -75,13 +38,25 @@ def formula_of(node: Node) -> Formula:
     inner = tuple(formula_of(operand) for operand in node.args)
     if node.kind == "hold":
         return inner[0]
+    if node.data == "root":
+        return call("sqrt", *inner)
+    if node.data == "unroot":
+        op = "power" if node.order == 0 else "elementwise_power"
+        return Formula(op, (inner[0], Formula("number", (Fraction(-1, 2),))))
+    if node.data == "slope":
+        u, v = inner
+        less = Formula("sum", ((1, v), (-1, Formula("number", (1,)))))
+        op, product = (
+            ("elementwise_power", "elementwise_times") if node.order else ("power", "times")
+        )
+        return Formula(product, (v, Formula(op, (u, less))))
     if node.kind == "power" or node.data == "pow":
         if node.data == Fraction(1, 2):
             return call("sqrt", *inner)
         exponent = inner[1] if node.data == "pow" else Formula("number", (node.data,))
         return Formula("power" if node.order == 0 else "elementwise_power", (inner[0], exponent))
     if node.kind == "map":
-        return call(node.data, *inner)
+        return call("log" if node.data == "log0" else node.data, *inner)
     if node.kind == "logsumexp":
         if node.order:
             return call("logsumexp", *inner, name(str(node.order)))
@@ -245,22 +220,3 @@ def _finished(pieces: list[_Piece], scalars: list[Formula], out: Labels) -> Form
     if len(every) == 1:
         return every[0]
     return Formula("scaled", every) if scalars else times(*every)
-
-
-def text_of(node: Node) -> str:
-    """The formula in the language that `parse` reads, as far as that goes."""
-    from curate.calculus.render import as_text
-
-    return as_text(formula_of(node))
-
-
-def latex_of(node: Node) -> str:
-    """The formula in LaTeX."""
-    from curate.calculus.render import as_latex
-
-    return as_latex(formula_of(node))
-
-
-def plain(value: Number) -> str:
-    """A number as text."""
-    return str(value) if isinstance(value, int | Fraction) else repr(float(value))

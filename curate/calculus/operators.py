@@ -7,11 +7,12 @@ from typing import Any
 
 from curate.calculus import algebra
 from curate.calculus.errors import CalculusError, ShapeError
-from curate.calculus.expression import Expression, Operand
 from curate.calculus.maps import general_power, power
 from curate.calculus.node import Dim, Node, Number, intern, number
 from curate.calculus.rebuild import rebuild, resized
+from curate.calculus.scoped import Scoped
 from curate.calculus.sizes import Reason, shown, unify
+from curate.calculus.sums import size
 
 _fresh = itertools.count()
 
@@ -21,29 +22,28 @@ def fresh_size() -> str:
     return f"?{next(_fresh)}"
 
 
-def brief(operand: Expression) -> str:
+def brief(operand: Scoped) -> str:
     """A short name of an operand for messages."""
     if operand.node.kind == "variable":
         return operand.node.data[0]
     return f"({operand.node.kind} of {', '.join(sorted(operand.scope)) or 'numbers'})"
 
 
-def declare(name: str, sizes: tuple[Dim, ...], structure: str | None = None) -> Expression:
+def declared(name: str, sizes: tuple[Dim, ...], structure: str | None = None) -> Node:
     """A variable."""
-    variable = intern("variable", sizes, data=(name, structure))
-    return Expression(variable, {name: variable})
+    return intern("variable", sizes, data=(name, structure))
 
 
-def expression(value: Any) -> Expression:
+def expression(value: Any) -> Scoped:
     """An operand as an expression: numbers become constants.
 
     Raises:
         CalculusError: a value that is neither an expression nor a number.
     """
-    if isinstance(value, Expression):
+    if isinstance(value, Scoped):
         return value
     try:
-        return Expression(algebra.constant(number(value)), {})
+        return Scoped(algebra.constant(number(value)), {})
     except (TypeError, ValueError) as error:
         raise CalculusError(
             f"operand {value!r} is neither an expression nor a number; declare a variable for "
@@ -52,8 +52,8 @@ def expression(value: Any) -> Expression:
 
 
 def same_sizes(
-    operands: tuple[Expression, ...], pairs: list[tuple[Dim, Dim]], where: str
-) -> tuple[list[Expression], tuple[Reason, ...]]:
+    operands: tuple[Scoped, ...], pairs: list[tuple[Dim, Dim]], where: str
+) -> tuple[list[Scoped], tuple[Reason, ...]]:
     """The operands with one scope and with every pair of sizes made equal.
 
     Raises:
@@ -76,20 +76,20 @@ def same_sizes(
     if names:
         leaf = lambda variable: resized(variable, names)  # noqa: E731
         operands = tuple(
-            Expression(rebuild(o.node, leaf, names), {n: leaf(v) for n, v in o.scope.items()})
+            Scoped(rebuild(o.node, leaf, names), {n: leaf(v) for n, v in o.scope.items()})
             for o in operands
         )
         scope = {name: leaf(variable) for name, variable in scope.items()}
         reasons = {Reason(names.get(dim, dim), text) for dim, text in reasons}
     ordered = tuple(sorted(reasons, key=str))
-    return [Expression(o.node, scope, ordered) for o in operands], ordered
+    return [Scoped(o.node, scope, ordered) for o in operands], ordered
 
 
 def _declared(variable: Node) -> str:
     return f"{variable.data[1] or ''} {shown(variable.shape)}".strip()
 
 
-def elementwise(symbol: str, one: Operand, two: Operand, where: str = "") -> Expression:
+def elementwise(symbol: str, one: Any, two: Any, where: str = "") -> Scoped:
     """``+ - * / **`` elementwise; the operand with fewer axes counts for every leading one."""
     a, b = expression(one), expression(two)
     short = min(a.order, b.order)
@@ -104,16 +104,16 @@ def elementwise(symbol: str, one: Operand, two: Operand, where: str = "") -> Exp
             u = algebra.broadcast(u, shape)
         if 0 < v.order < len(shape):
             v = algebra.broadcast(v, shape)
-        return a._with(general_power(u, v))
+        return a.over(general_power(u, v))
     axes = tuple(range(len(shape)))
     if symbol in "+-":
         sign: Number = 1 if symbol == "+" else -1
         left, right = algebra.broadcast(u, shape), algebra.broadcast(v, shape)
-        return a._with(algebra.add(left, algebra.scale(sign, right)))
+        return a.over(algebra.add(left, algebra.scale(sign, right)))
     if symbol == "/":
         v = power(v, -1)
     factors = [(node, axes[len(shape) - node.order :]) for node in (u, v)]
-    return a._with(algebra.einsum(shape, axes, *factors))
+    return a.over(algebra.einsum(shape, axes, *factors))
 
 
 def _known_clash(pairs: list[tuple[Dim, Dim]]) -> bool:
@@ -122,7 +122,7 @@ def _known_clash(pairs: list[tuple[Dim, Dim]]) -> bool:
     )
 
 
-def matmul(a: Expression, b: Expression, where: str = "") -> Expression:
+def matmul(a: Scoped, b: Scoped, where: str = "") -> Scoped:
     """Numpy's ``@``: the last axis of a with the first of the vector or matrix b."""
     b = expression(b)
     where = where or f"{brief(a)} @ {brief(b)}"
@@ -135,4 +135,37 @@ def matmul(a: Expression, b: Expression, where: str = "") -> Expression:
     right = (left[-1], *range(a.order, a.order + b.order - 1))
     out = left[:-1] + right[1:]
     shape = a.shape[:-1] + b.shape[1:]
-    return a._with(algebra.einsum(shape, out, (a.node, left), (b.node, right)))
+    return a.over(algebra.einsum(shape, out, (a.node, left), (b.node, right)))
+
+
+def summed(u: Scoped, axis: int | None) -> Scoped:
+    """The sum of all elements, or along one axis."""
+    axes = tuple(range(u.order))
+    if axis is None:
+        return u.over(algebra.einsum((), (), (u.node, axes)))
+    gone = axis_of(u, axis, "sum")
+    kept = tuple(i for i in axes if i != gone)
+    return u.over(algebra.einsum(tuple(u.shape[i] for i in kept), kept, (u.node, axes)))
+
+
+def averaged(u: Scoped, axis: int | None) -> Scoped:
+    """The mean of all elements, or along one axis."""
+    result = summed(u, axis)
+    dims = u.shape if axis is None else (u.shape[axis_of(u, axis, "mean")],)
+    counts = [(power(size(dim), -1), ()) for dim in dims]
+    axes = tuple(range(result.order))
+    return result.over(algebra.einsum(result.shape, axes, (result.node, axes), *counts))
+
+
+def axis_of(u: Scoped, axis: int, name: str) -> int:
+    """The axis counted from the front.
+
+    Raises:
+        CalculusError: the operand has no such axis.
+    """
+    if not isinstance(axis, int) or not -u.order <= axis < u.order:
+        raise CalculusError(
+            f"{name}: axis {axis!r} of an operand with the shape {shown(u.shape)}; it has the axes "
+            f"{list(range(u.order))}"
+        )
+    return axis % u.order

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from curate.calculus.assemble import Part, assemble, scaled, without_repeats
 from curate.calculus.canonical import canonical
 from curate.calculus.contract import Labelled, contract
-from curate.calculus.node import Dim, Node, Term, walk
+from curate.calculus.factoring import factored
+from curate.calculus.node import Dim, Labels, Node, Term, walk
 from curate.calculus.program import Program, Value
-from curate.calculus.structure import positive_definite
+from curate.calculus.solving import Inverse, lu_of, only_in_products, solved
+from curate.calculus.structure import nonnegative, positive_definite
 
 _CALLS = {
     "arcsin": "torch.asin", "arccos": "torch.acos", "arctan": "torch.atan",
@@ -26,6 +29,8 @@ class Planner:
         self.program = Program()
         self.values: dict[Node, Value] = {}
         self.numbers: dict[Node, float] = {}
+        self.solved: dict[Node, int] = {}
+        self.shared: set[Node] = set()
 
     def shape(self, node: Node) -> tuple[int, ...]:
         """The sizes of a node's axes."""
@@ -33,7 +38,14 @@ class Planner:
 
     def lower(self, root: Node, *, dense: bool = True) -> Value | list[Part]:
         """Emit every node below the root; the root as one tensor, or as parts."""
+        root = factored(root, self.sizes)
+        self.solved = only_in_products(root)
+        uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
+        uses.update(n.args[0] for n in walk(root) if n.kind in ("logdet", "determinant"))
+        self.shared = {matrix for matrix, count in uses.items() if count > 1}
         for node in walk(root):
+            if node in self.solved:
+                continue
             if node is root and not dense:
                 return (
                     self.parts(root)
@@ -123,7 +135,10 @@ class Planner:
             half = emit("torch.sum({0})", (logs,), (), diagonal.shape[0])
             return emit("torch.mul({0}, 2.0)", (half,), (), 1)
         if node.kind == "inverse":
-            return emit("torch.linalg.inv({0}{out})", (matrix,), shape, 2 * cube)
+            return emit("inverse({0}{out})", (matrix,), shape, 2 * cube)
+        if node.kind == "logdet" and node.args[0] in self.shared:
+            lu, _ = lu_of(self.program, matrix)
+            return emit("lu_logdet({0})", (lu,), (), matrix.shape[0])
         if node.kind == "logdet":
             return emit("torch.linalg.slogdet({0})[1]", (matrix,), (), 2 * cube // 3)
         return emit("torch.linalg.det({0})", (matrix,), (), 2 * cube // 3)
@@ -141,12 +156,20 @@ class Planner:
         A term that stands alone takes its scale into its smallest operand, where that is cheaper.
         """
         scale = float(term.coefficient)
-        operands = []
+        factors: list[Labelled | Inverse] = []
+        positive = set()
         for node, labels in term.factors:
             if node in self.numbers:
                 scale *= self.numbers[node]
-            else:
-                operands.append(without_repeats(self.program, self.values[node], labels))
+                continue
+            if node in self.solved:
+                factors.append(Inverse(node, labels))
+                continue
+            operand = without_repeats(self.program, self.values[node], labels)
+            factors.append(operand)
+            if term.factors.count((node, labels)) % 2 == 0 or nonnegative(node):
+                positive.add(operand)
+        operands = self._solved(factors, term.out)
         if not operands:
             return Part(scale, None, term.out)
         distinct = tuple(dict.fromkeys(term.out))
@@ -159,8 +182,27 @@ class Planner:
             smaller = scaled(self.program, scale, smallest.value)
             operands[operands.index(smallest)] = Labelled(smaller, smallest.labels)
             scale = 1.0
-        core = contract(self.program, operands, distinct, symmetric=_swaps(term))
+        core = contract(
+            self.program,
+            operands,
+            distinct,
+            symmetric=_swaps(term),
+            positive=frozenset(positive),
+        )
         return Part(scale, core, term.out)
+
+    def _solved(self, factors: list[Labelled | Inverse], out: Labels) -> list[Labelled]:
+        """The factors of a product with inverses as solutions; formed where that cannot be."""
+        if all(isinstance(factor, Labelled) for factor in factors):
+            return [factor for factor in factors if isinstance(factor, Labelled)]
+        matrices = {node.args[0]: self.operand(node.args[0]) for node in self.solved}
+        found = solved(self.program, factors, out, matrices, self.shared)
+        if isinstance(found, list):
+            return found
+        value = self.value(found.node)
+        assert value is not None
+        formed = Labelled(value, found.labels)
+        return self._solved([formed if f is found else f for f in factors], out)
 
 
 def _swaps(term: Term) -> bool:
@@ -174,6 +216,12 @@ def _swaps(term: Term) -> bool:
 def _map_call(name: str) -> str:
     if name == "softplus":
         return "softplus({0})"
+    if name in ("unroot", "log0"):
+        return f"{name}({{0}})"
+    if name == "slope":
+        return "slope({0}, {1})"
+    if name == "root":
+        return "torch.sqrt({0}{out})"
     if name == "step":
         return "torch.gt({0}, 0).to({0}.dtype)"
     if name == "pow":

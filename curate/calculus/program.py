@@ -9,7 +9,7 @@ from typing import NamedTuple
 REUSED_FROM = 4096
 """Elements from which a dead buffer is worth writing into (below, the call costs more)."""
 
-HALVED_FROM = 192
+HALVED_FROM = 48
 """Rows from which a symmetric product is computed by half."""
 GRAM = "gram({0}, {1}{out})"
 MATMUL = "torch.mm({0}, {1}{out})"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from curate.calculus import matrices
-from curate.calculus.algebra import size, total
+from curate.calculus.determinants import determinant, logdet
 from curate.calculus.maps import apply, power
+from curate.calculus.matrices import inverse
 from curate.calculus.node import Dim, Node, intern, walk
+from curate.calculus.stable import logsumexp
+from curate.calculus.sums import size, total
 
 
 def rebuild(root: Node, leaf: Callable[[Node], Node], dims: Mapping[Dim, Dim]) -> Node:
@@ -38,15 +40,17 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
     if node.kind == "power":
         return power(first, node.data)
     if node.kind == "map":
-        return intern("map", first.shape, operands, "pow") if others else apply(node.data, first)
+        return (
+            intern("map", first.shape, operands, node.data) if others else apply(node.data, first)
+        )
     if node.kind == "logsumexp":
-        return matrices.logsumexp(first, node.data)
+        return logsumexp(first, node.data)
     if node.kind == "hold":
         return intern("hold", first.shape, operands)
     makers = {
-        "inverse": matrices.inverse,
-        "determinant": matrices.determinant,
-        "logdet": matrices.logdet,
+        "inverse": inverse,
+        "determinant": determinant,
+        "logdet": logdet,
     }
     return makers[node.kind](first)
 

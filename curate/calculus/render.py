@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from curate.calculus.node import Number
-from curate.calculus.notation import Formula, plain
+from curate.calculus.formula import Formula, plain
+from curate.calculus.node import Node, Number
+from curate.calculus.notation import formula_of
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
 _LATEX_NAMES = {
@@ -32,6 +33,16 @@ _GREEK = [
     "psi",
     "omega",
 ]
+
+
+def text_of(node: Node) -> str:
+    """The node's formula in the language that `parse` reads, as far as that goes."""
+    return as_text(formula_of(node))
+
+
+def latex_of(node: Node) -> str:
+    """The node's formula in LaTeX."""
+    return as_latex(formula_of(node))
 
 
 def as_text(formula: Formula) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 
-from curate.calculus.algebra import add, constant, constant_value, scale, total
-from curate.calculus.node import Node, Term
+from curate.calculus.algebra import add, constant, constant_value, scale
+from curate.calculus.elementary import elementary
+from curate.calculus.node import Node, Term, intern
+from curate.calculus.sums import total
 
 _MOST_TERMS = 6
 
@@ -28,10 +30,8 @@ def log_of_sum(u: Node) -> Node | None:
     # the constant first, so that log(1 + exp u) is softplus(u) and nothing else
     exponents.sort(key=lambda node: constant_value(node) is None)
     result = exponents[0]
-    from curate.calculus.maps import apply
-
     for other in exponents[1:]:
-        result = add(result, apply("softplus", add(other, scale(-1, result))))
+        result = add(result, elementary("softplus", add(other, scale(-1, result))))
     return result
 
 
@@ -41,16 +41,13 @@ def _has_exponential(term: Term) -> bool:
 
 def _exponent(u: Node, term: Term) -> Node | None:
     """``e`` with ``exp(e)`` equal to this term, or None."""
-    from curate.calculus.maps import apply
-    from curate.calculus.matrices import logsumexp
-
     coefficient, factors, out = term
     if coefficient <= 0 or len(set(out)) < len(out):
         return None
     parts = []
     for node, labels in factors:
         if node.kind == "size":
-            parts.append((apply("log", node), labels))
+            parts.append((elementary("log", node), labels))
         elif node.kind == "map" and node.data == "exp":
             parts.append((node.args[0], labels))
         else:
@@ -65,3 +62,8 @@ def _exponent(u: Node, term: Term) -> Node | None:
         exponent = logsumexp(exponent, len(summed))
     exponent = total(u.shape, [(1, ((exponent, kept),), out)])
     return add(exponent, constant(0 if coefficient == 1 else math.log(coefficient), u.shape))
+
+
+def logsumexp(u: Node, axes: int) -> Node:
+    """``log(sum(exp(u)))`` over the last ``axes`` axes."""
+    return intern("logsumexp", u.shape[: u.order - axes], (u,), axes)

@@ -61,5 +61,23 @@ def _definiteness(term: Term) -> int:
     return 0
 
 
+def nonnegative(node: Node) -> bool:
+    """Whether no element can be below 0, whatever the variables are."""
+    if node.kind == "power":
+        return not isinstance(node.data, int) or node.data % 2 == 0 or nonnegative(node.args[0])
+    if node.kind == "sum":
+        return bool(node.data) and all(
+            term.coefficient > 0
+            and all(
+                nonnegative(factor) or term.factors.count((factor, labels)) % 2 == 0
+                for factor, labels in term.factors
+            )
+            for term in node.data
+        )
+    return _positive(node) or (
+        node.kind == "map" and node.data in ("abs", "relu", "step", "root", "unroot")
+    )
+
+
 def _positive(node: Node) -> bool:
     return node.kind == "size" or (node.kind == "map" and node.data in _POSITIVE_MAPS)

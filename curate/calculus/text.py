@@ -6,11 +6,12 @@ import functools
 from typing import Any, NamedTuple
 
 from curate.calculus import functions
+from curate.calculus.algebra import constant_value
 from curate.calculus.errors import CalculusError, ParseError, ShapeError
-from curate.calculus.expression import Expression
+from curate.calculus.expression import Expression, as_expression
 from curate.calculus.grammar import parser
 from curate.calculus.kinds import default_kind, variable
-from curate.calculus.operators import elementwise, expression, fresh_size, matmul
+from curate.calculus.operators import elementwise, matmul
 from curate.calculus.sizes import shown
 
 _SPELLINGS = {
@@ -129,7 +130,7 @@ class _Reader:
 
     def number(self, tree: Any) -> Value:
         token = str(tree.children[0])
-        return Value(expression(int(token) if token.isdigit() else float(token)))
+        return Value(as_expression(int(token) if token.isdigit() else float(token)))
 
     def name(self, tree: Any) -> Value:
         name = str(tree.children[0])
@@ -146,15 +147,16 @@ class _Reader:
         name = _SPELLINGS.get(str(token), str(token)) if token != "transpose" else "transpose"
         if name == "transpose" and len(arguments) == 1:
             return self._transposed(self.value(arguments[0]))
-        if name == "eye" and not arguments:
-            return Value(functions.eye())
+        if name == "eye":
+            return Value(functions.eye(self._size(arguments)))
         if name not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
             raise ParseError(f"no function {name!r}; known are {known}", self.text, token.start_pos)
-        most = 2 if name in _AXIS or name == "solve" else 0 if name == "eye" else 1
+        most = 2 if name in _AXIS or name == "solve" else 1
         least = 2 if name == "solve" else min(most, 1)
         if not least <= len(arguments) <= most:
-            raise CalculusError(f"{name}: takes {most} arguments, {len(arguments)} given")
+            takes = f"{least} or {most} arguments" if least < most else f"{most} argument(s)"
+            raise CalculusError(f"{name}: takes {takes}, {len(arguments)} given")
         values = [self.value(argument) for argument in arguments]
         function = getattr(functions, name)
         if name in _AXIS and len(values) == 2:
@@ -169,9 +171,20 @@ class _Reader:
         elementwise_map = result.order == 1 and values[0].of.order == 1
         return Value(result, row=values[0].row and elementwise_map)
 
-    def _axis(self, tree: Any, value: Value) -> int:
-        from curate.calculus.algebra import constant_value
+    def _size(self, arguments: list[Any]) -> int | str | None:
+        """The size in ``eye(3)`` or ``eye(n)``, n being a symbol of a declared size."""
+        if not arguments:
+            return None
+        (tree, *more) = arguments
+        text = self.source(tree)
+        if more or not (text.isdigit() or tree.data == "name"):
+            raise CalculusError(
+                f"eye: takes a whole number or the symbol of a size, not "
+                f"{', '.join(map(self.source, arguments))}"
+            )
+        return int(text) if text.isdigit() else text
 
+    def _axis(self, tree: Any, value: Value) -> int:
         axis = constant_value(value.of.node) if value.of.order == 0 else None
         if not isinstance(axis, int):
             raise CalculusError(f"axis {self.source(tree)!r}: a whole number is needed")
@@ -213,7 +226,7 @@ class _Reader:
         fits = a.of.order == b.of.order and a.row == b.row
         if a.of.order and b.of.order and not fits:
             raise self._misfit(tree, symbol or operator, a, b)
-        return Value(elementwise(operator, a.of, b.of, where), a.row or b.row)
+        return Value(as_expression(elementwise(operator, a.of, b.of, where)), a.row or b.row)
 
     def _misfit(self, tree: Any, symbol: str, a: Value, b: Value) -> ShapeError:
         left, right = (self.source(child) for child in tree.children)
@@ -226,23 +239,23 @@ class _Reader:
         a, b = (self.value(child) for child in tree.children)
         where = self.source(tree)
         if not a.of.order or not b.of.order:
-            return Value(elementwise("*", a.of, b.of, where), a.row or b.row)
+            return Value(as_expression(elementwise("*", a.of, b.of, where)), a.row or b.row)
         if a.of.order > 2 or b.of.order > 2:
             raise self._misfit(tree, "*", a, b)
         if a.of.order == b.of.order == 1 and a.row != b.row:
             if a.row:
-                return Value(matmul(a.of, b.of, where))
+                return Value(as_expression(matmul(a.of, b.of, where)))
             return Value(functions.einsum("i,j->ij", a.of, b.of))
         if (a.of.order == 1 and not a.row) or (b.of.order == 1 and b.row) or a.row is b.row is True:
             raise self._misfit(tree, "*", a, b)
-        product = matmul(a.of, b.of, where)
+        product = as_expression(matmul(a.of, b.of, where))
         return Value(product, row=product.order == 1 and a.row)
 
     def over(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
         if b.of.order:
             raise self._misfit(tree, "/", a, b)
-        return Value(elementwise("/", a.of, b.of, self.source(tree)), a.row)
+        return Value(as_expression(elementwise("/", a.of, b.of, self.source(tree))), a.row)
 
     def left_over(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
@@ -251,8 +264,6 @@ class _Reader:
         return Value(functions.solve(a.of, b.of))
 
     def power(self, tree: Any) -> Value:
-        from curate.calculus.algebra import constant_value
-
         a, b = (self.value(child) for child in tree.children)
         exponent = constant_value(b.of.node) if b.of.order == 0 else None
         if a.of.order == 2 and isinstance(exponent, int):
@@ -263,7 +274,7 @@ class _Reader:
                 f"{left} ^ {right}: {_shape(a)} to the power {_shape(b)}; ^ is for scalars and "
                 "whole powers of square matrices, .^ is elementwise"
             )
-        return Value(elementwise("**", a.of, b.of, self.source(tree)))
+        return Value(as_expression(elementwise("**", a.of, b.of, self.source(tree))))
 
 
 def _shape(value: Value) -> str:
@@ -279,6 +290,3 @@ def _placed(error: CalculusError, text: str, tree: Any) -> CalculusError:
     position = tree.meta.start_pos
     pointer = f"\n  {text}\n  {' ' * position}{'^' * max(1, tree.meta.end_pos - position)}"
     return type(error)(f"{message} (at character {position + 1}){pointer}")
-
-
-__all__ = ["FUNCTIONS", "fresh_size", "parse"]

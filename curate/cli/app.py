@@ -1,10 +1,11 @@
-"""The command line: ``curate run | prune | export | inspect | report``."""
+"""The command line: ``curate run | identify | prune | export | inspect | report``."""
 
 import sys
 
 import typer
 
 from curate.cli.export import export
+from curate.cli.identify import identify
 from curate.cli.inspect import inspect
 from curate.cli.prune import prune
 from curate.cli.report import report
@@ -18,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, prune, export, inspect, report):
+for command in (run, prune, export, identify, inspect, report):
     app.command()(command)
 
 

@@ -69,7 +69,7 @@ def load_columns(
                 for name in dict.fromkeys(["train", split])
             }
     reference, taken = rows["train"], rows[split or "train"]
-    column, kind = _input_column(reference, columns)
+    column, kind = input_column(reference, columns)
     names = class_names_of(reference, _label_column(reference, columns))
     taken = _with_ids(taken, columns)
     labels, ids = _labels(taken, columns, names), id_column(taken)
@@ -82,7 +82,7 @@ def load_columns(
         values = tokenize(texts, common_length(_texts(reference, column)))
         length = values.shape[1:]
         return Loaded(ids, labels, names, shape=length, values=values, texts=texts, dataset=taken)
-    features = torch.from_numpy(_features(taken, column))
+    features = torch.from_numpy(dense_features(taken, column))
     return Loaded(ids, labels, names, shape=features.shape[1:], values=features, dataset=taken)
 
 
@@ -104,7 +104,7 @@ def _with_ids(rows: "datasets.Dataset", columns: Columns) -> "datasets.Dataset":
     return with_id_column(rows, column_of(rows, columns.id))
 
 
-def _input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
+def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
     """The name of the input column, and what it holds: "image", "features" or "text"."""
     schema = rows.with_format("arrow")[:0].schema
     images = [field.name for field in schema if _is_image(field.type)]
@@ -160,7 +160,7 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
-def _features(rows: "datasets.Dataset", column: str) -> np.ndarray:
+def dense_features(rows: "datasets.Dataset", column: str) -> np.ndarray:
     """The column as float32 of shape (n, ...)."""
     chunks = column_of(rows, column).chunks
     parts = [_dense(chunk, column) for chunk in chunks if len(chunk)]

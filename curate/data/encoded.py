@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from curate.errors import CurateError
 
@@ -48,12 +48,21 @@ class Cells:
     def __init__(self, dataset: "datasets.Dataset", column: str, follow_paths: bool) -> None:
         self.column, self.follow_paths = column, follow_paths
         self.cells = dataset.select_columns(column).with_format("arrow")
+        # to fetch a cell through the data set takes a third as long as to decode a small JPEG
+        in_order = getattr(dataset, "_indices", self) is None
+        self._stored = dataset.data.column(column) if in_order else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stored": None}  # the data set is pickled by its file's name
 
     def __len__(self) -> int:
         return len(self.cells)
 
     def __getitem__(self, position: int) -> bytes:
-        cell = self.cells[position][self.column][0].as_py()
+        if self._stored is not None:
+            cell = self._stored[position].as_py()
+        else:
+            cell = self.cells[position][self.column][0].as_py()
         content = cell["bytes"] if isinstance(cell, dict) else cell
         if content is None and isinstance(cell, dict) and cell.get("path") and self.follow_paths:
             path = Path(cell["path"])

@@ -1,10 +1,15 @@
 """Data sets from the Hugging Face hub."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from curate.data.columns import Columns, load_columns
 from curate.data.loaded import Loaded
 from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    import datasets
 
 
 def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
@@ -19,6 +24,21 @@ def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
     Raises:
         CurateError: there is no such set, it cannot be downloaded, or its columns are of no use.
     """
+    return load_columns(
+        open_hub(name),
+        split,
+        columns=Columns(),
+        size=size,
+        follow_paths=True,
+    )
+
+
+def open_hub(name: str) -> Mapping[str, "datasets.Dataset"]:
+    """All splits of "NAME" or "NAME:CONFIG", downloaded if need be.
+
+    Raises:
+        CurateError: there is no such set, or it cannot be downloaded.
+    """
     import datasets
 
     place, _, config = name.partition(":")
@@ -27,17 +47,10 @@ def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
     # its cache takes a local folder with a card for any other of that name: do not use it there
     fresh = "force_redownload" if Path(place).is_dir() else None
     try:
-        splits = datasets.load_dataset(place, config or None, download_mode=fresh)
+        return datasets.load_dataset(place, config or None, download_mode=fresh)
     except Exception as error:  # it raises errors of many libraries, down to those of HTTP
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CurateError(
             f"name_or_path: Hugging Face's datasets cannot load {name!r} ({reason}); check the "
             "name and the network"
         ) from error
-    return load_columns(
-        splits,
-        split,
-        columns=Columns(),
-        size=size,
-        follow_paths=True,
-    )

@@ -51,7 +51,7 @@ def parquet(
     Raises:
         CurateError: no such file, a torn one, or columns that are missing or of no use.
     """
-    splits = _open(Path(path))
+    splits = open_tables(Path(path))
     if split is not None and len(splits) == 1:
         splits = _by_split_column(next(iter(splits.values())))
     return load_columns(
@@ -85,7 +85,8 @@ def rows_of(path: Path, columns: list[str], filters: list[tuple[str, str, Any]])
     return pa.concat_tables(batches) if batches else pa.table({name: [] for name in columns})
 
 
-def _open(path: Path) -> Mapping[str, "datasets.Dataset"]:
+def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
+    """All rows of a file or folder, memory-mapped, by the splits that its files are named for."""
     import datasets
 
     if not path.exists():

@@ -33,11 +33,14 @@ def decode(content: bytes, name: object) -> np.ndarray:
             ImageOps.exif_transpose(opened, in_place=True)
             if opened.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion clips
                 return (np.asarray(opened).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+            if opened.mode in ("L", "RGB"):  # a conversion would copy
+                return np.asarray(opened)
             return np.asarray(opened.convert("L" if opened.mode in _GREY else "RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        plain = name.item() if isinstance(name, np.generic) else name
         raise CurateError(
-            f"dataset: the image of example {name!r} cannot be decoded ({reason}); repair it or "
+            f"dataset: the image of example {plain!r} cannot be decoded ({reason}); repair it or "
             "leave it out"
         ) from error
 

@@ -47,8 +47,8 @@ def open_writer(path: str | os.PathLike[str], schema: pa.Schema) -> Iterator["pq
     # statistics are noise to a compressor: packing them doubles the time and saves a third
     others = [field.name for field in schema if not pa.types.is_floating(field.type)]
     # ids are all different, so that a dictionary of them is made in vain
-    id_type = schema.field("example_id").type
-    delta = {"example_id": "DELTA_BINARY_PACKED"} if pa.types.is_integer(id_type) else None
+    ids = schema.field("example_id").type if "example_id" in schema.names else pa.null()
+    delta = {"example_id": "DELTA_BINARY_PACKED"} if pa.types.is_integer(ids) else None
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(

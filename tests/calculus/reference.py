@@ -129,6 +129,20 @@ CASES = [
      lambda xp, X, A, x, y: xp.sum((xp.sin(xp.tanh(xp.tanh(X @ A) @ A) @ A) @ x - y) ** 2), {}),
     ("sum(T .* T)", "T", "T", lambda xp, T: xp.sum(T * T), {"T": "tensor(3)"}),
     ("tr(A*A'*B)/tr(A)", "A", "AB", lambda xp, A, B: xp.trace(A @ A.T @ B) / xp.trace(A), {}),
+    ("c*diag(A*B') + c*sum(A.*B, 1)", "ABc", "ABc",
+     lambda xp, A, B, c: c * xp.diag(A @ B.T) + c * (A * B).sum(1), {}),
+    ("A*x*z' + A*z*w'", "Ax", "Axzw",
+     lambda xp, A, x, z, w: (A @ x)[:, None] * z + (A @ z)[:, None] * w, {}),
+    ("x'*inv(A)*B*inv(A)*z", "xA", "xABz",
+     lambda xp, x, A, B, z: x @ xp.linalg.solve(A, B @ xp.linalg.solve(A, z)), {}),
+    ("tr(inv(A)*B) + sum(inv(A)) + logdet(A)", "A", "AB",
+     lambda xp, A, B: xp.trace(xp.linalg.solve(A, B)) + xp.sum(xp.linalg.inv(A))
+     + xp.linalg.slogdet(A)[1], {}),
+    ("norm2(A*x)/norm2(x) + norm2(x)^3", "x", "Ax",
+     lambda xp, A, x: xp.sqrt(xp.sum((A @ x) ** 2)) / xp.sqrt(xp.sum(x * x))
+     + xp.sum(x * x) ** 1.5, {}),
+    ("logdet(eye(3) + X'*diag(exp(y))*X)", "yX", "Xy", lambda xp, X, y: xp.linalg.slogdet(
+        xp.eye(N, dtype=xp.float64) + X.T @ (xp.exp(y)[:, None] * X))[1], {}),
     ("(A .* B) ./ (A + 9)", "A", "AB", lambda xp, A, B: (A * B) / (A + 9), {}),
 ]  # fmt: skip
 

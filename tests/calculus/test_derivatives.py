@@ -57,6 +57,22 @@ def test_against_jax(text, variables, names, function, kinds, variable, order):
     assert_close(parse(text, **kinds).derivative(*[variable] * order)(**given), expected)
 
 
+THIRD = [
+    "sum(log(exp(-y.*(X*w)) + vector(1)))", "(x'*A*x)^2 / (c + x'*x)", "softmax(x)", "logdet(A)",
+    "exp(-a*norm2(x-z)^2)", "x'*(A\\z)", "tanh(A*tanh(A*tanh(B*x)))", "sum(abs(A*x).^1.5)",
+]  # fmt: skip
+
+
+@needs_jax
+@pytest.mark.parametrize("text", THIRD)
+def test_third_order_against_jax(text):
+    (case,) = (case for case in CASES if case[0] == text)
+    _, (variable, *_), names, function, kinds = case
+    given = {name: VALUES[name] for name in names}
+    expected = jax_derivative(function, names.index(variable), 3, given.values())
+    assert_close(parse(text, **kinds).derivative(*[variable] * 3)(**given), expected)
+
+
 @pytest.mark.parametrize(
     ("text", "one", "two"),
     [("x'*A*x", "x", "A"), ("norm2(X-U*V')^2", "U", "V"), ("sum(exp(a*x))", "a", "x")],

@@ -9,7 +9,21 @@ from curate.calculus import CalculusError, ParseError, ShapeError, parse
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [("x'*A*", 5), ("x + )", 4), ("x $ y", 2), ("sum(x", 5), ("", 0), ("foo(x)", 0), ("x y", 2)],
+    [
+        ("x'*A*", 5),
+        ("x + )", 4),
+        ("x $ y", 2),
+        ("sum(x", 5),
+        ("", 0),
+        ("foo(x)", 0),
+        ("x y", 2),
+        ("x'*inv(A*", 9),
+        ("1 + 2..3", 6),
+        ("A(1)", 0),
+        ("log(x))", 6),
+        ("x .", 2),
+        ("\u03c3 + #", 4),
+    ],
 )
 def test_parse_errors_point_at_the_character(text, position):
     with pytest.raises(ParseError) as caught:
@@ -30,12 +44,16 @@ def test_parse_errors_point_at_the_character(text, position):
         ("tr(x)", ["tr(x)", "a matrix"]),
         ("A*x'", ["row vector"]),
         ("sum(x, 3)", ["axis 3"]),
-        ("diag(a)", ["a vector or a matrix", "scalar"]) if False else ("inv(a)", ["inv(a)"]),
+        ("inv(a)", ["inv(a)"]),
+        ("2*sum()", ["sum: takes 1 or 2 arguments, 0 given", "character 3"]),
+        ("eye(2)*x + vector(1)", ["size 2 is not size 3"]),
+        ("x + eye(x+1)", ["eye", "x+1"]),
     ],
 )
 def test_shape_errors_name_operands_shapes_and_place(text, words):
+    kinds = {"x": "vector(3)"} if "eye(2)" in text else {}
     with pytest.raises(CalculusError) as caught:
-        parse(text)
+        parse(text, **kinds)
     for word in words:
         assert word in str(caught.value)
     assert "^" in str(caught.value).splitlines()[-1]

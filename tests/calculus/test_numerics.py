@@ -1,10 +1,13 @@
 """Sound at large arguments; dtypes, devices, numpy; kinks."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
 from curate.calculus import parse
+from tests.calculus.reference import torch_derivative
 
 BIG = np.array([-1e3, -800.0, -30.0, 0.0, 25.0, 800.0, 1e3])
 
@@ -48,6 +51,77 @@ def test_kinks_are_as_torch_has_them():
         expected = torch.func.grad(lambda x, f=function: f(x).sum())(x)
         assert torch.equal(parse(text).gradient("x")(x=x), expected)
     assert torch.equal(parse("sign(x)").derivative("x")(x=x), torch.zeros(3, 3).double())
+
+
+def test_norm_at_zero():
+    zero = np.zeros(2)
+    for text in ("norm2(x)", "norm2(A*x)", "norm2(x)^3"):
+        expression = parse(text)
+        given = {"x": zero, "A": np.eye(2)} if "A" in text else {"x": zero}
+        for order in (1, 2):
+            assert not expression.derivative(*["x"] * order)(**given).any(), (text, order)
+    np.testing.assert_array_equal(parse("norm2(x)^2").hessian("x")(x=zero), 2 * np.eye(2))
+    np.testing.assert_allclose(
+        parse("norm2(x)").gradient("x")(x=np.array([3e-100, 4e-100])), [0.6, 0.8]
+    )
+
+
+def test_powers_at_zero_are_as_torch_has_them():
+    base, exponent = np.array([0.0, 0.0, 2.0]), np.array([2.0, 1.5, 0.0])
+    for name, place in (("x", 0), ("z", 1)):
+        for order in (0, 1):
+            expected = torch_derivative(lambda _, x, z: x**z, place, order, (base, exponent))
+            expression = parse("x.^z").derivative(name) if order else parse("x.^z")
+            np.testing.assert_array_equal(expression(x=base, z=exponent), expected)
+    assert parse("b^c").derivative("b")(b=0.0, c=0.0) == 0
+    assert parse("b^c").derivative("c")(b=0.0, c=0.0) == 0
+
+
+def test_no_warnings_and_no_global_state():
+    with warnings.catch_warnings(), np.errstate(all="raise"):
+        warnings.simplefilter("error")
+        for text in ("sum(exp(x))", "sum(1 ./ x)", "sum(log(x) .* exp(x) .* tanh(x))"):
+            for order in range(3):
+                expression = parse(text).derivative(*["x"] * order) if order else parse(text)
+                expression(x=BIG)
+        with pytest.raises(FloatingPointError):
+            np.exp(np.array([1e3]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sum(sin(x) .* tanh(z) + sigmoid(x) .* softplus(z) + relu(x))", "x'*A*z + norm2(x)*c",
+        "logsumexp(A*x) + sum(abs(x).^1.5 ./ (1 + x.^2)) - c", "c*x'*inv(A)*x + logdet(A)",
+        "sum(arcsin(x/9) + arccos(x/9) + arctan(x) + erf(x))", "sum(diag(x)*A*diag(x)) + c^2",
+    ],
+)  # fmt: skip
+def test_numpy_for_small_operations_agrees_with_torch(text, monkeypatch):
+    rng = np.random.default_rng(0)
+    given = {"x": rng.random(5), "z": rng.random(5), "A": rng.random((5, 5)) + 3 * np.eye(5)}
+    given |= {"c": np.float64(0.7)}
+    for order in range(3):
+        base = parse(text)
+        base = base.derivative(*["x"] * order) if order else base
+        read = {name: given[name] for name in base.scope}
+        results = []
+        for placed in (True, False):
+            with monkeypatch.context() as patch:
+                if not placed:
+                    patch.setattr("curate.calculus.small.placed", lambda program, roots: {})
+                expression = type(base)(base.node, base.scope, base.reasons, base.columns)
+                compiled = expression.compile()
+                results.append(compiled(**read))
+                single = compiled(**{k: torch.as_tensor(v).float() for k, v in read.items()})
+                assert single.dtype == torch.float32
+                np.testing.assert_allclose(single, results[-1], rtol=2e-4, atol=2e-4)
+                assert ("errstate" in next(iter(compiled.sources.values()))) <= placed
+        np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-12)
+
+
+def test_half_precision_stays_with_torch():
+    x = torch.linspace(-1, 1, 5).bfloat16()
+    assert parse("sum(exp(x).*x)").gradient("x")(x=x).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -74,6 +74,14 @@ def test_printed_text_reads_back(case):
         reference.assert_close(np.broadcast_to(again(**read), np.shape(ours)), ours)
 
 
+def test_unit_matrices_of_a_given_size():
+    np.testing.assert_array_equal(parse("eye(3)")(), np.eye(3))
+    np.testing.assert_array_equal(parse("eye(2)*2 + A")(A=np.ones((2, 2))), 2 * np.eye(2) + 1)
+    expression = parse("logdet(A*A' + eye(m))", A="matrix(m, n)")
+    np.testing.assert_allclose(expression(A=np.ones((2, 5))), np.log(11))
+    assert parse("eye(m)*x", x="vector(m)").shape == ("m",)
+
+
 def test_gradient_spellings():
     expression = parse("x'*x")
     for gradient in (

@@ -186,11 +186,11 @@ def test_a_full_disk_is_exit_code_1(tmp_path, capsys, monkeypatch):
 
 
 def test_names_from_data_do_not_become_paths():
-    from curate.cli.run import _name
+    from curate.cli.output import folder_name
 
     for name in ("hf:../../etc", "a/../..", "..", "/", "hf:user/set", "x y\u0000z"):
-        assert "/" not in _name(name)
-        assert _name(name) not in ("", ".", "..")
+        assert "/" not in folder_name(name)
+        assert folder_name(name) not in ("", ".", "..")
 
 
 def test_the_installed_command_runs():
@@ -200,7 +200,7 @@ def test_the_installed_command_runs():
         text=True,
         check=True,
     )
-    for command in ("run", "prune", "export", "inspect", "report"):
+    for command in ("run", "prune", "export", "identify", "inspect", "report"):
         assert command in done.stdout
 
 

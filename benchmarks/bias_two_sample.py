@@ -1,0 +1,97 @@
+"""Two-sample tests of two sets mapped from files: time, and peak of memory.
+
+    python benchmarks/bias_two_sample.py [--quick]
+
+Each set has 1,000,000 × 512 float32 features (2 GB; 50,000 with --quick), in a temporary folder
+that is removed at the end. Each test runs in a process of its own; memory is the peak of what is
+not the mapped files' (RssAnon). The sets are made of 20 hidden normal variables and noise; the
+second is shifted along one hidden variable by a twentieth of its deviation.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+Row = tuple[str, str, str, str, str]
+
+RUN = """
+import importlib, json, re, sys, threading, time
+import numpy as np
+tests = importlib.import_module("curate.bias.two_sample")
+name, x, y = sys.argv[1:4]
+arrays = [np.load(path, mmap_mode="r") for path in (x, y)]
+peak, done = [0], threading.Event()
+def watch():
+    while not done.wait(0.02):
+        status = open("/proc/self/status").read()
+        peak[0] = max(peak[0], int(re.search(r"RssAnon:\\s+(\\d+)", status)[1]))
+thread = threading.Thread(target=watch)
+thread.start()
+wall, cpu = time.perf_counter(), time.process_time()
+result = getattr(tests, name)(*arrays)
+seconds = time.perf_counter() - wall, time.process_time() - cpu
+done.set()
+thread.join()
+print(json.dumps([*seconds, peak[0] / 2**20, result.p_value, str(result)]))
+"""
+TESTS = {
+    "mmd": "minutes, bounded",
+    "nearest_neighbour": "minutes, bounded",
+    "classifier_two_sample": "",
+    "kolmogorov_smirnov": "",
+}
+
+
+def make(path: Path, rows: int, shift: float, rng: np.random.Generator) -> None:
+    mixing = np.random.default_rng(0).standard_normal((20, 512), np.float32)
+    mapped = np.lib.format.open_memmap(path, "w+", np.float32, (rows, 512))
+    for start in range(0, rows, 1 << 14):
+        count = min(1 << 14, rows - start)
+        hidden = rng.standard_normal((count, 20), np.float32)
+        hidden[:, 0] += shift
+        mapped[start : start + count] = hidden @ mixing
+        mapped[start : start + count] += rng.standard_normal((count, 512), np.float32)
+    mapped.flush()
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    size = 50_000 if quick else 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("x.npy", "y.npy")]
+        rng = np.random.default_rng(1)
+        for path, shift in zip(paths, (0.0, 0.05), strict=True):
+            make(path, size, shift, rng)
+        start = time.perf_counter()
+        for path in paths:
+            np.load(path, mmap_mode="r").sum(0)
+        floor = time.perf_counter() - start
+        for name, goal in TESTS.items():
+            done = subprocess.run(
+                [sys.executable, "-c", RUN, name, *map(str, paths)], stdout=subprocess.PIPE
+            )
+            if done.returncode:
+                yield f"{name}, 2 × {size:,} × 512", "failed", "", "", goal
+                continue
+            wall, cpu, peak, p_value, text = json.loads(done.stdout)
+            print(text, file=sys.stderr)
+            yield (
+                f"{name}, 2 × {size:,} × 512 float32, p = {p_value:.2g}",
+                f"{wall:.0f} s ({cpu:.0f} s of CPU), {peak:.2f} GiB",
+                f"reading both files once: {floor:.1f} s",
+                f"{wall / floor:.0f} ×",
+                goal,
+            )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    for row in rows(parser.parse_args().quick):
+        print(" | ".join(row), flush=True)

@@ -1,0 +1,77 @@
+"""One small set of numbers an image for each way in which files may differ."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from curate.bias.audit.facts import Facts, read_facts
+from curate.bias.audit.traces import Traces, read_traces
+from curate.bias.source import Source
+
+PROBES = (
+    "format",
+    "quality",
+    "encoding",
+    "longest",
+    "shortest",
+    "aspect",
+    "grey",
+    "border",
+    "across",
+    "down",
+    "kernel",
+    "tilt",
+    "blocks",
+)
+"""What is looked at; see :func:`probe`."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_SAMPLINGS = ("", "4:4:4", "4:2:2", "4:2:0")
+
+
+def probe(
+    source: Source, on_image: Callable[[], None]
+) -> tuple[dict[str, np.ndarray], list[Facts] | None]:
+    """Measure every image of a source.
+
+    Args:
+        source: n examples that are images.
+        on_image: called after each.
+
+    Returns:
+        For every probe float64 (n, numbers), and the headers where the images are files.
+    """
+    facts: list[Facts] | None = None if source.encoded is None else []
+    rows: list[dict[str, np.ndarray]] = []
+    for position in range(len(source)):
+        image = source.image(position)
+        fact = None
+        if source.encoded is not None and facts is not None:
+            fact = read_facts(source.encoded[position], source.ids[position])
+            facts.append(fact)
+        rows.append(_numbers(fact, image.shape[1], image.shape[0], read_traces(image)))
+        on_image()
+    return {name: np.stack([row[name] for row in rows]) for name in PROBES}, facts
+
+
+def _numbers(fact: Facts | None, width: int, height: int, traces: Traces) -> dict[str, np.ndarray]:
+    found: dict[str, list[float] | np.ndarray] = {
+        "format": [_place(fact.format, _FORMATS) if fact else -1],
+        "quality": [fact.steps if fact else 0],
+        "encoding": [_place(fact.subsampling, _SAMPLINGS), fact.progressive] if fact else [-1, 0],
+        "longest": [np.log(max(width, height))],
+        "shortest": [np.log(min(width, height))],
+        "aspect": [np.log(width / height)],
+        "grey": [traces.grey],
+        "border": traces.border,
+        "across": np.append(traces.across, traces.beat_across),
+        "down": np.append(traces.down, traces.beat_down),
+        "kernel": np.concatenate([traces.across, traces.down, traces.mixed]),
+        "tilt": traces.tilt,
+        "blocks": traces.blocks,
+    }
+    return {name: np.asarray(values, np.float64) for name, values in found.items()}
+
+
+def _place(word: str, words: tuple[str, ...]) -> int:
+    return words.index(word) if word in words else len(words)

@@ -1,0 +1,115 @@
+"""Shortcuts: what tells sources apart without a look at what they show."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from curate.bias.audit.facts import Facts
+
+CAUSES = (
+    "file format",
+    "JPEG quality",
+    "chroma subsampling",
+    "resolution",
+    "aspect ratio",
+    "grey or colour",
+    "border",
+    "resizing filter",
+)
+"""Every cause that a shortcut may have, in the order in which they are reported."""
+
+_MENDS = {
+    "file format": "Decode both and save them in one format.",
+    "JPEG quality": "Decode both, make them smaller, and save them again at one quality.",
+    "chroma subsampling": "Decode both and save them again with the same JPEG options.",
+    "resolution": "Resize all to one size, smaller than either.",
+    "aspect ratio": "Cut the central square of the original pictures instead of squeezing them.",
+    "grey or colour": "Bring all to grey.",
+    "border": "Trim the edges of all.",
+    "resizing filter": "Resize all from the originals with one filter, or make all smaller.",
+}
+_NAMED = 4  # sources in a sentence
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """One way in which the files of some sources differ.
+
+    Attributes:
+        cause: one of :data:`CAUSES`.
+        sources: those that it gives away, the most told apart first.
+        accuracy: of telling apart, by this alone, the two sources that it parts best (chance is
+            one half).
+        certain: False where scenes may look like this, too: the pixels alone cannot say.
+        text: a sentence or two, with what to do.
+    """
+
+    cause: str
+    sources: tuple[str, ...]
+    accuracy: float
+    certain: bool
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def shortcut(
+    cause: str,
+    pairs: list[tuple[int, int, float, bool]],
+    names: list[str],
+    facts: list[list[Facts] | None],
+    of_pixels: bool,
+) -> Shortcut:
+    """Put a cause in words.
+
+    Args:
+        cause: one of :data:`CAUSES`.
+        pairs: the two sources, the accuracy at which the cause parts them, and whether it is
+            certain that it is not their scenes.
+        names: of all sources.
+        facts: the headers of every source's files, where known.
+        of_pixels: whether this was seen in pixels rather than read in the files.
+    """
+    best = max(pairs, key=lambda pair: pair[2])
+    reach: dict[int, float] = {}
+    for first, second, accuracy, _ in pairs:
+        for place in (first, second):
+            reach[place] = reach.get(place, 0.0) + accuracy
+    order = sorted(reach, key=lambda place: -reach[place])
+    certain = any(pair[3] for pair in pairs)
+    said = [_described(cause, names[place], facts[place], of_pixels) for place in order[:_NAMED]]
+    more = f" and {len(order) - _NAMED} more" if len(order) > _NAMED else ""
+    how = "as seen in the pixels alone" if of_pixels else "by the files alone"
+    text = (
+        f"{cause[0].upper()}{cause[1:]} tells {_listed(said)}{more} apart, {how}: "
+        f"{names[best[0]]!r} and {names[best[1]]!r} at {best[2]:.0%} (chance 50%). "
+    )
+    if not certain:
+        text += "The scenes differ, too, and may look like this. "
+    return Shortcut(
+        cause, tuple(names[place] for place in order), best[2], certain, text + _MENDS[cause]
+    )
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _described(cause: str, name: str, facts: list[Facts] | None, of_pixels: bool) -> str:
+    """The source with what its files mostly are."""
+    if facts is None or of_pixels:
+        return repr(name)
+    values = {
+        "file format": [fact.format for fact in facts],
+        "JPEG quality": [fact.quality for fact in facts if fact.quality is not None],
+        "chroma subsampling": [fact.subsampling or "none" for fact in facts],
+        "resolution": [f"{fact.width}×{fact.height}" for fact in facts],
+        "aspect ratio": [f"{fact.width / fact.height:.2f}" for fact in facts],
+    }.get(cause)
+    if not values:
+        return repr(name)
+    kinds, counts = np.unique(np.array(values, dtype=str), return_counts=True)
+    share = counts.max() / len(facts)
+    mostly = "" if share > 0.99 else f"{share:.0%} "
+    return f"{name!r} ({mostly}{kinds[counts.argmax()]})"

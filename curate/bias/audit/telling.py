@@ -1,0 +1,63 @@
+"""Classifiers on a few numbers an image: which of them tells which sources apart?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from curate.bias.interval import binomial_p_value
+
+_TREES = 100
+_LEAF = 5
+
+
+@dataclass(frozen=True)
+class Told:
+    """Answers of one classifier on images that it was not trained on.
+
+    Attributes:
+        y: int64 (n,), the true sources.
+        scores: float64 (n, k), shares of trees, with a little noise so that there are no ties.
+    """
+
+    y: np.ndarray
+    scores: np.ndarray
+
+    def of_all(self) -> tuple[int, int]:
+        """Right answers and images, of every source equally many."""
+        return self._right(list(range(self.scores.shape[1])))
+
+    def of_pair(self, first: int, second: int) -> tuple[float, float]:
+        """Accuracy between two sources (chance 0.5) and its exact p-value."""
+        right, tested = self._right([first, second])
+        return right / tested, binomial_p_value(right, tested, 0.5)
+
+    def _right(self, sources: list[int]) -> tuple[int, int]:
+        own = [np.flatnonzero(self.y == source) for source in sources]
+        fewest = min(map(len, own))
+        rows = np.concatenate([each[:fewest] for each in own])
+        chosen = np.array(sources)[self.scores[np.ix_(rows, np.array(sources))].argmax(1)]
+        return int((chosen == self.y[rows]).sum()), len(rows)
+
+
+def tell(x: np.ndarray, y: np.ndarray, train: np.ndarray, seed: int) -> Told:
+    """Train trees on some images and ask them about the others.
+
+    Args:
+        x: float64 (n, d).
+        y: int64 (n,), the sources 0..k-1.
+        train: bool (n,).
+        seed: of the trees and the noise.
+    """
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    sources = int(y.max()) + 1
+    trees = ExtraTreesClassifier(
+        _TREES, min_samples_leaf=_LEAF, class_weight="balanced", random_state=seed, n_jobs=1
+    )
+    asked = x[~train]
+    if (x == x[0]).all():
+        scores = np.zeros((len(asked), sources))
+    else:
+        scores = trees.fit(x[train], y[train]).predict_proba(asked)
+    noise = np.random.default_rng([seed, 5]).random(scores.shape)
+    return Told(y[~train], scores + 1e-9 * noise)

@@ -1,0 +1,129 @@
+"""Which cause parts which two sources, and is it not another that brings it about?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from curate.bias.audit.telling import Told
+
+_LEVEL = 0.01
+_LEAST = 0.56
+"""Accuracy between two sources below which a cause is not worth a warning."""
+
+_LEAST_OF_SCENES = 0.75
+"""The same for what scenes may look like, where the scenes differ."""
+
+_ALIKE = 0.7
+"""Accuracy after equalising up to which two sources show the same scenes."""
+
+_ONE_SIDED = 0.12
+"""Accuracy by which one direction must lead for a picture to be squeezed rather than resized."""
+
+_SHARE = 0.5
+"""The most that the other direction may then have of its lead over chance."""
+
+_SLIGHT = 0.05
+"""p-value at which either direction must show a filter for both together to be asked."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one cause says of one pair of sources.
+
+    Attributes:
+        cause: its name.
+        first: place of a source.
+        second: place of another.
+        accuracy: of telling the two apart by it.
+        p_value: exact; for causes that need two signs, the larger.
+        of_pixels: seen in pixels rather than read in headers.
+        certain: whether scenes cannot look like this, or are the same.
+        named: whether it is a shortcut.
+    """
+
+    cause: str
+    first: int
+    second: int
+    accuracy: float
+    p_value: float
+    of_pixels: bool
+    certain: bool
+    named: bool = False
+
+
+def verdicts(told: dict[str, Told], content: Told) -> list[Verdict]:
+    """Judge every pair by every cause.
+
+    Args:
+        told: answers by probe.
+        content: answers on equalised images.
+    """
+    sources = range(content.scores.shape[1])
+    judged = []
+    for first, second in combinations(sources, 2):
+        alike = content.of_pair(first, second)[0] <= _ALIKE
+        judged += list(_of_pair(told, first, second, alike))
+    shown = _beyond_chance(judged)
+    named = []
+    for each, beyond in zip(judged, shown, strict=True):
+        least = _LEAST if each.certain else _LEAST_OF_SCENES
+        named.append(replace(each, named=beyond and each.accuracy >= least))
+    return [replace(each, named=each.named and not _brought_about(each, named)) for each in named]
+
+
+def _of_pair(told: dict[str, Told], first: int, second: int, alike: bool) -> Iterator[Verdict]:
+    found = {name: answers.of_pair(first, second) for name, answers in told.items()}
+
+    def verdict(cause: str, sign: tuple[float, float], pixels: bool, certain: bool) -> Verdict:
+        return Verdict(cause, first, second, *sign, of_pixels=pixels, certain=certain)
+
+    yield verdict("file format", found["format"], False, True)
+    yield verdict("JPEG quality", found["quality"], False, True)
+    yield verdict("JPEG quality", found["blocks"], True, True)
+    yield verdict("chroma subsampling", found["encoding"], False, True)
+    yield verdict("resolution", min(found["longest"], found["shortest"]), False, True)
+    yield verdict("aspect ratio", found["aspect"], False, True)
+    yield verdict("grey or colour", found["grey"], False, True)
+    yield verdict("border", found["border"], True, alike)
+    weaker, stronger = sorted((found["across"], found["down"]))
+    lead, other = stronger[0] - 0.5, weaker[0] - 0.5
+    one_sided = lead - other >= _ONE_SIDED and other <= _SHARE * lead
+    in_both = not one_sided and weaker[1] < _SLIGHT
+    yield verdict("resizing filter", found["kernel"] if in_both else weaker, True, alike)
+    if one_sided:  # resampled in one direction only
+        yield verdict("aspect ratio", stronger, True, alike)
+    else:
+        yield verdict("aspect ratio", found["tilt"], True, alike)
+
+
+def _beyond_chance(judged: list[Verdict]) -> list[bool]:
+    """Holm's procedure over all verdicts."""
+    order = sorted(range(len(judged)), key=lambda place: judged[place].p_value)
+    shown = [False] * len(judged)
+    for rank, place in enumerate(order):
+        if judged[place].p_value > _LEVEL / (len(judged) - rank):
+            break
+        shown[place] = True
+    return shown
+
+
+def _brought_about(each: Verdict, others: list[Verdict]) -> bool:
+    """Whether a cause that is named for the same pair explains this one."""
+    resampled = {"resolution", "aspect ratio"}
+    explained_by = {
+        ("JPEG quality", False): {"file format"},
+        # resampling wipes out the grid of blocks
+        ("JPEG quality", True): {*resampled, "file format", "JPEG quality", "resizing filter"},
+        ("chroma subsampling", False): {"file format", "grey or colour"},
+        ("resizing filter", True): {*resampled, "JPEG quality"},
+        ("aspect ratio", True): {*resampled, "JPEG quality"},
+        ("border", True): {*resampled, "resizing filter"},
+    }.get((each.cause, each.of_pixels), set())
+    return any(
+        other.named
+        and other is not each
+        and (other.first, other.second) == (each.first, each.second)
+        and other.cause in explained_by
+        and not (other.of_pixels and each.of_pixels and other.accuracy < each.accuracy)
+        for other in others
+    )

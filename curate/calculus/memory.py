@@ -1,0 +1,61 @@
+"""Memory for large results: that of earlier results which nobody holds any more.
+
+A fresh buffer of megabytes costs a page fault every 4 KiB, often more than the numbers that go into
+it, and a Newton method asks for the same Hessian again and again. A buffer is handed out a second
+time only when no tensor, view or array refers to it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import OrderedDict
+
+import numpy as np
+import torch
+
+RECYCLED_FROM = 1 << 18
+"""Bytes from which a result's memory is kept for the next result of that size."""
+KEPT = 1 << 28
+"""Bytes that are kept at most, all sizes together."""
+_ALIGNMENT = 64
+_PER_SIZE = 2
+
+_dtypes: dict[torch.dtype, np.dtype] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+}
+_pool: OrderedDict[int, list[np.ndarray]] = OrderedDict()
+
+
+def fresh(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """A tensor with any values, of the dtype and on the device of ``like``."""
+    dtype = _dtypes.get(like.dtype)
+    nbytes = math.prod(shape) * like.element_size()
+    if dtype is None or not like.is_cpu or not RECYCLED_FROM <= nbytes <= KEPT:
+        return like.new_empty(shape)
+    buffer = _taken(nbytes)
+    offset = -buffer.ctypes.data % _ALIGNMENT
+    return torch.from_numpy(np.ndarray(shape, dtype, buffer, offset))
+
+
+def _taken(nbytes: int) -> np.ndarray:
+    kept = _pool.setdefault(nbytes, [])
+    _pool.move_to_end(nbytes)
+    for _ in range(len(kept)):
+        try:
+            buffer = kept.pop(0)  # atomic: no other thread gets this one
+        except IndexError:
+            break
+        free = sys.getrefcount(buffer) == 2  # the name here, and the argument
+        kept.append(buffer)
+        if free:
+            return buffer
+    buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    kept.append(buffer)
+    del kept[:-_PER_SIZE]
+    held = sum(size * len(buffers) for size, buffers in _pool.items())
+    while held > KEPT and len(_pool) > 1:
+        size, buffers = _pool.popitem(last=False)
+        held -= size * len(buffers)
+    return buffer

@@ -1,0 +1,157 @@
+"""What generated programs call beside torch itself."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.calculus.errors import CalculusError
+
+_constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
+NOT_DEFINITE = (
+    "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' or mend "
+    "its values"
+)
+SINGULAR = "a matrix that has to be inverted is singular"
+
+
+def constant(value: float, like: torch.Tensor) -> torch.Tensor:
+    """A number as a tensor without axes."""
+    key = (value, like.dtype, like.device)
+    found = _constants.get(key)
+    if found is None:
+        found = _constants[key] = like.new_full((), value)
+    return found
+
+
+def softplus(u: torch.Tensor) -> torch.Tensor:
+    """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
+    return torch.nn.functional.softplus(u, 1.0, 40.0)
+
+
+def unroot(u: torch.Tensor) -> torch.Tensor:
+    """``u ** (-1/2)``, and 0 where u is 0."""
+    return torch.where(u == 0, 0.0, torch.rsqrt(u))
+
+
+def log0(u: torch.Tensor) -> torch.Tensor:
+    """``log u``, and 0 where u is 0."""
+    return torch.where(u == 0, 0.0, torch.log(u))
+
+
+def slope(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """``v u^(v-1)``, and 0 where v is 0."""
+    return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
+
+
+def cholesky(matrix: torch.Tensor) -> torch.Tensor:
+    """The lower factor.
+
+    Raises:
+        CalculusError: the matrix is not positive definite.
+    """
+    try:
+        return torch.linalg.cholesky(matrix)
+    except torch.linalg.LinAlgError as error:
+        raise CalculusError(f"{NOT_DEFINITE} ({error})") from None
+
+
+def inverse(matrix: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
+    """The inverse.
+
+    Raises:
+        CalculusError: the matrix is singular.
+    """
+    try:
+        return torch.linalg.inv(matrix, out=out)
+    except torch.linalg.LinAlgError as error:
+        raise CalculusError(f"{SINGULAR} ({error})") from None
+
+
+def solve(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """``x`` with ``matrix @ x = right``.
+
+    Raises:
+        CalculusError: the matrix is singular.
+    """
+    try:
+        return torch.linalg.solve(matrix, right)
+    except torch.linalg.LinAlgError as error:
+        raise CalculusError(f"{SINGULAR} ({error})") from None
+
+
+def factors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The LU factors and pivots.
+
+    Raises:
+        CalculusError: the matrix is singular.
+    """
+    lu, pivots, info = torch.linalg.lu_factor_ex(matrix)
+    if not matrix.is_cuda and info.item():
+        raise CalculusError(f"{SINGULAR} (pivot {info.item()} is 0)")
+    return lu, pivots
+
+
+def lu_logdet(lu: torch.Tensor) -> torch.Tensor:
+    """``log |det A|`` from the LU factors."""
+    return lu.diagonal().abs().log().sum()
+
+
+def gram(
+    left: torch.Tensor,
+    right: torch.Tensor,
+    alpha: float = 1.0,
+    *,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """``alpha * left @ right`` for a product that is symmetric: half of it is computed."""
+    same = left.data_ptr() == right.data_ptr() and left.stride() == right.stride()[::-1]
+    if same and left.is_cpu and left.dtype in (torch.float32, torch.float64):
+        return _rank_k_update(right, alpha, out)
+    n = len(left)
+    zero = constant(0.0, left)
+    blocks = 1 if left.is_cuda or n < _BLOCKED_FROM else min(8, n // 96)
+    if blocks == 1:
+        return torch.addmm(zero, left, right, beta=0, alpha=alpha, out=out)
+    result = left.new_empty(n, n) if out is None else out
+    edges = [n * k // blocks for k in range(blocks + 1)]
+    for start, end in pairwise(edges):
+        block = torch.addmm(zero, left[start:end], right[:, :end], beta=0, alpha=alpha)
+        result[start:end, :end] = block
+        if start:
+            result[:start, start:end] = block[:, :start].t()
+    return result
+
+
+_BLOCKED_FROM = 192
+"""Rows from which blocks up to the diagonal, mirrored, are faster than the whole product."""
+
+
+def _rank_k_update(x: torch.Tensor, alpha: float, out: torch.Tensor | None) -> torch.Tensor:
+    """``alpha * x' x``: numpy has BLAS' syrk for this, torch has not."""
+    array = x.numpy()
+    with _threads_as_torch():
+        if out is None:
+            out = torch.from_numpy(np.dot(array.T, array))
+        else:
+            np.dot(array.T, array, out=out.numpy())
+    return out if alpha == 1.0 else out.mul_(alpha)
+
+
+@functools.lru_cache(maxsize=1)
+def _numpys_blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _threads_as_torch() -> AbstractContextManager[Any]:
+    blas, wanted = _numpys_blas(), torch.get_num_threads()
+    if all(library.num_threads == wanted for library in blas.lib_controllers):
+        return nullcontext()
+    return blas.limit(limits=wanted)

@@ -1,0 +1,52 @@
+"""A node with the variables that it was declared over: what the operators work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from curate.calculus.node import Dim, Node
+from curate.calculus.render import text_of
+from curate.calculus.sizes import Reason
+
+
+class Scoped:
+    """Plain data; `Expression` adds the operators and methods.
+
+    Attributes:
+        node: the graph.
+        scope: every variable of the expression, also those that a derivative no longer reads.
+        reasons: why sizes are equal, for messages.
+        columns: how many of the last axes belong to the last variable differentiated by; None
+            where this is no derivative.
+        programs: compiled structured programs by shapes.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        scope: Mapping[str, Node],
+        reasons: tuple[Reason, ...] = (),
+        columns: int | None = None,
+    ) -> None:
+        self.node, self.scope, self.reasons, self.columns = node, dict(scope), reasons, columns
+        self.programs: dict[tuple, Any] = {}
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        """A symbol (or number, where known) per axis."""
+        return self.node.shape
+
+    @property
+    def order(self) -> int:
+        """The number of axes."""
+        return self.node.order
+
+    ndim = order
+
+    def over(self, node: Node) -> Scoped:
+        """Another node over the same variables."""
+        return Scoped(node, self.scope, self.reasons)
+
+    def __str__(self) -> str:
+        return text_of(self.node)

@@ -1,0 +1,182 @@
+"""``curate identify``: which data set is this from, and what is each worth?"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from curate.cli.options import Json, Seed
+from curate.cli.output import folder_name, progress_bar, write_json
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    from curate.bias import CrossDataset, Identification, MarketValue, Source
+
+
+def identify(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more: a folder, a Parquet file of images or features, a data set's name; "
+            "NAME=PATH to call it NAME."
+        ),
+    ],
+    features: Annotated[
+        str, typer.Option(help="hog, colour, thumbnail or cnn; 'network' trains on the pixels.")
+    ] = "hog",
+    train_size: Annotated[int, typer.Option(help="Training examples a source.")] = 1000,
+    test_size: Annotated[int, typer.Option(help="Test examples a source.")] = 300,
+    repeats: Annotated[int, typer.Option(help="Random splits of the learning curve.")] = 20,
+    controls: Annotated[bool, typer.Option(help="Null control and nuisance audit.")] = True,
+    seed: Seed = 0,
+    out: Annotated[str | None, typer.Option(help="Folder of results; runs/identify.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell data sets apart, ask what gives them away, and what one is worth to another."""
+    from curate.bias import as_sources, name_that_dataset
+
+    named = _named(sources)
+    folder = Path(out) if out is not None else Path("runs") / "identify"
+    network = features == "network"
+    with progress_bar(as_json) as bar:
+        opened = as_sources(named)
+        found = name_that_dataset(
+            opened,
+            features="hog" if network else features,
+            classifier="network" if network else "linear",
+            train_size=train_size,
+            test_size=test_size,
+            repeats=repeats,
+            controls=controls,
+            seed=seed,
+            cache=folder / "features",
+            on_progress=_follow(bar, "identifying"),
+        )
+        cross, market, left_out = _worth(opened, features, seed, folder, bar)
+    summary = _summary(found, named) | {"left_out": left_out}
+    page = _write(folder, found, opened, cross, market, summary)
+    if as_json:
+        print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
+    else:
+        for result in (found, cross, market):
+            if result is not None:
+                print(result, end="\n\n")
+        print(page)
+
+
+def _named(arguments: list[str]) -> dict[str, str]:
+    """Sources by name: ``NAME=PATH``, else the last part of the path."""
+    named: dict[str, str] = {}
+    for argument in arguments:
+        name, mark, place = argument.partition("=")
+        if not mark or Path(argument).exists():
+            name, place = folder_name(argument).removesuffix(".parquet"), argument
+        if name in named:
+            raise CurateError(
+                f"sources: two are called {name!r}; name one of them, such as other={place}"
+            )
+        named[name] = place
+    if len(named) < 2:
+        raise CurateError(f"sources: {len(named)}; give two or more to tell apart")
+    return named
+
+
+def _follow(bar: Any, words: str) -> Callable[[int, int], None]:
+    task = bar.add_task(words, total=None)
+
+    def follow(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return follow
+
+
+def _worth(
+    sources: "list[Source]", features: str, seed: int, folder: Path, bar: Any
+) -> "tuple[CrossDataset | None, MarketValue | None, str | None]":
+    """Cross-dataset generalisation and market value, or why they are left out."""
+    from curate.bias import cross_dataset, market_value
+
+    if any(source.labels is None for source in sources):
+        return None, None, "cross-dataset tables: not all sources have labels"
+    kind = "hog" if features == "network" else features
+    cache = folder / "features"
+    try:
+        cross = cross_dataset(
+            sources, kind, seed=seed, cache=cache, on_progress=_follow(bar, "testing elsewhere")
+        )
+        market = market_value(
+            sources, kind, seed=seed, cache=cache, on_progress=_follow(bar, "market value")
+        )
+    except CurateError as error:
+        return None, None, f"cross-dataset tables: {error}"
+    return cross, market, None
+
+
+def _summary(found: "Identification", named: dict[str, str]) -> dict[str, Any]:
+    return {
+        "accuracy": found.accuracy,
+        "chance": found.chance,
+        "interval": list(found.interval),
+        "p_value": found.p_value,
+        "per_source": found.per_source.to_pylist(),
+        "warnings": [
+            {"cause": each.cause, "sources": list(each.sources), "text": each.text}
+            for each in found.warnings
+        ],
+        "sources": named,
+        "train_size": found.train_size,
+        "test_size": found.test_size,
+    }
+
+
+def _write(
+    folder: Path,
+    found: "Identification",
+    sources: "list[Source]",
+    cross: "CrossDataset | None",
+    market: "MarketValue | None",
+    summary: dict[str, Any],
+) -> Path:
+    """Tables, pictures, summary and report into the folder of results."""
+    from curate.report import identification_charts, write_identification
+    from curate.table import atomic_path, open_writer, write
+
+    tables = {
+        "confusion": found.confusion,
+        "curve": found.curve,
+        "per_source": found.per_source,
+    }
+    if found.audit is not None:
+        tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
+    if cross is not None and market is not None:
+        tables |= {"cross_dataset": cross.cells, "exchange": market.table}
+        tables |= {"baskets": market.baskets, "market_curves": market.curves}
+    write(found.probabilities, folder / "probabilities.parquet")
+    for name, table in tables.items():
+        with open_writer(folder / f"{name}.parquet", table.schema) as writer:
+            writer.write_table(table)
+    for name, drawing in identification_charts(found, market).items():
+        with atomic_path(folder / f"{name}.svg") as path:
+            path.write_text(drawing, encoding="utf-8")
+    write_json(summary, folder / "summary.json")
+    return write_identification(
+        folder / "report.html",
+        found,
+        title=" · ".join(found.names[:4]) + (" …" if len(found.names) > 4 else ""),
+        image=_pictures(sources) if all(source.has_images for source in sources) else None,
+        cross=cross,
+        market=market,
+        facts={name: f"{place}" for name, place in summary["sources"].items()},
+    )
+
+
+def _pictures(sources: "list[Source]") -> Callable[[str, Any], Any]:
+    """From a source's name and an id, as the table of probabilities has it, to the picture."""
+    places = {
+        source.name: {str(example_id): row for row, example_id in enumerate(source.ids)}
+        for source in sources
+    }
+    by_name = {source.name: source for source in sources}
+    return lambda name, example_id: by_name[name].image(places[name][str(example_id)])

@@ -1,0 +1,188 @@
+"""The report on a game of Name That Dataset: one HTML file that needs nothing else."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.report.curves import draw_curves
+from curate.report.identification_charts import (
+    draw_accuracy_curve,
+    draw_confusion,
+    draw_exchange,
+    market_curves,
+)
+from curate.report.page import both, write_page
+from curate.report.telling import telling_galleries
+from curate.report.text import clean, count, percent
+
+if TYPE_CHECKING:
+    from curate.bias import CrossDataset, Identification, MarketValue
+
+Figures = dict[str, Any]
+
+
+def write_identification(
+    path: str | os.PathLike[str],
+    found: "Identification",
+    *,
+    title: str,
+    image: Callable[[str, Any], np.ndarray | None] | None = None,
+    cross: "CrossDataset | None" = None,
+    market: "MarketValue | None" = None,
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write what a game found: confusion, learning curve, controls, galleries.
+
+    Args:
+        path: the file to write, whole or not at all; parent folders are made.
+        found: what :func:`curate.bias.name_that_dataset` gave.
+        title: the heading.
+        image: source's name, example id -> uint8 picture (height, width) or (height, width, 3),
+            or None; without it there are no galleries.
+        cross: adds the table of :func:`curate.bias.cross_dataset`.
+        market: adds the exchange table and curves of :func:`curate.bias.market_value`.
+        facts: short texts on the run by name.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    names = list(found.names)
+    return write_page(
+        path,
+        "identification.html.jinja",
+        title=clean(title, 160),
+        headline=_headline(found),
+        warnings=[clean(warning.text, 900) for warning in found.warnings],
+        figures=_key_figures(found),
+        facts=[(clean(name, 60), clean(value, 300)) for name, value in (facts or {}).items()],
+        confusion=both(lambda width: draw_confusion(found, width)),
+        curve=both(lambda width: draw_accuracy_curve(found, width)) if len(found.curve) else None,
+        sources=_sources(found),
+        null_control="" if found.null_control is None else clean(found.null_control, 400),
+        causes=None if found.audit is None else _causes(found.audit.table),
+        equalised="" if found.audit is None else clean(found.audit.equalised, 400),
+        cross=None if cross is None else _cross(cross),
+        exchange=None if market is None else both(lambda width: draw_exchange(market, width)),
+        baskets=None if market is None else _baskets(market),
+        markets=[] if market is None else _markets(market),
+        galleries=[] if image is None else telling_galleries(found.probabilities, names, image),
+    )
+
+
+def _headline(found: "Identification") -> str:
+    low, high = found.interval
+    return (
+        f"A classifier names the source of {percent(found.accuracy)} of the examples that it has "
+        f"not seen ({percent(low)} to {percent(high)}, 95 %). By chance it would be "
+        f"{percent(found.chance)}."
+    )
+
+
+def _key_figures(found: "Identification") -> list[dict[str, str]]:
+    examples = len(found.probabilities)
+    return [
+        {"name": "sources", "value": count(len(found.names)), "share": ""},
+        {"name": "examples", "value": count(examples), "share": ""},
+        {"name": "accuracy", "value": percent(found.accuracy), "share": ""},
+        {"name": "chance", "value": percent(found.chance), "share": ""},
+        {"name": "p-value, permutation", "value": f"{found.p_value:.2g}", "share": ""},
+    ]
+
+
+def _sources(found: "Identification") -> Figures:
+    rows = [
+        [
+            clean(row["source"], 60),
+            count(row["examples"]),
+            percent(row["recall"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+        ]
+        for row in found.per_source.to_pylist()
+    ]
+    note = (
+        f"{count(found.train_size)} examples of each to train on, {count(found.test_size)} to test."
+    )
+    heads = ["Source", "Examples", "Named right", "95 % interval"]
+    return {"title": "Source by source.", "note": note, "heads": heads, "rows": rows}
+
+
+def _causes(table: pa.Table) -> Figures:
+    rows = [
+        [
+            row["cause"],
+            percent(row["accuracy"]),
+            f"{percent(row['low'])} to {percent(row['high'])}",
+            percent(row["explained"], digits=0),
+        ]
+        for row in table.to_pylist()
+    ]
+    return {
+        "title": "What the files alone tell.",
+        "note": "How well each cause tells all sources apart, and the share that this is of what "
+        "the scenes’ outlines (HOG) gain over chance.",
+        "heads": ["Cause", "Accuracy", "95 % interval", "Explains"],
+        "rows": rows,
+    }
+
+
+def _cross(cross: "CrossDataset") -> Figures:
+    mean = cross.scores.mean(0)
+    rows = []
+    for place, row in enumerate(cross.table.to_pylist()):
+        cells = [f"{value:.2f}" for value in mean[place]] if place < len(mean) else [""] * len(mean)
+        drop = f"{row['percent_drop']:.0f} %"
+        if row["percent_drop_low"] is not None:
+            drop += f" ({row['percent_drop_low']:.0f} to {row['percent_drop_high']:.0f})"
+        rows.append(
+            [
+                clean(row["source"], 60),
+                *cells,
+                f"{row['self']:.2f}",
+                f"{row['mean_others']:.2f}",
+                drop,
+            ]
+        )
+    measure = "Balanced accuracy" if cross.task == "classify" else "Mean average precision"
+    return {
+        "title": "Cross-dataset generalisation.",
+        "note": f"{measure} on {len(cross.classes)} shared classes, trained on "
+        f"{count(cross.train_size)} examples of the row’s source, tested on the column’s.",
+        "heads": [
+            "Trained on",
+            *(clean(name, 24) for name in cross.names),
+            "Self",
+            "Others",
+            "Drop",
+        ],
+        "rows": rows,
+    }
+
+
+def _baskets(market: "MarketValue") -> Figures:
+    rows = []
+    for row in market.baskets.to_pylist():
+        value = "undefined" if row["value"] is None else f"{row['value']:.2f}"
+        interval = "–" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
+        rows.append([clean(row["source"], 60), value, interval, count(row["markets"])])
+    return {
+        "title": "Basket of currencies.",
+        "note": "The mean worth of a source’s examples on the other markets that define one.",
+        "heads": ["Source", "Worth", "95 % interval", "Markets"],
+        "rows": rows,
+    }
+
+
+def _markets(market: "MarketValue") -> list[tuple[str, dict[str, str]]]:
+    measure = "balanced accuracy" if market.task == "classify" else "mean average precision"
+    return [
+        (clean(name, 60), both(partial(draw_curves, curves, measure=measure)))
+        for name, curves in market_curves(market)
+    ]
