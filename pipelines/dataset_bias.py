@@ -10,12 +10,16 @@ ones? Features are cached in the folder of results.
 """
 
 import argparse
+import io
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
@@ -28,33 +32,148 @@ from curate.bias import (
     given_away,
     market_value,
     name_that_dataset,
-    pixels,
+    two_sample,
 )
+from curate.bias.audit import nuisance_audit
 from curate.report import write_identification
+from curate.train import run_arm, settings_for
 
 FAIR = ("caltech101", "corel5k", "scene15", "pacs_photo", "office_caltech10", "tiny_imagenet")
 TOPICS = ("clothing", "houses", "flower_photos", "asirra_cats", "humpback_whales")
+FILES = {"tiny_imagenet": "tiny_imagenet_subset"}
 EXAMPLES = 2000  # of CIFAR-10, as many as the others have
 
 
 def photographs(folder: Path) -> dict[str, Source]:
     """The twelve sources by name; of Office-Caltech10 only the Caltech domain."""
-    names = [*FAIR, *TOPICS]
-    files = {name: next((folder / "natural-images").glob(f"{name}*.parquet")) for name in names}
-    files["tiny_imagenet"] = folder / "natural-images" / "tiny_imagenet_subset.parquet"
+    place = folder / "natural-images"
+    files = {name: place / f"{FILES.get(name, name)}_64.parquet" for name in (*FAIR, *TOPICS)}
     sources = {source.name: source for source in as_sources(files)}
-    sources["office_caltech10"] = domains(folder)["caltech"]
-    cifar10 = as_sources({"cifar10": curate.data.load("cifar10", "train", folder)})[0]
+    sources["office_caltech10"] = replace(domains(folder)["caltech"], name="office_caltech10")
+    (cifar10,) = as_sources({"cifar10": curate.data.load("cifar10", "train", folder)})
     rows = np.random.default_rng(0).permutation(len(cifar10))[:EXAMPLES]
     return {**sources, "cifar10": cifar10.take(np.sort(rows))}
 
 
 def domains(folder: Path) -> dict[str, Source]:
     """The four domains of Office-Caltech10, which share ten classes."""
-    loaded = curate.data.parquet(folder / "natural-images" / "office_caltech10.parquet")
+    loaded = curate.data.parquet(folder / "natural-images" / "office_caltech10_64.parquet")
     (whole,) = as_sources({"office": loaded})
+    classes = tuple(name.split("/")[1] for name in loaded.class_names)  # "amazon/mug"
     marks = np.array(loaded.dataset["split"])
     return {
-        name: replace(whole.take(np.flatnonzero(marks == name)), name=name)
+        name: replace(whole.take(np.flatnonzero(marks == name)), name=name, class_names=classes)
         for name in ("caltech", "amazon", "webcam", "dslr")
     }
+
+
+def true_and_copied(folder: Path) -> list[Source]:
+    """Different CIFAR-10 training images: one half true pixels, the other re-encoded as JPEG."""
+    sheets = [folder / "cifar10-lossless-5k" / f"cifar10_batch_{part}.png" for part in (0, 1)]
+    pixels = np.concatenate([np.asarray(Image.open(sheet).convert("RGB")) for sheet in sheets])
+    true = [_png(image) for image in pixels.reshape(-1, 32, 32, 3)]
+    (copied,) = as_sources({"JPEG copy": curate.data.load("cifar10", "train", folder)})
+    return [
+        Source("true pixels", np.arange(len(true)), encoded=true),
+        copied.take(np.arange(len(true), 2 * len(true))),
+    ]
+
+
+def _png(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def forgotten(source: Source) -> Any:
+    """The example table of a short training on one source."""
+    images = torch.stack([torch.from_numpy(source.image(row).copy()) for row in range(len(source))])
+    loaded = curate.data.Loaded(
+        source.ids,
+        source.labels,
+        source.class_names,
+        shape=(3, 32, 32),
+        values=images.permute(0, 3, 1, 2).contiguous(),
+    )
+    recorder = curate.Recorder(source.ids)
+    settings = settings_for(loaded.shape, model="cnn", epochs=8)
+    run_arm("full", 0, loaded, loaded, settings, recorder=recorder)
+    return recorder.table()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder that holds natural-images/")
+    parser.add_argument("--out", type=Path, default=Path("runs/dataset_bias"))
+    parser.add_argument("--network", action="store_true", help="also the small CNN: an hour")
+    parser.add_argument("--quick", action="store_true", help="fewer examples, repeats and seeds")
+    arguments = parser.parse_args()
+    folder = Path(arguments.data or os.environ.get("CURATE_DATA", "../shared/data"))
+    if not (folder / "natural-images").is_dir():
+        raise SystemExit(f"no natural-images in {folder}: name the data by --data or CURATE_DATA")
+    torch.set_num_threads(1)
+    console, cache = Console(width=150), arguments.out / "features"
+    size = {"train_size": 200, "test_size": 60} if arguments.quick else {}
+    sources = photographs(folder)
+    games = {"twelve": list(sources), "fair": [*FAIR, "cifar10"]}
+    office = list(domains(folder).values())
+
+    with Progress(console=console, transient=True) as bar:
+
+        def follow(words: str) -> Callable[[int, int], None]:
+            task = bar.add_task(words, total=None)
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
+        def worth(kind: str, function: Callable[..., Any], seeds: int) -> Any:
+            count = 2 if arguments.quick else seeds
+            return function(office, seeds=count, cache=cache, on_progress=follow(kind))
+
+        # Section 3: train here, test there; what is an example worth there?
+        cross = worth("cross-dataset", cross_dataset, 20)
+        market = worth("market value", market_value, 20)
+        console.print(cross, market, sep="\n\n", end="\n\n", highlight=False)
+
+        # Section 2: name that data set.
+        for game, names in games.items():
+            played = [sources[name] for name in names]
+            repeats = 2 if arguments.quick else 20
+            found = name_that_dataset(
+                played, repeats=repeats, cache=cache, on_progress=follow(game), **size
+            )
+            console.print(f"The {game} sources", found, sep="\n", end="\n\n", highlight=False)
+            if found.audit is not None:
+                console.print(found.audit, end="\n\n", highlight=False)
+            places = {source.name: list(source.ids) for source in played}
+            by_name = dict(zip(names, played, strict=True))
+
+            def image(name: str, example_id: Any, by_name=by_name, places=places) -> np.ndarray:
+                row = [str(each) for each in places[name]].index(str(example_id))
+                return by_name[name].image(row)
+
+            page = write_identification(
+                arguments.out / f"{game}.html",
+                found,
+                title=f"Name That Dataset: the {game} sources",
+                image=image,
+                cross=cross,
+                market=market,
+            )
+            console.print(page)
+            if game == "twelve":  # are the give-away examples also the forgotten ones?
+                table = forgotten(sources["cifar10"])
+                console.print(given_away(found, "cifar10", table), end="\n\n", highlight=False)
+            if arguments.network:
+                found = name_that_dataset(
+                    played, classifier="network", controls=False, on_progress=follow("network")
+                )
+                console.print(found, end="\n\n", highlight=False)
+
+        # The known trap: the same pictures, saved otherwise.
+        pair = true_and_copied(folder)
+        console.print(nuisance_audit(pair), end="\n\n", highlight=False)
+        rows = [extract(source, "hog", cache=cache)[:1000] for source in pair]
+        console.print(two_sample(*rows), highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -141,7 +141,9 @@ def main() -> None:
     for arm, seed in track(jobs, "training", transient=True):
         file = arguments.out / f"{arm}-{arguments.steps}-{seed}.json"
         results[arm].append(cached(file, run, arm, seed, arguments.steps, archive))
-    Console(width=130).print(summary(f"Multi30k, German to English, {arguments.steps} steps", results))
+    Console(width=130).print(
+        summary(f"Multi30k, German to English, {arguments.steps} steps", results)
+    )
 
 
 if __name__ == "__main__":

@@ -191,3 +191,24 @@ def test_sizes_must_ascend():
     x, y = blobs(10, 2, 2, seed=7)
     with pytest.raises(CurateError, match="sizes"):
         next(fit_nested(x, y, 2, [5, 3]))
+
+
+def test_it_is_no_worse_than_a_support_vector_machine_on_real_features(real_data):
+    """HOG of five sources, 60 training and 60 test images of each; seed 0."""
+    from sklearn.svm import LinearSVC
+
+    from curate.bias import as_sources, extract
+
+    names = ("caltech101", "corel5k", "scene15", "clothing", "houses")
+    paths = {name: real_data / "natural-images" / f"{name}_64.parquet" for name in names}
+    rng = np.random.default_rng(0)
+    parts = []
+    for source in as_sources(paths):
+        rows = rng.permutation(len(source))[:120]
+        parts.append(torch.from_numpy(extract(source.take(rows))))
+    x, test_x = (torch.cat([part[rows] for part in parts]) for rows in (slice(60), slice(60, None)))
+    y = torch.arange(5).repeat_interleave(60)
+    svm = LinearSVC(random_state=0).fit(x.numpy(), y.numpy()).score(test_x.numpy(), y.numpy())
+    found = (fit_linear(x, y, 5).scores(test_x).argmax(1) == y).double().mean()
+    assert found >= svm
+    assert found > 0.4  # chance is 0.2

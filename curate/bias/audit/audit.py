@@ -10,7 +10,7 @@ from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
 from curate.bias.audit.probes import probe
 from curate.bias.audit.result import Audit, Equalised
-from curate.bias.audit.shortcut import CAUSES, Shortcut, shortcut
+from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, Shortcut, shortcut
 from curate.bias.audit.telling import Told, tell
 from curate.bias.audit.verdicts import Verdict, verdicts
 from curate.bias.features import hog, pixels
@@ -35,7 +35,8 @@ def nuisance_audit(
     JPEG quality and subsampling, size) and on traces in the pixels (grey, border, slope and
     periods of the spectrum in both directions, JPEG's grid of blocks); the other half judges
     them. A cause is named for a pair of sources when it parts them well and beyond chance, over
-    all causes and pairs at the 1 % level (Holm), and when no other cause brings it about.
+    all causes and pairs at the 1 % level (Holm), and when no other cause brings it about. Where
+    the images of some source are bare pixels, only pixels are compared.
 
     Args:
         sources: two or more, of images; up to 1,000 of each are looked at, and about 6,000 in
@@ -58,7 +59,8 @@ def nuisance_audit(
         if on_progress is not None:
             on_progress(done, total)
 
-    measured = [probe(source, count) for source in taken]
+    headers = all(source.encoded is not None for source in taken)
+    measured = [probe(source, count, headers) for source in taken]
     y = np.repeat(np.arange(len(taken)), [len(source) for source in taken])
     train = np.concatenate([np.arange(len(source)) % 2 == 0 for source in taken])
     told = {
@@ -74,11 +76,12 @@ def nuisance_audit(
     decided = verdicts(told, after)
     names, facts = [source.name for source in sources], [fact for _, fact in measured]
     return Audit(
-        table=_table(told, before),
+        table=_table(told, before, headers),
         pairs=_pairs(decided, names),
         equalised=_equalised(before, after),
         warnings=tuple(_shortcuts(decided, names, facts)),
         examined=max(map(len, taken)),
+        headers=headers,
     )
 
 
@@ -99,13 +102,15 @@ def _content(features: list[torch.Tensor], y: np.ndarray, train: np.ndarray) -> 
     return Told(y[~train], model.scores(x[~learn]).double().numpy())
 
 
-def _table(told: dict[str, Told], before: Told) -> pa.Table:
+def _table(told: dict[str, Told], before: Told, headers: bool) -> pa.Table:
     """A row a cause: of several probes, the one that tells most, of both directions the weaker."""
     chance = 1 / before.scores.shape[1]
     right, tested = before.of_all()
     gain = max(right / tested - chance, 1e-9)
     rows = []
     for cause in (*CAUSES, "all together"):
+        if not headers and cause in OF_HEADERS:
+            continue
         right, tested = _of_cause(cause, told)
         low, high = clopper_pearson(right, tested)
         accuracy = right / tested
@@ -127,7 +132,7 @@ def _of_cause(cause: str, told: dict[str, Told]) -> tuple[int, int]:
     both = {"resolution": ("longest", "shortest"), "resizing filter": ("across", "down")}
     either = {
         "file format": ("format",),
-        "JPEG quality": ("quality", "blocks"),
+        "JPEG quality": ("quality", "blocks", "history"),
         "chroma subsampling": ("encoding",),
         "aspect ratio": ("aspect", "tilt"),
         "grey or colour": ("grey",),

@@ -22,6 +22,7 @@ PROBES = (
     "kernel",
     "tilt",
     "blocks",
+    "history",
 )
 """What is looked at; see :func:`probe`."""
 
@@ -30,18 +31,19 @@ _SAMPLINGS = ("", "4:4:4", "4:2:2", "4:2:0")
 
 
 def probe(
-    source: Source, on_image: Callable[[], None]
+    source: Source, on_image: Callable[[], None], headers: bool
 ) -> tuple[dict[str, np.ndarray], list[Facts] | None]:
     """Measure every image of a source.
 
     Args:
         source: n examples that are images.
         on_image: called after each.
+        headers: whether to read what the files say of themselves.
 
     Returns:
-        For every probe float64 (n, numbers), and the headers where the images are files.
+        For every probe float64 (n, numbers), and the headers, if they were read.
     """
-    facts: list[Facts] | None = None if source.encoded is None else []
+    facts: list[Facts] | None = [] if headers else None
     rows: list[dict[str, np.ndarray]] = []
     for position in range(len(source)):
         image = source.image(position)
@@ -55,10 +57,11 @@ def probe(
 
 
 def _numbers(fact: Facts | None, width: int, height: int, traces: Traces) -> dict[str, np.ndarray]:
+    jpeg = fact is not None and fact.format == "JPEG"
     found: dict[str, list[float] | np.ndarray] = {
-        "format": [_place(fact.format, _FORMATS) if fact else -1],
+        "format": [_place(fact.format, _FORMATS), fact.progressive] if fact else [-1, 0],
         "quality": [fact.steps if fact else 0],
-        "encoding": [_place(fact.subsampling, _SAMPLINGS), fact.progressive] if fact else [-1, 0],
+        "encoding": [_place(fact.subsampling, _SAMPLINGS) if fact else -1],
         "longest": [np.log(max(width, height))],
         "shortest": [np.log(min(width, height))],
         "aspect": [np.log(width / height)],
@@ -68,7 +71,9 @@ def _numbers(fact: Facts | None, width: int, height: int, traces: Traces) -> dic
         "down": np.append(traces.down, traces.beat_down),
         "kernel": np.concatenate([traces.across, traces.down, traces.mixed]),
         "tilt": traces.tilt,
-        "blocks": traces.blocks,
+        # the header of a JPEG tells its quality; its blocks may tell of another one before
+        "blocks": np.zeros_like(traces.blocks) if jpeg else traces.blocks,
+        "history": traces.blocks if jpeg else np.zeros_like(traces.blocks),
     }
     return {name: np.asarray(values, np.float64) for name, values in found.items()}
 

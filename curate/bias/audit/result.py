@@ -48,6 +48,8 @@ class Audit:
         equalised: what is left when the files are made alike.
         warnings: the shortcuts.
         examined: images that were looked at, at most, of each source.
+        headers: whether all were files, whose headers tell format, quality and subsampling; if
+            not, these are not known, and the table has no rows for them.
     """
 
     table: pa.Table
@@ -55,6 +57,7 @@ class Audit:
     equalised: Equalised
     warnings: tuple[Shortcut, ...]
     examined: int
+    headers: bool
 
     def __str__(self) -> str:
         lines = [
@@ -66,5 +69,7 @@ class Audit:
                 f"{row['cause']:<20} {row['accuracy']:>9.1%}   {row['low']:>6.1%} to "
                 f"{row['high']:>6.1%}   {row['explained']:>8.0%}"
             )
+        if not self.headers:
+            lines.append("Some images are bare pixels: what their files said is not known.")
         lines += [str(self.equalised), *(f"Warning: {each.text}" for each in self.warnings)]
         return "\n".join(lines)

@@ -18,6 +18,9 @@ CAUSES = (
 )
 """Every cause that a shortcut may have, in the order in which they are reported."""
 
+OF_HEADERS = ("file format", "chroma subsampling")
+"""Those that only the header of a file tells."""
+
 _MENDS = {
     "file format": "Decode both and save them in one format.",
     "JPEG quality": "Decode both, make them smaller, and save them again at one quality.",
@@ -101,7 +104,9 @@ def _described(cause: str, name: str, facts: list[Facts] | None, of_pixels: bool
     if facts is None or of_pixels:
         return repr(name)
     values = {
-        "file format": [fact.format for fact in facts],
+        "file format": [
+            f"progressive {fact.format}" if fact.progressive else fact.format for fact in facts
+        ],
         "JPEG quality": [fact.quality for fact in facts if fact.quality is not None],
         "chroma subsampling": [fact.subsampling or "none" for fact in facts],
         "resolution": [f"{fact.width}×{fact.height}" for fact in facts],

@@ -6,7 +6,7 @@ import numpy as np
 
 from curate.bias.interval import binomial_p_value
 
-_TREES = 100
+_TREES = 64
 _LEAF = 5
 
 

@@ -80,10 +80,12 @@ def _of_pair(told: dict[str, Told], first: int, second: int, alike: bool) -> Ite
     yield verdict("file format", found["format"], False, True)
     yield verdict("JPEG quality", found["quality"], False, True)
     yield verdict("JPEG quality", found["blocks"], True, True)
+    if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
+        yield verdict("JPEG quality", found["history"], True, True)
     yield verdict("chroma subsampling", found["encoding"], False, True)
     yield verdict("resolution", min(found["longest"], found["shortest"]), False, True)
     yield verdict("aspect ratio", found["aspect"], False, True)
-    yield verdict("grey or colour", found["grey"], False, True)
+    yield verdict("grey or colour", found["grey"], True, True)
     yield verdict("border", found["border"], True, alike)
     weaker, stronger = sorted((found["across"], found["down"]))
     lead, other = stronger[0] - 0.5, weaker[0] - 0.5
@@ -91,7 +93,8 @@ def _of_pair(told: dict[str, Told], first: int, second: int, alike: bool) -> Ite
     in_both = not one_sided and weaker[1] < _SLIGHT
     yield verdict("resizing filter", found["kernel"] if in_both else weaker, True, alike)
     if one_sided:  # resampled in one direction only
-        yield verdict("aspect ratio", stronger, True, alike)
+        of_two = (stronger[0], min(1.0, 2 * stronger[1]))  # the better one was picked
+        yield verdict("aspect ratio", of_two, True, alike)
     else:
         yield verdict("aspect ratio", found["tilt"], True, alike)
 

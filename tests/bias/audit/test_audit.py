@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from curate.bias import Source, as_sources
@@ -59,6 +60,18 @@ CASES = {
         lambda image: jpeg(small(image, BOX)),
         lambda image: jpeg(small(image, NEAREST)),
     ),
+    "half by area, nearest": (
+        "resizing filter",
+        lambda image: jpeg(image.resize((32, 32), BOX)),
+        lambda image: jpeg(image.resize((32, 32), NEAREST)),
+    ),
+    "Lanczos, bilinear": (
+        "resizing filter",
+        lambda image: jpeg(small(image, Image.Resampling.LANCZOS)),
+        lambda image: jpeg(small(image, Image.Resampling.BILINEAR)),
+    ),
+    "q60 inside q95": ("JPEG quality", jpeg, lambda image: jpeg(again(image, 60))),
+    "progressive": ("file format", jpeg, lambda image: encode(image, quality=95, progressive=True)),
     "squashed": ("aspect ratio", jpeg, lambda image: jpeg(image.resize((64, 48)))),
     "squashed, same size": ("aspect ratio", jpeg, lambda image: jpeg(squeezed(image))),
     "smaller": ("resolution", jpeg, lambda image: jpeg(image.resize((56, 56)))),
@@ -146,18 +159,24 @@ def test_real_photographs(real_data):
         assert [warning.cause for warning in audit.warnings] == [cause], case
 
 
-def test_pixels_without_files(pictures):
-    import torch
+def bare(name, images):
+    pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+    return Source(name, np.arange(len(images)), pixels=pixels.permute(0, 3, 1, 2).contiguous())
 
-    def bare(name, images):
-        pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
-        return Source(name, np.arange(len(images)), pixels=pixels.permute(0, 3, 1, 2).contiguous())
 
+@pytest.mark.parametrize("files", [False, True])
+def test_of_bare_pixels_nothing_is_said_that_files_would_say(files, pictures):
     plain = bare("plain", pictures[:COUNT])
-    packed = bare("packed", [again(image, 60) for image in pictures[COUNT:]])
+    if files:
+        packed = source("packed", [jpeg(image, 60) for image in pictures[COUNT:]])
+    else:
+        packed = bare("packed", [again(image, 60) for image in pictures[COUNT:]])
     audit = nuisance_audit([plain, packed])
     assert [warning.cause for warning in audit.warnings] == ["JPEG quality"]
     assert "pixels alone" in audit.warnings[0].text
+    assert not audit.headers
+    assert "bare pixels" in str(audit)
+    assert "file format" not in audit.table["cause"].to_pylist()
 
 
 def test_three_sources_and_the_odd_one_first(pictures):
