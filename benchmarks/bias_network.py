@@ -45,7 +45,7 @@ def rows(quick: bool, checkpoints: Path | None = None) -> Iterator[Row]:
                 f"network, {name}, {len(x):,} images, {epochs} epochs, seed {seed}",
                 f"{np.mean(recall):.1%} ({seconds / 60:.0f} CPU-minutes)",
                 f"HOG + LinearSVC {svm:.1%}, chance {1 / len(chosen):.1%}",
-                f"+{100 * (np.mean(recall) - svm):.0f} points",
+                f"{100 * (np.mean(recall) - svm):+.0f} points",
                 GOALS[name],
             )
 

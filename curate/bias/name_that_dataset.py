@@ -55,8 +55,9 @@ def name_that_dataset(
             blur then tells them apart: a difference between the sources, but not of their
             content.
         classifier: "linear" (:func:`curate.bias.fit_linear`), "network"
-            (:func:`curate.bias.train_network`, ``folds`` + 1 times: minutes each) or a function
-            (x_train, y_train, x_test) -> scores (n, k), on float32 arrays.
+            (:func:`curate.bias.train_network`, ``folds`` times and once for the null control:
+            minutes each) or a function (x_train, y_train, x_test) -> scores (n, k), on float32
+            arrays.
         train_size: training examples of each source.
         test_size: test examples of each source; if a source has too few for both, all keep the
             proportion, and a warning says so.

@@ -11,6 +11,7 @@ import numpy as np
 
 from curate.calculus.bind import sizes_of
 from curate.calculus.errors import CalculusError
+from curate.calculus.factoring import factored
 from curate.calculus.node import Node, Term, walk
 from curate.calculus.peephole import mend
 from curate.calculus.plan import Planner
@@ -117,9 +118,12 @@ def _simplified(
     }
     if stable:
         lines.append(f"  exponentials are kept from overflowing by {', '.join(sorted(stable))}")
-    inverses = [n for n in walk(node) if n.kind in ("inverse", "logdet")]
-    if inverses:
-        lines.append(f"  {len(inverses)} matrix functions share their factorisations")
+    if factored(node, planner.sizes) is not node:
+        lines.append("  products are un-distributed where these sizes make that fewer flops")
+    if planner.solved:
+        lines.append(
+            f"  {len(planner.solved)} inverses are never formed: a factorisation, and solves"
+        )
     return lines if len(lines) > 1 else [*lines, "  nothing"]
 
 

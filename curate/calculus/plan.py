@@ -193,9 +193,8 @@ class Planner:
 
     def _solved(self, factors: list[Labelled | Inverse], out: Labels) -> list[Labelled]:
         """The factors of a product with inverses as solutions; formed where that cannot be."""
-        if all(isinstance(factor, Labelled) for factor in factors):
-            return [factor for factor in factors if isinstance(factor, Labelled)]
-        matrices = {node.args[0]: self.operand(node.args[0]) for node in self.solved}
+        inverses = [factor.node for factor in factors if isinstance(factor, Inverse)]
+        matrices = {node.args[0]: self.operand(node.args[0]) for node in inverses}
         found = solved(self.program, factors, out, matrices, self.shared)
         if isinstance(found, list):
             return found

@@ -40,7 +40,7 @@ def draw_matrix(
     narrow = width < svg.NARROW
     letters = 10 if narrow else _LETTERS
     longest = max(len(clean(name, letters)) for name in names)
-    left, top = 14 + longest * svg.GLYPH, 26 + 0.75 * longest * svg.GLYPH
+    left, top = 14 + longest * svg.GLYPH, 40 + 0.75 * longest * svg.GLYPH
     right = 0.7 * longest * svg.GLYPH  # the last heading leans over the edge
     side = min((width - left - right) / len(names), 64.0)
     parts = [svg.text(0, 12, f"{rows} ↓  {columns} →", cls="axis-title")]

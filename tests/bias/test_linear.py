@@ -49,7 +49,7 @@ def test_ridge_solves_the_normal_equations(n, d, penalty):
     weights = ridge.weights(ridge.project(x, targets), penalty)
     predicted, freedom = solved(x, targets.double().numpy(), penalty)
     np.testing.assert_allclose(ridge.predict(x, weights), predicted, atol=2e-4)
-    assert ridge.residual_share(penalty) == pytest.approx(1 - (freedom + 1) / n, abs=1e-4)
+    assert ridge.residual_share(penalty) == pytest.approx(1 - freedom / n, abs=1e-4)
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 5), (30, 80)])
@@ -72,20 +72,33 @@ def test_residual_over_share_is_close_to_leaving_each_row_out():
     x, y = blobs(80, 10, 2, seed=0)
     targets = torch.nn.functional.one_hot(y, 2).double()
     standard = (x - x.mean(0)).double() / x.std(0, unbiased=False)
+    centred = targets - targets.mean(0)
     left_out = []
     for row in range(80):
         rest = torch.arange(80) != row
-        a = torch.cat([standard, torch.ones(80, 1)], 1)
-        stop = 80 * 0.5 * torch.eye(11).double()
-        stop[10, 10] = 0
-        solution = torch.linalg.solve(a[rest].T @ a[rest] + stop, a[rest].T @ targets[rest])
-        left_out.append(targets[row] - a[row] @ solution)
+        a, stop = standard[rest], 80 * 0.5 * torch.eye(10).double()
+        solution = torch.linalg.solve(a.T @ a + stop, a.T @ centred[rest])
+        left_out.append(centred[row] - standard[row] @ solution)
     ridge = ridge_of(x)
-    centred = (targets - targets.mean(0)).float()
-    fitted = ridge.predict(x, ridge.weights(ridge.project(x, centred), 0.5))
+    fitted = ridge.predict(x, ridge.weights(ridge.project(x, centred.float()), 0.5))
     quick = (centred - fitted) / ridge.residual_share(0.5)
     reference = torch.stack(left_out)
     assert (quick - reference).square().mean() < 0.01 * reference.square().mean()
+
+
+@pytest.mark.parametrize("n", [10, 15, 20, 30])
+def test_of_few_rows_it_learns_no_less_than_nearest_centres(n):
+    """Ten classes, of which some have one row or none; mean of 20 seeds."""
+    found, centres = [], []
+    for seed in range(20):
+        x, y = blobs(n + 300, 200, 10, seed, apart=0.4)
+        model = fit_linear(x[:n], y[:n], 10)
+        found.append((model.scores(x[n:]).argmax(1) == y[n:]).double().mean())
+        seen = y[:n].unique()
+        means = torch.stack([x[:n][y[:n] == label].mean(0) for label in seen])
+        nearest = seen[torch.cdist(x[n:], means).argmin(1)]
+        centres.append((nearest == y[n:]).double().mean())
+    assert np.mean(found) > np.mean(centres) - 0.02
 
 
 @pytest.mark.parametrize(("n", "d"), [(400, 20), (60, 200)])

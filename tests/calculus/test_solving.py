@@ -25,6 +25,8 @@ TEXTS = [
     ("x'*inv(A)*B*inv(A)'*z",
      lambda v: v["x"] @ INV(v["A"]) @ v["B"] @ INV(v["A"]).T @ v["z"], {}),
     ("tr(inv(A)*B)", lambda v: np.trace(INV(v["A"]) @ v["B"]), {}),
+    ("inv(inv(A)*B + eye)*x",
+     lambda v: INV(INV(v["A"]) @ v["B"] + np.eye(len(v["x"]))) @ v["x"], {}),
     ("inv(A)*vector(1)", lambda v: INV(v["A"]).sum(1), {}),
     ("x'*inv(S)*x + logdet(S)",
      lambda v: v["x"] @ INV(v["S"]) @ v["x"] + np.linalg.slogdet(v["S"])[1], DEFINITE),
@@ -83,6 +85,20 @@ def test_singular_matrices_are_named():
             expression = parse(text)
             with pytest.raises(CalculusError, match="singular"):
                 expression(**{name: given[name] for name in expression.scope})
+
+
+def test_inverses_inside_inverses():
+    a = torch.as_tensor(A[:3, :3])
+    expression = parse("logdet(inv(inv(B+9*eye)+9*eye)*(inv(inv(B+9*eye)+9*eye))' + eye)")
+    unit = torch.eye(3, dtype=torch.float64)
+
+    def function(b):
+        inner = torch.linalg.inv(torch.linalg.inv(b + 9 * unit) + 9 * unit)
+        return torch.linalg.slogdet(inner @ inner.T + unit)[1]
+
+    torch.testing.assert_close(expression.gradient("B")(B=a), torch.func.grad(function)(a))
+    expected = torch.func.hessian(function)(a)
+    torch.testing.assert_close(expression.hessian("B")(B=a), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_where_both_axes_are_read_the_inverse_is_formed():

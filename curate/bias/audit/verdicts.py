@@ -64,11 +64,16 @@ def verdicts(told: dict[str, Told], content: Told) -> list[Verdict]:
         alike = content.of_pair(first, second)[0] <= _ALIKE
         judged += list(_of_pair(told, first, second, alike))
     shown = _beyond_chance(judged)
-    named = []
-    for each, beyond in zip(judged, shown, strict=True):
-        least = _LEAST if each.certain else _LEAST_OF_SCENES
-        named.append(replace(each, named=beyond and each.accuracy >= least))
-    return [replace(each, named=each.named and not _brought_about(each, named)) for each in named]
+    clear = [
+        each
+        for each, beyond in zip(judged, shown, strict=True)
+        if beyond and each.accuracy >= (_LEAST if each.certain else _LEAST_OF_SCENES)
+    ]
+    named: list[Verdict] = []
+    for each in sorted(clear, key=lambda each: (_rank(each), -each.accuracy)):
+        if not _brought_about(each, named):
+            named.append(each)
+    return [replace(each, named=each in named) for each in judged]
 
 
 def _of_pair(told: dict[str, Told], first: int, second: int, alike: bool) -> Iterator[Verdict]:
@@ -110,23 +115,26 @@ def _beyond_chance(judged: list[Verdict]) -> list[bool]:
     return shown
 
 
-def _brought_about(each: Verdict, others: list[Verdict]) -> bool:
+def _rank(each: Verdict) -> int:
+    """What can be the cause of others without being their effect comes first."""
+    if each.cause in ("file format", "grey or colour"):
+        return 0
+    return 2 if each.of_pixels else 1
+
+
+def _brought_about(each: Verdict, named: list[Verdict]) -> bool:
     """Whether a cause that is named for the same pair explains this one."""
-    resampled = {"resolution", "aspect ratio"}
+    resampled, saved = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
     explained_by = {
         ("JPEG quality", False): {"file format"},
         # resampling wipes out the grid of blocks
-        ("JPEG quality", True): {*resampled, "file format", "JPEG quality", "resizing filter"},
+        ("JPEG quality", True): {*resampled, *saved, "resizing filter"},
         ("chroma subsampling", False): {"file format", "grey or colour"},
-        ("resizing filter", True): {*resampled, "JPEG quality"},
-        ("aspect ratio", True): {*resampled, "JPEG quality"},
+        ("resizing filter", True): {*resampled, *saved},
+        ("aspect ratio", True): {*resampled, *saved, "resizing filter"},
         ("border", True): {*resampled, "resizing filter"},
     }.get((each.cause, each.of_pixels), set())
     return any(
-        other.named
-        and other is not each
-        and (other.first, other.second) == (each.first, each.second)
-        and other.cause in explained_by
-        and not (other.of_pixels and each.of_pixels and other.accuracy < each.accuracy)
-        for other in others
+        (other.first, other.second) == (each.first, each.second) and other.cause in explained_by
+        for other in named
     )

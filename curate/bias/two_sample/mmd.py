@@ -24,7 +24,8 @@ def mmd(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> TwoSample:
     that of random relabellings. Beyond, both come from 512 random Fourier frequencies, that is
     from a kernel close to the Gaussian one (Rahimi & Recht, 2007; Zhao & Meng, 2015), in time
     linear in n + m: features are summed over about 1,000 groups of random examples, and groups
-    are relabelled, which is exact as well. Memory does not grow with n but for 8 bytes an example.
+    are relabelled, which is exact as well. Memory does not grow with n but for some 30 bytes an
+    example.
 
     Args:
         x: finite numbers of shape (n, d): an array (also mapped from a file), a tensor or a

@@ -76,6 +76,7 @@ CASES = {
     "squashed, same size": ("aspect ratio", jpeg, lambda image: jpeg(squeezed(image))),
     "smaller": ("resolution", jpeg, lambda image: jpeg(image.resize((56, 56)))),
     "grey": ("grey or colour", jpeg, lambda image: jpeg(image.convert("L").convert("RGB"))),
+    "grey files": ("grey or colour", jpeg, lambda image: jpeg(image.convert("L"))),
     "frame": ("border", jpeg, lambda image: jpeg(framed(image))),
     "chroma": (
         "chroma subsampling",
@@ -143,9 +144,9 @@ def test_a_manipulation_is_named_and_nothing_else(case, pictures):
 def test_halves_alike_raise_no_alarm(kind, pictures):
     alarms = [
         nuisance_audit(two(pictures, PLAIN[kind], PLAIN[kind], seed), seed=seed).warnings
-        for seed in range(6)
+        for seed in range(4)
     ]
-    # 1 % a game over all causes: two or more of six happen once in 700 sets
+    # 1 % a game over all causes: two or more of four happen once in 1,700 sets
     assert sum(map(bool, alarms)) <= 1
 
 
