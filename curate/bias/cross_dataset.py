@@ -42,7 +42,7 @@ class CrossDataset:
 
     @property
     def cells(self) -> pa.Table:
-        """A row a pair: train, test, performance, low, high (t interval over seeds, 95 %)."""
+        """A row a pair: train, test, performance, low, high (corrected t over seeds, 95 %)."""
         mean, low, high = mean_interval(self.scores)
         pairs = [(i, j) for i in range(len(self.names)) for j in range(len(self.names))]
         return pa.table(
@@ -60,7 +60,7 @@ class CrossDataset:
         """Table 1 of the paper: a row a source, and a last one of means over sources.
 
         Columns: source, self, mean_others and percent_drop, ``100 (self - mean_others) / self``,
-        each with ``_low`` and ``_high`` (t interval over seeds, 95 %).
+        each with ``_low`` and ``_high`` (corrected t over seeds, 95 %).
         """
         own = self.scores.diagonal(axis1=1, axis2=2)
         others = (self.scores.sum(2) - own) / (len(self.names) - 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.bias.learning_curve import shift
-from curate.bias.student import mean_interval
+from curate.bias.student import mean_interval, overlap_factor
 
 _RESAMPLES = 1000
 _LEAST_DEFINED = 0.95
@@ -42,8 +42,9 @@ class MarketValue:
 
         Columns: market, source, value (own examples that one of the source's is worth; null where
         the curves do not meet), low, high (95 %, bootstrap over the deals of training and test
-        examples; null where the value is undefined in more than a twentieth of them), and reason,
-        in words, for a null.
+        examples, widened because deals overlap: :func:`curate.bias.student.overlap_factor`; null
+        where the value is undefined in more than a twentieth of them), and reason, in words, for
+        a null.
         """
         rows = []
         for place, market in enumerate(self.markets):
@@ -88,7 +89,7 @@ class MarketValue:
 
     @property
     def curves(self) -> pa.Table:
-        """Learning curves: market, source, size, mean, low, high (t interval over seeds, 95 %)."""
+        """Learning curves: market, source, size, mean, low, high (corrected t, 95 %)."""
         columns: dict[str, list[Any]] = {
             name: [] for name in ("market", "source", "size", "mean", "low", "high")
         }
@@ -149,11 +150,18 @@ class MarketValue:
     ) -> tuple[float | None, str]:
         own = self.names.index(self.markets[place])
         mean = [
-            (scores if rows is None else scores[rows])[:, :, place].mean(0)
+            self._curve(scores[:, :, place], rows)
             for scores in (self.scores[own], self.scores[other])
         ]
         sizes = [np.array(self.sizes[own]), np.array(self.sizes[other])]
         return shift(sizes[0], mean[0], sizes[1], mean[1])
+
+    def _curve(self, scores: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """The mean curve, or that of resampled deals, at its due distance from the mean."""
+        mean = scores.mean(0)
+        if rows is None:
+            return mean
+        return mean + (scores[rows].mean(0) - mean) * overlap_factor(len(scores))
 
 
 def _mean(values: list[float | None]) -> float | None:
