@@ -118,6 +118,9 @@ def main() -> None:
     games = {"twelve": list(sources), "fair": [*FAIR, "cifar10"]}
     office = list(domains(folder).values())
 
+    def say(result: object) -> None:
+        console.print(str(result), end="\n\n", highlight=False, markup=False)
+
     with Progress(console=console, transient=True) as bar:
 
         def follow(words: str) -> Callable[[int, int], None]:
@@ -131,7 +134,8 @@ def main() -> None:
         # Section 3: train here, test there; what is an example worth there?
         cross = worth("cross-dataset", cross_dataset, 20)
         market = worth("market value", market_value, 20)
-        console.print(cross, market, sep="\n\n", end="\n\n", highlight=False)
+        say(cross)
+        say(market)
 
         # Section 2: name that data set.
         for game, names in games.items():
@@ -140,9 +144,8 @@ def main() -> None:
             found = name_that_dataset(
                 played, repeats=repeats, cache=cache, on_progress=follow(game), **size
             )
-            console.print(f"The {game} sources", found, sep="\n", end="\n\n", highlight=False)
-            if found.audit is not None:
-                console.print(found.audit, end="\n\n", highlight=False)
+            say(f"The {game} sources\n{found}")
+            say(found.audit)
             places = {source.name: list(source.ids) for source in played}
             by_name = dict(zip(names, played, strict=True))
 
@@ -158,21 +161,21 @@ def main() -> None:
                 cross=cross,
                 market=market,
             )
-            console.print(page)
+            say(page)
             if game == "twelve":  # are the give-away examples also the forgotten ones?
                 table = forgotten(sources["cifar10"])
-                console.print(given_away(found, "cifar10", table), end="\n\n", highlight=False)
+                say(given_away(found, "cifar10", table))
             if arguments.network:
                 found = name_that_dataset(
                     played, classifier="network", controls=False, on_progress=follow("network")
                 )
-                console.print(found, end="\n\n", highlight=False)
+                say(found)
 
         # The known trap: the same pictures, saved otherwise.
         pair = true_and_copied(folder)
-        console.print(nuisance_audit(pair), end="\n\n", highlight=False)
+        say(nuisance_audit(pair))
         rows = [extract(source, "hog", cache=cache)[:1000] for source in pair]
-        console.print(two_sample(*rows), highlight=False)
+        say(two_sample(*rows))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def market_value(
         features: as for :func:`curate.bias.extract`.
         task: as for :func:`curate.bias.cross_dataset`.
         market: only this source's market; None: every source's.
-        sizes: ascending numbers of training examples; None: two a class, doubled as long as any
+        sizes: ascending numbers of training examples; None: one a class, doubled as long as a
             source has as many, and all that each source has.
         seeds: how often each source is dealt anew into training and test parts.
         seed: of the first deal, and of the bootstrap.
@@ -91,7 +91,7 @@ def _sizes(source: Source, classes: int, asked: Sequence[int] | None) -> list[in
     """The sizes that a source's training part allows."""
     most = len(source) - round(TEST_SHARE * len(source))
     if asked is None:
-        doubled = [2 * classes * 2**step for step in range(32)]
+        doubled = [classes * 2**step for step in range(32)]
         asked = sorted({*(size for size in doubled if size <= most), most})
     if list(asked) != sorted(set(asked)) or (len(asked) and asked[0] < 1):
         raise CurateError(f"sizes: {list(asked)}; give different sizes from 1 on, ascending")

@@ -82,10 +82,10 @@ def test_a_wider_source_is_worth_less():
 def test_curves_and_sizes():
     sources = [world("a", 100, seed=1), world("b", 300, seed=2)]
     result = market_value(sources, seeds=3)
-    assert result.sizes == ((8, 16, 32, 64, 70), (8, 16, 32, 64, 128, 210))
-    assert result.scores[1].shape == (3, 6, 2)
+    assert result.sizes == ((4, 8, 16, 32, 64, 70), (4, 8, 16, 32, 64, 128, 210))
+    assert result.scores[1].shape == (3, 7, 2)
     curves = result.curves.to_pylist()
-    assert len(curves) == 2 * 11
+    assert len(curves) == 2 * 13
     first = curves[0]
     assert first["mean"] == pytest.approx(result.scores[0][:, 0, 0].mean())
     assert first["low"] <= first["mean"] <= first["high"]

@@ -82,10 +82,11 @@ def shortcut(
     order = sorted(reach, key=lambda place: -reach[place])
     certain = any(pair[3] for pair in pairs)
     said = [_described(cause, names[place], facts[place], of_pixels) for place in order[:_NAMED]]
-    more = f" and {len(order) - _NAMED} more" if len(order) > _NAMED else ""
+    if len(order) > _NAMED:
+        said.append(f"{len(order) - _NAMED} more")
     how = "as seen in the pixels alone" if of_pixels else "by the files alone"
     text = (
-        f"{cause[0].upper()}{cause[1:]} tells {_listed(said)}{more} apart, {how}: "
+        f"{cause[0].upper()}{cause[1:]} tells {_listed(said)} apart, {how}: "
         f"{names[best[0]]!r} and {names[best[1]]!r} at {best[2]:.0%} (chance 50%). "
     )
     if not certain:
