@@ -32,10 +32,10 @@ from curate.bias import (
     given_away,
     market_value,
     name_that_dataset,
+    nuisance_audit,
     two_sample,
 )
-from curate.bias.audit import nuisance_audit
-from curate.report import write_identification
+from curate.report import save_identification
 from curate.train import run_arm, settings_for
 
 FAIR = ("caltech101", "corel5k", "scene15", "pacs_photo", "office_caltech10", "tiny_imagenet")
@@ -105,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder that holds natural-images/")
     parser.add_argument("--out", type=Path, default=Path("runs/dataset_bias"))
-    parser.add_argument("--network", action="store_true", help="also the small CNN: an hour")
+    parser.add_argument("--network", action="store_true", help="also the network: hours")
     parser.add_argument("--quick", action="store_true", help="fewer examples, repeats and seeds")
     arguments = parser.parse_args()
     folder = Path(arguments.data or os.environ.get("CURATE_DATA", "../shared/data"))
@@ -127,15 +127,20 @@ def main() -> None:
             task = bar.add_task(words, total=None)
             return lambda done, total: bar.update(task, completed=done, total=total)
 
-        def worth(kind: str, function: Callable[..., Any], seeds: int) -> Any:
-            count = 2 if arguments.quick else seeds
-            return function(office, seeds=count, cache=cache, on_progress=follow(kind))
+        def worth(function: Callable[..., Any], task: str) -> Any:
+            return function(
+                office,
+                task=task,
+                seeds=2 if arguments.quick else 20,
+                cache=cache,
+                on_progress=follow(f"{function.__name__}, {task}"),
+            )
 
         # Section 3: train here, test there; what is an example worth there?
-        cross = worth("cross-dataset", cross_dataset, 20)
-        market = worth("market value", market_value, 20)
-        say(cross)
-        say(market)
+        for task in ("one-vs-rest", "classify"):
+            cross, market = worth(cross_dataset, task), worth(market_value, task)
+            say(cross)
+            say(market)
 
         # Section 2: name that data set.
         for game, names in games.items():
@@ -145,19 +150,11 @@ def main() -> None:
                 played, repeats=repeats, cache=cache, on_progress=follow(game), **size
             )
             say(f"The {game} sources\n{found}")
-            say(found.audit)
-            places = {source.name: list(source.ids) for source in played}
-            by_name = dict(zip(names, played, strict=True))
-
-            def image(name: str, example_id: Any, by_name=by_name, places=places) -> np.ndarray:
-                row = [str(each) for each in places[name]].index(str(example_id))
-                return by_name[name].image(row)
-
-            page = write_identification(
-                arguments.out / f"{game}.html",
+            page = save_identification(
+                arguments.out / game,
                 found,
                 title=f"Name That Dataset: the {game} sources",
-                image=image,
+                sources=played,
                 cross=cross,
                 market=market,
             )

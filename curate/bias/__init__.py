@@ -1,5 +1,8 @@
 """Which data set is this from, and what is a data set worth?"""
 
+from curate.bias.audit import Audit as Audit
+from curate.bias.audit import Shortcut as Shortcut
+from curate.bias.audit import nuisance_audit as nuisance_audit
 from curate.bias.cautions import Caution as Caution
 from curate.bias.cross_dataset import CrossDataset as CrossDataset
 from curate.bias.cross_dataset import cross_dataset as cross_dataset

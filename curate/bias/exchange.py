@@ -69,11 +69,12 @@ class MarketValue:
             defined = [
                 place for place, value in zip(foreign, point, strict=True) if value is not None
             ]
-            drawn = [
-                [self._shift(place, other, rows_) for place in defined] for rows_ in self._resamples
-            ]
             value = _mean([point[foreign.index(place)] for place in defined])
-            low, high = _bounds([_mean(each) for each in drawn])
+            drawn = [
+                _mean([self._drawn[place, other][turn] for place in defined])
+                for turn in range(_RESAMPLES)
+            ]
+            low, high = _bounds(drawn)
             rows.append(
                 {
                     "source": source,
@@ -129,18 +130,25 @@ class MarketValue:
         ]
         return "\n".join(lines)
 
-    @cached_property
-    def _resamples(self) -> np.ndarray:
-        rng = np.random.default_rng(self.seed)
-        seeds = len(self.scores[0])
-        return rng.integers(0, seeds, (_RESAMPLES, seeds))
-
     def _value(self, place: int, other: int) -> dict[str, Any]:
         value, reason = self._shift_and_reason(place, other, None)
         if value is None or self.names[other] == self.markets[place]:
             return {"value": value, "low": value, "high": value, "reason": reason}
-        low, high = _bounds([self._shift(place, other, rows) for rows in self._resamples])
+        low, high = _bounds(self._drawn[place, other])
         return {"value": value, "low": low, "high": high, "reason": reason}
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[int, int], list[float | None]]:
+        """By market and source, the value in every resample."""
+        rng = np.random.default_rng(self.seed)
+        seeds = len(self.scores[0])
+        resamples = rng.integers(0, seeds, (_RESAMPLES, seeds))
+        return {
+            (place, other): [self._shift(place, other, rows) for rows in resamples]
+            for place, market in enumerate(self.markets)
+            for other, source in enumerate(self.names)
+            if source != market
+        }
 
     def _shift(self, place: int, other: int, rows: np.ndarray | None) -> float | None:
         return self._shift_and_reason(place, other, rows)[0]

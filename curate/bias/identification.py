@@ -119,6 +119,8 @@ class Identification:
             lines += ["", f"Training examples of each source: accuracy   {', '.join(points)}"]
         if self.null_control is not None:
             lines += ["", str(self.null_control)]
+        if self.audit is not None:
+            lines += ["", self.audit.summary]
         if self.warnings:
             lines += ["", *(f"Warning ({each.cause}): {each.text}" for each in self.warnings)]
         return "\n".join(lines)

@@ -8,10 +8,17 @@ _LEAST_OVERLAP = 0.02
 
 
 def rising(curve: np.ndarray) -> np.ndarray:
-    """The non-decreasing sequence nearest to a curve in least squares."""
-    from sklearn.isotonic import isotonic_regression
+    """The non-decreasing sequence nearest to a curve in least squares.
 
-    return np.asarray(isotonic_regression(np.asarray(curve, np.float64)))
+    By the min-max formula of isotonic regression: a thousand resampled curves of ten points
+    cost less this way than ten calls of a library's general one.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(curve, dtype=np.float64)])
+    first, last = np.ogrid[: len(curve), : len(curve)]
+    means = (sums[last + 1] - sums[first]) / np.maximum(last - first + 1, 1)
+    means[first > last] = np.inf
+    least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]  # over all ends from i on
+    return np.maximum.accumulate(np.where(first > last, -np.inf, least), axis=0).diagonal()
 
 
 def shift(

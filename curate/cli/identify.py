@@ -36,6 +36,7 @@ def identify(
 ) -> None:
     """Tell data sets apart, ask what gives them away, and what one is worth to another."""
     from curate.bias import as_sources, name_that_dataset
+    from curate.report import save_identification
 
     named = _named(sources)
     folder = Path(out) if out is not None else Path("runs") / "identify"
@@ -56,7 +57,16 @@ def identify(
         )
         cross, market, left_out = _worth(opened, features, seed, folder, bar)
     summary = _summary(found, named) | {"left_out": left_out}
-    page = _write(folder, found, opened, cross, market, summary)
+    page = save_identification(
+        folder,
+        found,
+        title=" · ".join(found.names[:4]) + (" …" if len(found.names) > 4 else ""),
+        sources=opened,
+        cross=cross,
+        market=market,
+        facts=named,
+    )
+    write_json(summary, folder / "summary.json")
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
     else:
@@ -129,54 +139,3 @@ def _summary(found: "Identification", named: dict[str, str]) -> dict[str, Any]:
         "train_size": found.train_size,
         "test_size": found.test_size,
     }
-
-
-def _write(
-    folder: Path,
-    found: "Identification",
-    sources: "list[Source]",
-    cross: "CrossDataset | None",
-    market: "MarketValue | None",
-    summary: dict[str, Any],
-) -> Path:
-    """Tables, pictures, summary and report into the folder of results."""
-    from curate.report import identification_charts, write_identification
-    from curate.table import atomic_path, open_writer, write
-
-    tables = {
-        "confusion": found.confusion,
-        "curve": found.curve,
-        "per_source": found.per_source,
-    }
-    if found.audit is not None:
-        tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
-    if cross is not None and market is not None:
-        tables |= {"cross_dataset": cross.cells, "exchange": market.table}
-        tables |= {"baskets": market.baskets, "market_curves": market.curves}
-    write(found.probabilities, folder / "probabilities.parquet")
-    for name, table in tables.items():
-        with open_writer(folder / f"{name}.parquet", table.schema) as writer:
-            writer.write_table(table)
-    for name, drawing in identification_charts(found, market).items():
-        with atomic_path(folder / f"{name}.svg") as path:
-            path.write_text(drawing, encoding="utf-8")
-    write_json(summary, folder / "summary.json")
-    return write_identification(
-        folder / "report.html",
-        found,
-        title=" · ".join(found.names[:4]) + (" …" if len(found.names) > 4 else ""),
-        image=_pictures(sources) if all(source.has_images for source in sources) else None,
-        cross=cross,
-        market=market,
-        facts={name: f"{place}" for name, place in summary["sources"].items()},
-    )
-
-
-def _pictures(sources: "list[Source]") -> Callable[[str, Any], Any]:
-    """From a source's name and an id, as the table of probabilities has it, to the picture."""
-    places = {
-        source.name: {str(example_id): row for row, example_id in enumerate(source.ids)}
-        for source in sources
-    }
-    by_name = {source.name: source for source in sources}
-    return lambda name, example_id: by_name[name].image(places[name][str(example_id)])

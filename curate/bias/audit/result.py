@@ -59,7 +59,9 @@ class Audit:
     examined: int
     headers: bool
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """What each cause tells and what is left without them all, not the warnings."""
         lines = [
             f"Nuisance audit of {self.examined:,} images a source",
             f"{'cause':<20} {'accuracy':>9}   {'95 % interval':<18} {'explains':>8}",
@@ -71,5 +73,7 @@ class Audit:
             )
         if not self.headers:
             lines.append("Some images are bare pixels: what their files said is not known.")
-        lines += [str(self.equalised), *(f"Warning: {each.text}" for each in self.warnings)]
-        return "\n".join(lines)
+        return "\n".join([*lines, str(self.equalised)])
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary, *(f"Warning: {each.text}" for each in self.warnings)])

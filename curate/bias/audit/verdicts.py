@@ -134,6 +134,8 @@ def _brought_about(each: Verdict, named: list[Verdict]) -> bool:
         ("aspect ratio", True): {*resampled, *saved, "resizing filter"},
         ("border", True): {*resampled, "resizing filter"},
     }.get((each.cause, each.of_pixels), set())
+    if each.cause == "border" and each.accuracy < _LEAST_OF_SCENES:
+        explained_by |= saved  # coarse quantisation ripples at a flat edge, too
     return any(
         (other.first, other.second) == (each.first, each.second) and other.cause in explained_by
         for other in named

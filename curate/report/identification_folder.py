@@ -1,0 +1,95 @@
+"""A game of Name That Dataset as a folder: tables, pictures and the report."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.report.identification import write_identification
+from curate.report.identification_charts import identification_charts
+from curate.table import atomic_path, open_writer, write
+
+if TYPE_CHECKING:
+    from curate.bias import CrossDataset, Identification, MarketValue, Source
+
+
+def save_identification(
+    folder: str | os.PathLike[str],
+    found: "Identification",
+    *,
+    title: str,
+    sources: "list[Source] | None" = None,
+    cross: "CrossDataset | None" = None,
+    market: "MarketValue | None" = None,
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write all that a game found, each file whole or not at all.
+
+    ``probabilities``, ``per_source``, ``confusion``, ``curve`` and, where there are such results,
+    ``nuisances``, ``nuisance_pairs``, ``cross_dataset``, ``exchange``, ``baskets`` and
+    ``market_curves``, all .parquet; ``confusion``, ``learning_curve`` and ``exchange``, .svg;
+    and report.html.
+
+    Args:
+        folder: made if need be; files of these names in it are replaced.
+        found: what :func:`curate.bias.name_that_dataset` gave.
+        title: the report's heading.
+        sources: those of the game; if all have images, the report shows the most telling ones.
+        cross: of :func:`curate.bias.cross_dataset`.
+        market: of :func:`curate.bias.market_value`.
+        facts: short texts on the run by name, for the report.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    place = Path(folder)
+    write(found.probabilities, place / "probabilities.parquet")
+    for name, table in _tables(found, cross, market).items():
+        with open_writer(place / f"{name}.parquet", table.schema) as writer:
+            writer.write_table(table)
+    for name, drawing in identification_charts(found, market).items():
+        with atomic_path(place / f"{name}.svg") as path:
+            path.write_text(drawing, encoding="utf-8")
+    return write_identification(
+        place / "report.html",
+        found,
+        title=title,
+        image=_pictures(sources) if sources and all(each.has_images for each in sources) else None,
+        cross=cross,
+        market=market,
+        facts=facts,
+    )
+
+
+def _tables(
+    found: "Identification", cross: "CrossDataset | None", market: "MarketValue | None"
+) -> dict[str, pa.Table]:
+    tables = {
+        "confusion": found.confusion,
+        "curve": found.curve,
+        "per_source": found.per_source,
+    }
+    if found.audit is not None:
+        tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
+    if cross is not None:
+        tables["cross_dataset"] = cross.cells
+    if market is not None:
+        tables |= {"exchange": market.table, "baskets": market.baskets}
+        tables["market_curves"] = market.curves
+    return tables
+
+
+def _pictures(sources: "list[Source]") -> Callable[[str, Any], np.ndarray]:
+    """From a source's name and an id, as the table of probabilities has it, to the picture."""
+    places = {
+        source.name: {str(example_id): row for row, example_id in enumerate(source.ids)}
+        for source in sources
+    }
+    by_name = {source.name: source for source in sources}
+    return lambda name, example_id: by_name[name].image(places[name][str(example_id)])
