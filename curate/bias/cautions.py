@@ -50,7 +50,8 @@ def null_alarms(null: NullControl | None) -> list[Caution]:
         Caution(
             "null control",
             null.alarms,
-            f"Random halves of {', '.join(null.alarms)} are told apart though nothing tells them "
-            "apart: look for near copies or an order in the data before the figures are believed.",
+            f"Random halves of {', '.join(null.alarms)} did not come out at chance, though nothing "
+            "parts them: look for near copies or an order in the data before the figures are "
+            "believed.",
         )
     ]

@@ -23,7 +23,8 @@ class NullControl:
         table: a row a source that was split in two at random: ``source``, ``accuracy`` (chance
             is 0.5), exact 95 % interval ``low`` and ``high``, ``train`` and ``test`` examples in
             all, ``at_chance`` bool: false if chance lies outside the exact interval at the level
-            that all sources together miss by chance in at most 5 % of all games.
+            that all sources together miss by chance in at most 5 % of all games. Far below chance
+            counts as well: near copies in both halves bring that about.
     """
 
     table: pa.Table

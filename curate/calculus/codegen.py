@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Text:
         self.roots = roots
         self.live = Liveness(self.operations, roots, program.inputs.values())
         self.numpy_calls = numpy_calls
+        self.constants: dict[str, str] = {}
         self.made = {op.target.name: op for op in self.operations if not op.writes}
         self.inside = {
             op.target.name
@@ -50,7 +52,7 @@ class Text:
             if k in numpy_calls and not op.writes
         }
 
-    def lines(self, *, many: bool = False, out: bool = False) -> list[str]:
+    def lines(self, *, patterns: Sequence[tuple] | None = None, out: bool = False) -> list[str]:
         """The body; with ``out``, the root is written into the tensor of that name."""
         lines: list[str] = []
         self.converted: set[tuple[str, bool]] = set()
@@ -66,9 +68,11 @@ class Text:
             dead = self.live.dead_after(op, k, destination, self.dropped)
             if dead:
                 lines.append(f"del {', '.join(dead)}")
-        if many:
+        if patterns is not None:
             names = [self._as(value, False, lines) for value in self.roots]
-            lines.append(f"return ({''.join(name + ', ' for name in names)})")
+            pairs = zip(names, patterns, strict=True)
+            cores = (f"({name}, {', '.join(map(repr, pattern))})" for name, pattern in pairs)
+            lines.append(f"return [{', '.join(cores)}]")
         else:
             lines.append(self._return(out, source, lines))
         if self.numpy_calls:
@@ -123,6 +127,8 @@ class Text:
             lines.append(f"{destination}.fill(0.0)")
             return f"{op.target.name} = {destination}"
         put = f", out={destination}" if destination and "{out}" in call else ""
+        if inside:
+            call = small.with_constants(call, self.constants)
         call = call.replace("{out}", put).replace("{zero}", "").replace("{own}", "")
         for place, name in enumerate(names):
             call = call.replace(f"{{{place}}}", name)
@@ -142,12 +148,17 @@ class Text:
 
 
 def function(
-    program: Program, roots: list[Value], *, many: bool = False, dtype: torch.dtype | None = None
+    program: Program,
+    roots: list[Value],
+    *,
+    patterns: Sequence[tuple] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> tuple[Any, str]:
     """Compile: a function of (like, inputs in order), and its text.
 
-    With ``many`` it returns the tuple of the roots; else the one root, and its attribute ``into``
-    writes that into a contiguous tensor given first.
+    With ``patterns`` it returns a list of a tuple a root: the root, and its pattern. Else it
+    returns the one root, and its attribute ``into`` writes that into a contiguous tensor given
+    first.
 
     Args:
         dtype: of the values, where they lie on the CPU and numpy may do what is small.
@@ -158,18 +169,20 @@ def function(
     text = Text(program, roots, numpy_calls)
     arguments = ", ".join(["like", *(value.name for value in program.inputs.values())])
     parts = []
-    if not many:
+    if patterns is None:
         parts.append(_definition(f"run_into(out, {arguments})", text.lines(out=True)))
         large = math.prod(roots[0].shape) * 8 >= memory.RECYCLED_FROM
         if large and "return out.copy_" not in parts[0]:
             call = f"run_into(fresh({roots[0].shape}, like), {arguments})"
             parts.insert(0, _definition(f"run({arguments})", [f"return {call}"]))
     if len(parts) < 2:
-        parts.insert(0, _definition(f"run({arguments})", text.lines(many=many)))
+        parts.insert(0, _definition(f"run({arguments})", text.lines(patterns=patterns)))
     source = "\n\n".join(parts)
     namespace: dict[str, Any] = dict(_RUNTIME)
     if dtype is not None:
         namespace["dtype"] = np.dtype(str(dtype).removeprefix("torch."))
+        for number, name in text.constants.items():
+            namespace[name] = np.array(float(number), namespace["dtype"])
     exec(compile(_bound(source, namespace), "<curate.calculus program>", "exec"), namespace)
     run = namespace["run"]
     run.into = namespace.get("run_into")

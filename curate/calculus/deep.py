@@ -36,7 +36,8 @@ def second_derivative(node: Node, variable: Node) -> Node:
     slope = held(derivative(node, cuts[0]))
     curvature = held(derivative(derivative(node, cuts[0]), cuts[0]))
     for above, cut in zip(cuts, (*cuts[1:], variable), strict=True):
-        jacobian = derivative(above, cut)
+        slopes = derivative(above, cut)
+        jacobian = slopes if cut is variable else held(slopes)  # as it is read twice
         rows = tuple(range(above.order))
         rows_too = tuple(i + above.order for i in rows)
         axes = tuple(range(2 * above.order, 2 * above.order + cut.order))
@@ -49,12 +50,12 @@ def second_derivative(node: Node, variable: Node) -> Node:
             (curvature, rows + rows_too),
             (jacobian, rows_too + axes_too),
         )
-        bend = derivative(jacobian, cut)
+        bend = derivative(slopes, cut)
         linear = einsum(shape, axes + axes_too, (slope, rows), (bend, rows + axes + axes_too))
         curvature = total(shape, (*quadratic.terms, *linear.terms))
         if cut is not variable:
             curvature = held(curvature)
-            slope = held(_through(slope, jacobian, above, cut))
+            slope = held(_through(slope, slopes, above, cut))
     return curvature
 
 

@@ -237,25 +237,22 @@ def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
     key: list[Any] = [*values]
     numpy, dtype = False, None
     for value in values.values():
-        if type(value) is not torch.Tensor or value.requires_grad or value.dtype is not dtype:
-            if dtype is None and type(value) is torch.Tensor and value.dtype in _FLOATING:
-                dtype = value.dtype
-                if not value.requires_grad:
-                    key.append(value.shape)
-                    continue
-            numpy = not any(isinstance(v, torch.Tensor) for v in values.values())
-            values = as_tensors(values, None, None)
-            key = [*values, *(v.shape for v in values.values())]
-            break
-        key.append(value.shape)
+        plain = type(value) is torch.Tensor and not value.requires_grad
+        if plain and (value.dtype is dtype or (dtype is None and value.dtype in _FLOATING)):
+            dtype = value.dtype
+            key.append(value.shape)
+            continue
+        numpy = not any(isinstance(v, torch.Tensor) for v in values.values())
+        values = as_tensors(values, None, None)
+        key = [*values, *(v.shape for v in values.values())]
+        break
     found = expression.programs.get(tuple(key))
     if found is None:
         found = expression.programs[tuple(key)] = _program(expression, values)
-    run, names, patterns, shape = found
+    run, names, shape = found
     arguments = [values[name] for name in names]
     like = arguments[0] if arguments else next(iter(values.values()), _DEFAULT)
-    cores = [(core, *pattern) for core, pattern in zip(run(like, *arguments), patterns)]  # noqa: B905
-    return Lazy(cores, shape, expression.columns or 0, numpy)
+    return Lazy(run(like, *arguments), shape, expression.columns or 0, numpy)
 
 
 def _program(expression: Scoped, tensors: Mapping[str, torch.Tensor]) -> tuple:
@@ -270,6 +267,6 @@ def _program(expression: Scoped, tensors: Mapping[str, torch.Tensor]) -> tuple:
     assert isinstance(parts, list)
     shape = planner.shape(node)
     summed = sum_of_cores(planner.program, parts, shape)
-    run, _ = function(planner.program, [value for value, *_ in summed], many=True)
-    patterns = tuple(tuple(pattern) for _, *pattern in summed)
-    return run, tuple(planner.program.inputs), patterns, shape
+    patterns = [tuple(pattern) for _, *pattern in summed]
+    run, _ = function(planner.program, [value for value, *_ in summed], patterns=patterns)
+    return run, tuple(planner.program.inputs), shape

@@ -44,13 +44,13 @@ def _taken(nbytes: int) -> np.ndarray:
     _pool.move_to_end(nbytes)
     for _ in range(len(kept)):
         try:
-            buffer = kept.pop(0)  # atomic: no other thread gets this one
+            buffer = kept.pop()  # atomic: no other thread gets this one; the last is in the caches
         except IndexError:
             break
-        free = sys.getrefcount(buffer) == 2  # the name here, and the argument
-        kept.append(buffer)
-        if free:
+        if sys.getrefcount(buffer) == 2:  # the name here, and the argument
+            kept.append(buffer)
             return buffer
+        kept.insert(0, buffer)
     buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
     kept.append(buffer)
     del kept[:-_PER_SIZE]

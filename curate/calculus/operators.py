@@ -70,7 +70,11 @@ def same_sizes(
                     f"{_declared(variable)}"
                 )
             pairs.extend(zip(other.shape, variable.shape, strict=True))
-    names = unify(pairs, where)
+    shapes = " and ".join(shown(operand.shape) for operand in operands)
+    many = "shapes" if len(operands) > 1 else "shape"
+    names = unify(
+        pairs, f"{where}: {many} {shapes} {'do' if len(operands) > 1 else 'does'} not fit"
+    )
     reasons = {reason for operand in operands for reason in operand.reasons}
     reasons |= {Reason(one, where) for one, _ in pairs}
     if names:
@@ -95,8 +99,7 @@ def elementwise(symbol: str, one: Any, two: Any, where: str = "") -> Scoped:
     short = min(a.order, b.order)
     pairs = list(zip(a.shape[a.order - short :], b.shape[b.order - short :], strict=True))
     where = where or f"{brief(a)} {symbol} {brief(b)}"
-    complain = f"{where}: shapes {shown(a.shape)} and {shown(b.shape)} do not fit"
-    (a, b), _ = same_sizes((a, b), pairs, where if not _known_clash(pairs) else complain)
+    (a, b), _ = same_sizes((a, b), pairs, where)
     u, v = a.node, b.node
     shape = max((u.shape, v.shape), key=len)
     if symbol == "**":
@@ -114,12 +117,6 @@ def elementwise(symbol: str, one: Any, two: Any, where: str = "") -> Scoped:
         v = power(v, -1)
     factors = [(node, axes[len(shape) - node.order :]) for node in (u, v)]
     return a.over(algebra.einsum(shape, axes, *factors))
-
-
-def _known_clash(pairs: list[tuple[Dim, Dim]]) -> bool:
-    return any(
-        not str(dim).startswith("?") and "." not in str(dim) for pair in pairs for dim in pair
-    )
 
 
 def matmul(a: Scoped, b: Scoped, where: str = "") -> Scoped:

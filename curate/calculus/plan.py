@@ -56,9 +56,8 @@ class Planner:
         return self.values.get(root) or self._constant(root)
 
     def _whole(self, node: Node) -> Labelled:
-        value = self.value(node)
-        assert value is not None
-        return Labelled(value, tuple(range(node.order)))
+        self.value(node)
+        return Labelled(self.operand(node), tuple(range(node.order)))
 
     def value(self, node: Node) -> Value | None:
         """The tensor of a node whose operands are done; None for a number."""

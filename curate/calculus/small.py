@@ -34,9 +34,9 @@ _NAMES = {
 }  # fmt: skip
 _SLOW = {"sin", "cos", "tan", "arcsin", "arccos", "arctan", "power", "logaddexp"}
 _TABLE = {
-    MATMUL: "dot({0}, {1}{out})",
-    "torch.mv({0}, {1}{out})": "dot({0}, {1}{out})",
-    "torch.dot({0}, {1}{out})": "dot({0}, {1})",
+    MATMUL: "{0}.dot({1}{out})",
+    "torch.mv({0}, {1}{out})": "{0}.dot({1}{out})",
+    "torch.dot({0}, {1}{out})": "{0}.dot({1})",
     "torch.bmm({0}, {1}{out})": "matmul({0}, {1}{out})",
     "torch.rsqrt({0}{out})": "divide(1.0, sqrt({0}){out})",
     "torch.sigmoid({0}{out})": "divide(1.0, add(1.0, exp(negative({0}))){out})",
@@ -55,6 +55,8 @@ _TABLE = {
     "{0}.t()": "{0}.T",
     "{0}.diagonal()": "diagonal({0}, 0, 1)",
 }
+_TAKES_ARRAYS = ("add(", "subtract(", "multiply(", "divide(")
+_LITERAL = re.compile(r"(?<=[( ])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?=[,){])")
 _NUMBER = r"(-?[\d.e+-]+)"
 _RULES: list[tuple[re.Pattern, str | Callable[[re.Match], str]]] = [
     (re.compile(p), r)
@@ -73,7 +75,7 @@ _RULES: list[tuple[re.Pattern, str | Callable[[re.Match], str]]] = [
         (rf"torch\.addcmul\(constant\({_NUMBER}, like\), \{{0\}}, \{{1\}}, value={_NUMBER}\{{out\}}"
          r"\)", r"add(\1, multiply(multiply({0}, {1}), \2){out})"),
         (rf"torch\.addmm\(constant\(0\.0, like\), \{{0\}}, \{{1\}}, beta=0, alpha={_NUMBER}"
-         r"\{out\}\)", r"multiply(dot({0}, {1}), \1{out})"),
+         r"\{out\}\)", r"multiply({0}.dot({1}), \1{out})"),
         (rf"torch\.baddbmm\(constant\(0\.0, like\), \{{0\}}, \{{1\}}, beta=0, alpha={_NUMBER}"
          r"\{out\}\)", r"multiply(matmul({0}, {1}), \1{out})"),
         (r"torch\.sum\(\{0\}, (\([\d, ]+\))\)", r"sum_({0}, \1)"),
@@ -104,11 +106,20 @@ def numpy_call(op: Operation) -> str | None:
 def _fits(op: Operation, call: str) -> bool:
     most = max(math.prod(value.shape) for value in (op.target, *op.args))
     name = call.partition("(")[0]
-    if name in ("dot", "matmul") or call.startswith(("multiply(dot", "multiply(matmul")):
+    if ".dot(" in call or "matmul(" in call:
         return op.flops <= _FLOPS
     if name in ("np_cholesky", "np_inverse", "np_solve", "slogdet", "det"):
         return most <= _ROWS**2
     return most <= (_SLOW_ELEMENTS if name in _SLOW else _ELEMENTS)
+
+
+def with_constants(call: str, names: dict[str, str]) -> str:
+    """The call with names for its numbers: an array costs numpy less than a number to convert."""
+
+    def name(match: re.Match) -> str:
+        return names.setdefault(match[0], f"c{len(names)}")
+
+    return _LITERAL.sub(name, call) if call.startswith(_TAKES_ARRAYS) else call
 
 
 def placed(program: Program, roots: list[Value]) -> dict[int, str]:
@@ -167,7 +178,7 @@ def diagonal(array: np.ndarray, one: int, two: int) -> np.ndarray:
 _FUNCTIONS: list[Any] = [
     np.add, np.subtract, np.multiply, np.divide, np.negative, np.power, np.reciprocal, np.sqrt,
     np.exp, np.log, np.sin, np.cos, np.tan, np.tanh, np.absolute, np.sign, np.arcsin, np.arccos,
-    np.arctan, np.logaddexp, np.maximum, np.greater, np.dot, np.matmul, np.array, np.copyto,
+    np.arctan, np.logaddexp, np.maximum, np.greater, np.matmul, np.array, np.copyto,
     np.zeros, np.full, np.errstate, np.asarray,
 ]  # fmt: skip
 NAMESPACE: dict[str, object] = {function.__name__: function for function in _FUNCTIONS} | {

@@ -228,12 +228,16 @@ class _Reader:
             raise self._misfit(tree, symbol or operator, a, b)
         return Value(as_expression(elementwise(operator, a.of, b.of, where)), a.row or b.row)
 
+    def _pair(self, tree: Any, symbol: str) -> str:
+        """The two operands as they stand in the text, with the operator between them."""
+        return f" {symbol} ".join(self.source(child) for child in tree.children)
+
     def _misfit(self, tree: Any, symbol: str, a: Value, b: Value) -> ShapeError:
-        left, right = (self.source(child) for child in tree.children)
         hint = ""
         if symbol == "*" and a.of.order == b.of.order == 1:
             hint = "; .* is elementwise, ' transposes"
-        return ShapeError(f"{left} {symbol} {right}: {_shape(a)} and {_shape(b)} do not fit{hint}")
+        pair = self._pair(tree, symbol)
+        return ShapeError(f"{pair}: {_shape(a)} and {_shape(b)} do not fit{hint}")
 
     def times(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
@@ -269,10 +273,9 @@ class _Reader:
         if a.of.order == 2 and isinstance(exponent, int):
             return Value(functions.matrix_power(a.of, exponent))
         if a.of.order or b.of.order:
-            left, right = (self.source(child) for child in tree.children)
             raise ShapeError(
-                f"{left} ^ {right}: {_shape(a)} to the power {_shape(b)}; ^ is for scalars and "
-                "whole powers of square matrices, .^ is elementwise"
+                f"{self._pair(tree, '^')}: {_shape(a)} to the power {_shape(b)}; ^ is for "
+                "scalars and whole powers of square matrices, .^ is elementwise"
             )
         return Value(as_expression(elementwise("**", a.of, b.of, self.source(tree))))
 

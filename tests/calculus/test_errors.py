@@ -115,3 +115,14 @@ def test_kinds_and_names_that_are_longer():
     cov = np.array([[2.0, 1], [1, 3]])
     np.testing.assert_allclose(expression.hessian("weights")(cov=cov), 2 * cov)
     assert parse("a*h + A*h").shape == ("A.0",) or parse("a*h + A*h").order == 1
+
+
+def test_both_operands_and_their_shapes_are_named():
+    a, b = calculus.matrix("A", 2, 3), calculus.matrix("B", 2, 4)
+    for wrong, where in (
+        (lambda: a @ b, "A @ B"), (lambda: a + b, r"A \+ B"),
+        (lambda: calculus.einsum("ij,jk->ik", a, b), "einsum 'ij,jk->ik'"),
+        (lambda: parse("A*B", A="matrix(2, 3)", B="matrix(2, 4)"), r"A\*B"),
+    ):  # fmt: skip
+        with pytest.raises(ShapeError, match=where + r".*\(2, 3\) and \(2, 4\)"):
+            wrong()

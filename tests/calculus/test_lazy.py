@@ -58,6 +58,11 @@ def test_the_factorisation_core_is_small():
     assert isinstance(lazy @ np.ones((500, 5)), np.ndarray)
 
 
+def test_a_derivative_that_is_a_size():
+    derivative = parse("tr(eye(n)*c + A)", A="matrix(n, n)").gradient("c")
+    assert derivative.lazy(A=np.eye(3), c=1.0).dense() == 3
+
+
 def test_values_have_no_lazy_form():
     with pytest.raises(CalculusError, match="derivatives"):
         parse("A*x").lazy(A=np.eye(2), x=np.ones(2))

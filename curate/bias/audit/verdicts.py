@@ -16,6 +16,9 @@ _LEAST_OF_SCENES = 0.75
 _ALIKE = 0.7
 """Accuracy after equalising up to which two sources show the same scenes."""
 
+_FRAMED = 0.9
+"""Accuracy from which on a border is one, however the files were saved."""
+
 _ONE_SIDED = 0.12
 """Accuracy by which one direction must lead for a picture to be squeezed rather than resized."""
 
@@ -134,7 +137,7 @@ def _brought_about(each: Verdict, named: list[Verdict]) -> bool:
         ("aspect ratio", True): {*resampled, *saved, "resizing filter"},
         ("border", True): {*resampled, "resizing filter"},
     }.get((each.cause, each.of_pixels), set())
-    if each.cause == "border" and each.accuracy < _LEAST_OF_SCENES:
+    if each.cause == "border" and each.accuracy < _FRAMED:
         explained_by |= saved  # coarse quantisation ripples at a flat edge, too
     return any(
         (other.first, other.second) == (each.first, each.second) and other.cause in explained_by
