@@ -10,9 +10,6 @@ from curate.calculus.node import Labels
 from curate.calculus.program import HALVED_FROM, MATMUL, Program, Value
 
 _OPTIMAL_UP_TO = 6
-_LONG = 1 << 15
-_SHORT = 128
-"""Elements of a product that is large enough, and of a last axis that is too short, to be spread."""
 
 
 class Labelled(NamedTuple):
@@ -178,44 +175,10 @@ def _elementwise(program: Program, one: Labelled, two: Labelled, target: Labels)
     sizes = _sizes(one, two)
     shape = tuple(sizes[i] for i in order)
     values = (aligned(program, one, order), aligned(program, two, order))
-    tail = _short_tail(shape, [{*part.labels} for part in (one, two)], order)
-    flat = shape
-    if tail:
-        values = (
-            _spread(program, values[0], shape, tail),
-            _spread(program, values[1], shape, tail),
-        )
-        flat = (*shape[:-tail], math.prod(shape[-tail:]))
     value = program.emit(
-        "torch.mul({0}, {1}{out})", values, flat, math.prod(shape), elementwise=True
+        "torch.mul({0}, {1}{out})", values, shape, math.prod(shape), elementwise=True
     )
-    return Labelled(reshaped(program, value, shape), order)
-
-
-def _short_tail(shape: tuple[int, ...], have: list[set[int]], order: Labels) -> int:
-    """How many last axes to spread both factors over, where the last one alone is too short.
-
-    A broadcast product runs along its last axis; with 20 elements there, the loops around it cost
-    as much as the numbers.
-    """
-    count = math.prod(shape)
-    if count < _LONG or not shape or shape[-1] >= _SHORT:
-        return 0
-    tail = next(t for t in range(1, len(shape) + 1) if math.prod(shape[-t:]) >= _SHORT)
-    size = math.prod(shape[-tail:])
-    for labels in have:
-        lead = math.prod(n for n, i in zip(shape[:-tail], order, strict=False) if i in labels)
-        if 8 * lead * size > count or {*order[-tail:]} <= labels:
-            return 0
-    return tail
-
-
-def _spread(program: Program, value: Value, shape: tuple[int, ...], tail: int) -> Value:
-    """A copy with the last axes in full, as one axis."""
-    lead = ((1,) * (len(shape) - len(value.shape)) + value.shape)[:-tail]
-    flat = (*lead, math.prod(shape[-tail:]))
-    call = f"{{0}}.expand({(*lead, *shape[-tail:])}).reshape({flat})"
-    return program.emit(call, (value,), flat, math.prod(flat))
+    return Labelled(value, order)
 
 
 def aligned(program: Program, part: Labelled, order: Labels) -> Value:
