@@ -10,6 +10,7 @@ from curate.calculus.node import Labels
 from curate.calculus.program import HALVED_FROM, MATMUL, Program, Value
 
 _OPTIMAL_UP_TO = 6
+_LARGE = 1 << 15
 
 
 class Labelled(NamedTuple):
@@ -174,11 +175,18 @@ def _elementwise(program: Program, one: Labelled, two: Labelled, target: Labels)
     order = tuple(dict.fromkeys((*(i for i in target if i in have), *have)))
     sizes = _sizes(one, two)
     shape = tuple(sizes[i] for i in order)
-    values = (aligned(program, one, order), aligned(program, two, order))
-    value = program.emit(
-        "torch.mul({0}, {1}{out})", values, shape, math.prod(shape), elementwise=True
-    )
+    count = math.prod(shape)
+    values = (_compact(program, one, order, count), _compact(program, two, order, count))
+    value = program.emit("torch.mul({0}, {1}{out})", values, shape, count, elementwise=True)
     return Labelled(value, order)
+
+
+def _compact(program: Program, part: Labelled, order: Labels, count: int) -> Value:
+    """The part aligned; a small factor of a large product in the order in which it is read."""
+    value = aligned(program, part, order)
+    if count < _LARGE or 8 * math.prod(value.shape) > count or not value.shape:
+        return value
+    return program.emit("{0}.contiguous()", (value,), value.shape, view=True)
 
 
 def aligned(program: Program, part: Labelled, order: Labels) -> Value:
