@@ -26,6 +26,8 @@ NAMES = (
     "clothing", "houses", "flower_photos", "asirra_cats", "humpback_whales",
 )  # fmt: skip
 FAIR = (*NAMES[:6], "cifar10")
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+"""C of LinearSVC; with its default of 1 it takes minutes and is worse."""
 
 Row = tuple[str, str, str, str, str]
 
@@ -110,14 +112,17 @@ def _against_svc(
         ours = fit_linear(x, y, 12)
         seconds.append(time.process_time() - start)
     accuracy = float((ours.scores(test_x).argmax(1) == test_y).double().mean())
-    start = time.process_time()
-    svc = LinearSVC().fit(x.numpy(), y.numpy())
-    theirs = time.process_time() - start
-    reached = svc.score(test_x.numpy(), test_y.numpy())
+    peers = []
+    for c in PENALTIES:
+        start = time.process_time()
+        svc = LinearSVC(C=c).fit(x.numpy(), y.numpy())
+        spent = time.process_time() - start
+        peers.append((svc.score(test_x.numpy(), test_y.numpy()), spent, c))
+    reached, theirs, c = max(peers)  # chosen by the test itself, which flatters it
     return (
         f"12-way linear, {what}, {len(x):,} × {x.shape[1]:,}",
         f"{sorted(seconds)[1]:.2f} s, {accuracy:.1%}",
-        f"LinearSVC {theirs:.2f} s, {reached:.1%}",
+        f"LinearSVC, C = {c}, its best of {len(PENALTIES)}: {theirs:.2f} s, {reached:.1%}",
         f"{theirs / sorted(seconds)[1]:.1f}×",
         "≥ 5× at equal accuracy",
     )
@@ -187,7 +192,7 @@ def _peer(sources: list[Source], sizes: list[int], test: int, repeats: int) -> t
     order = np.argsort(np.concatenate([np.arange(int((y == k).sum())) for k in range(12)]))
     for size in sizes:
         rows = order[: size * 12]
-        model = LinearSVC().fit(x.numpy()[rows], y.numpy()[rows])
+        model = LinearSVC(C=0.01).fit(x.numpy()[rows], y.numpy()[rows])  # its best, and quick
     reached = model.score(test_x.numpy(), test_y.numpy())
     return once + repeats * (time.process_time() - start), reached
 

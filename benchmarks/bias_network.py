@@ -64,7 +64,7 @@ def _split(sources: list[Source], train: int, test: int) -> tuple[torch.Tensor, 
 def _svm(x: torch.Tensor, y: torch.Tensor, test_x: torch.Tensor, test_y: torch.Tensor) -> float:
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC().fit(hog(x).numpy(), y.numpy())
+    model = LinearSVC(C=0.01).fit(hog(x).numpy(), y.numpy())
     return float(model.score(hog(test_x).numpy(), test_y.numpy()))
 
 

@@ -89,7 +89,14 @@ def by_turns(
 
 
 def run_problem(
-    problem: Problem, n: int, dtype: torch.dtype, device: str, clock: Clock, repeats: int
+    problem: Problem,
+    n: int,
+    dtype: torch.dtype,
+    device: str,
+    clock: Clock,
+    repeats: int,
+    *,
+    peers: bool = True,
 ) -> dict[str, float]:
     torch.manual_seed(0)
     values = {name: v.to(device, dtype) for name, v in problem.values(n).items()}
@@ -108,8 +115,9 @@ def run_problem(
         "out=": lambda: hessian(out=out, **values),
     }
     del ours, expected
-    contestants |= torch_modes(problem, values)
-    if not clock.cuda:
+    if peers:
+        contestants |= torch_modes(problem, values)
+    if peers and not clock.cuda:
         contestants |= jax_modes(problem, values)
         contestants |= tensorgrad(problem, values)
         if dtype == torch.float64 and n <= problem.sizes[1]:
@@ -192,6 +200,14 @@ def print_floors(console: Console, rows: list[tuple[Problem, int, dict]]) -> Non
             )
 
 
+def out_times(console: Console, clock: Clock, repeats: int) -> None:
+    """Results so large that malloc gives their memory back, and every new one costs its pages."""
+    for name, n in (("quadratic", 3000), ("factorisation", 600), ("log det", 60)):
+        problem = next(p for p in PROBLEMS if p.name == name)
+        seconds = run_problem(problem, n, torch.float64, "cpu", clock, repeats, peers=False)
+        print_floors(console, [(problem, n, seconds)])
+
+
 def lazy_times(console: Console, clock: Clock, device: str, repeats: int) -> None:
     problem = next(p for p in PROBLEMS if p.name == "factorisation")
     values = {k: v.to(device) for k, v in problem.values(200).items()}
@@ -215,7 +231,11 @@ def lazy_times(console: Console, clock: Clock, device: str, repeats: int) -> Non
 
 def deep_times(console: Console, clock: Clock, repeats: int, sizes: tuple[int, ...]) -> None:
     table = Table(title="first-layer Hessian of an 8-layer tanh net, microseconds")
-    for column in ("width", "ours", "fastest jax", "jax / ours (goal >= 1)", "torch.func / ours"):
+    columns = (
+        "width", "ours", "jit(hessian)", "jit(jacrev(grad))", "jit(hessian) / ours (goal >= 1)",
+        "torch.func / ours",
+    )  # fmt: skip
+    for column in columns:
         table.add_column(column, justify="right")
     for width in sizes:
         torch.manual_seed(0)
@@ -227,11 +247,13 @@ def deep_times(console: Console, clock: Clock, repeats: int, sizes: tuple[int, .
         modes = torch_modes(problem, values)
         contestants["torch.func"] = modes["torch.func.hessian"]
         seconds = by_turns(contestants, clock, repeats)
-        _, best = fastest(seconds, ("jax",))
         own = seconds["ours"]
+        forward, reverse = (
+            seconds.get(f"jax.jit({mode})", math.nan) for mode in ("hessian", "jacrev(grad)")
+        )
         table.add_row(
-            str(width), f"{own * 1e6:.0f}", f"{best * 1e6:.0f}", f"{best / own:.2f}x",
-            f"{seconds['torch.func'] / own:.0f}x",
+            str(width), f"{own * 1e6:.0f}", f"{forward * 1e6:.0f}", f"{reverse * 1e6:.0f}",
+            f"{forward / own:.2f}x", f"{seconds['torch.func'] / own:.0f}x",
         )  # fmt: skip
     console.print(table)
 
@@ -269,6 +291,8 @@ def main() -> None:
         )
     lazy_times(console, clock, arguments.device, repeats)
     if arguments.device == "cpu":
+        if not arguments.quick:
+            out_times(console, clock, repeats)
         deep_times(console, clock, repeats, (16,) if arguments.quick else (8, 16, 32))
 
 

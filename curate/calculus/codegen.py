@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from curate.calculus import memory, runtime, small
-from curate.calculus.liveness import Liveness, without_clones
+from curate.calculus.liveness import Liveness, names_reused, without_clones
 from curate.calculus.peephole import mend
 from curate.calculus.program import Operation, Program, Value
 
@@ -75,6 +75,7 @@ class Text:
             lines.append(f"return [{', '.join(cores)}]")
         else:
             lines.append(self._return(out, source, lines))
+        lines = names_reused(lines)
         if self.numpy_calls:
             lines = ['with errstate(all="ignore"):', *(f"    {line}" for line in lines)]
         return lines

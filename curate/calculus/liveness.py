@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -65,6 +66,29 @@ class Liveness:
             for view in self.views[name]
             if self.place[view] <= k and view != op.target.name
         ]
+
+
+_NAME = re.compile(r"\bt\d+(?:_[nt])?\b")
+
+
+def names_reused(lines: list[str]) -> list[str]:
+    """The lines with the names of dead values given to new ones.
+
+    A small array is then freed where it dies and its memory, still in the caches, is the next
+    array's.
+    """
+    last = {name: k for k, line in enumerate(lines) for name in _NAME.findall(line)}
+    given: dict[str, str] = {}
+    free: list[str] = []
+    renamed = []
+    for k, line in enumerate(lines):
+        found = dict.fromkeys(_NAME.findall(line))
+        free += [given[name] for name in found if name in given and last[name] == k]
+        for name in found:
+            if name not in given:
+                given[name] = free.pop() if free else f"t{len(given) + 1}"
+        renamed.append(_NAME.sub(lambda match: given[match[0]], line))
+    return renamed
 
 
 def uses_of(operations: Sequence[Operation], roots: Sequence[Value]) -> Counter[str]:
