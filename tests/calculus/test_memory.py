@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from curate.calculus import parse
+from curate.calculus.liveness import names_reused
 from curate.calculus.memory import RECYCLED_FROM, fresh
 
 HESSIAN = parse("x'*A*x").hessian("x")
@@ -80,3 +81,28 @@ def test_out_may_overlap_an_input_on_every_call():
         out = b[:N]
         HESSIAN(A=half, out=out)
         assert torch.equal(out, expected)
+
+
+def test_names_of_dead_values_are_given_again():
+    lines = [
+        "t1 = exp(v0)", "t2 = add(t1, v0)", "t3_n = t2.numpy()", "add(t3_n, c0, t3_n)",
+        "t4 = t2.T", "del t3_n", "return t4",
+    ]  # fmt: skip
+    assert names_reused(lines) == [
+        "t1 = exp(v0)", "t1 = add(t1, v0)", "t3 = t1.numpy()", "add(t3, c0, t3)",
+        "t1 = t1.T", "del t3", "return t1",
+    ]  # fmt: skip
+
+
+def test_large_products_of_factors_in_any_order_of_memory():
+    n = 16  # 65,536 elements
+    a = matrix(3)[:n, :n] + 9 * torch.eye(n, dtype=torch.float64)
+    hessian = parse("logdet(A)").hessian("A")
+    outer = parse("(x'*A*y)^2").hessian("A")
+    x, y = a[:, 0], a[3]
+    for given in (a, a.T, a.contiguous(), torch.cat([a, a], 1)[:, ::2]):
+        inverse = torch.linalg.inv(given)
+        expected = -torch.einsum("li,jk->ijkl", inverse, inverse)
+        torch.testing.assert_close(hessian(A=given), expected)
+        expected = 2 * torch.einsum("i,j,k,l->ijkl", x, y, x, y)
+        torch.testing.assert_close(outer(A=given, x=x, y=y), expected)
