@@ -1,7 +1,7 @@
 """The small network against HOG and a linear SVM: twelve sources, and the fair seven.
 
 Trained on 1,000 images of each source and tested on 300 others (Office-Caltech10's first domain
-has 1,123, so it gives 823 to train on); ten CPU-minutes a run on AVX-512 with bfloat16. With
+has 1,123, so it gives 823 to train on); ten to twenty CPU-minutes a run on AVX-512 with bfloat16. With
 ``--checkpoints FOLDER`` an interrupted run goes on where it stopped.
 """
 
@@ -17,7 +17,7 @@ from bias_linear import FAIR, Row, data_folder, twelve
 from curate.bias import Source, hog, pixels, train_network
 
 GOALS = {"twelve": "≥ 93 %", "fair seven": "≥ 88 %"}
-EPOCHS = {"twelve": 24, "fair seven": 40}  # about as many steps
+EPOCHS = {"twelve": 48, "fair seven": 40}
 
 
 def rows(quick: bool, checkpoints: Path | None = None) -> Iterator[Row]:
