@@ -1,8 +1,8 @@
 """The small network against HOG and a linear SVM: twelve sources, and the fair seven.
 
 Trained on 1,000 images of each source and tested on 300 others (Office-Caltech10's first domain
-has 1,123, so it gives 823 to train on); ten to twenty CPU-minutes a run on AVX-512 with bfloat16. With
-``--checkpoints FOLDER`` an interrupted run goes on where it stopped.
+has 1,123, so it gives 823 to train on); ten to twenty CPU-minutes a run on AVX-512 with bfloat16.
+With ``--checkpoints FOLDER`` an interrupted run goes on where it stopped.
 """
 
 import argparse
