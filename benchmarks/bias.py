@@ -19,10 +19,11 @@ import bias_linear
 import bias_market
 import bias_network
 import bias_two_sample
+from measure import Row
 from rich.console import Console
 from rich.table import Table
 
-PARTS: dict[str, Callable[..., Iterator[tuple[str, str, str, str, str]]]] = {
+PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "features": bias_features.rows,
     "linear": bias_linear.rows,
     "network": bias_network.rows,

@@ -1,6 +1,6 @@
 """The nuisance audit on manipulated halves of one source: is the cause named, and nothing else?
 
-    python benchmarks/bias_audit.py [--quick]
+    python benchmarks/bias.py audit [--quick]
 
 Rows of the table that benchmarks/bias.py prints. A source is split at random into two halves of 300
 images, and the files of both are made anew, alike but for one thing; over several splits of each
@@ -8,21 +8,18 @@ source the share of audits is counted that name the cause of it and no other. Ha
 must not raise a warning. Photos where the real data is there, else scikit-learn's digits.
 """
 
-import argparse
 import io
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from measure import Row
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from curate.bias import Source, as_sources
 from curate.bias.audit import nuisance_audit
 from curate.data.local_copy import find_copy
 
-Row = tuple[str, str, str, str, str]
 Make = Callable[[Image.Image], bytes]
 
 HALF = 300
@@ -196,16 +193,3 @@ CASES: dict[str, tuple[str, Make, Make]] = {
         lambda image: encoded(image, "JPEG", quality=95, subsampling=2),
     ),
 }  # fmt: skip
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one source and two splits")
-    table = Table("what", "ours", "peer or floor", "ratio", "goal")
-    for row in rows(parser.parse_args().quick):
-        table.add_row(*row)
-    Console(width=120).print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Features of images: histograms of oriented gradients against scikit-image and OpenCV, decoding.
 
-    python benchmarks/bias_features.py [--quick]
+    python benchmarks/bias.py features [--quick]
 
 Rows of the table that benchmarks/bias.py prints. Contestants take turns on one thread; the figures
 are medians of CPU time. The images are photos of 96×96 pixels where the real data is there, else
@@ -8,19 +8,14 @@ noise. OpenCV votes for two neighbouring directions and cells and weighs by a Ga
 numbers differ: it is a peer in speed only.
 """
 
-import argparse
 import io
-import statistics
 import tempfile
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from measure import Row, cpu_medians
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
 from curate.bias import Source, as_sources, extract, hog, pixels
 from curate.data.local_copy import find_copy
@@ -28,7 +23,7 @@ from curate.data.local_copy import find_copy
 SIDE = 96
 
 
-def rows(quick: bool) -> Iterator[tuple[str, str, str, str, str]]:
+def rows(quick: bool) -> Iterator[Row]:
     """(what, ours, peer or floor, ratio, goal) of every measurement."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -39,7 +34,7 @@ def rows(quick: bool) -> Iterator[tuple[str, str, str, str, str]]:
         torch.set_num_threads(threads)
 
 
-def gradients(count: int, repeats: int) -> Iterator[tuple[str, str, str, str, str]]:
+def gradients(count: int, repeats: int) -> Iterator[Row]:
     images = photos(count)
     values = images.float() / 255
     arrays = [np.ascontiguousarray(image) for image in images.permute(0, 2, 3, 1).numpy()]
@@ -90,7 +85,7 @@ def gradients(count: int, repeats: int) -> Iterator[tuple[str, str, str, str, st
             yield what, f"{rate[kind]:,.0f}/s", f"{named}: not installed", "–", goal
 
 
-def from_files(count: int, repeats: int) -> Iterator[tuple[str, str, str, str, str]]:
+def from_files(count: int, repeats: int) -> Iterator[Row]:
     """From JPEG files of 64×64 to features, against decoding alone, and from the cache."""
     place = find_copy(None, "natural-images/caltech101_64.parquet")
     if place is None:
@@ -130,28 +125,3 @@ def photos(count: int) -> torch.Tensor:
         shape = (count, 3, SIDE, SIDE)
         return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     return pixels(as_sources([place])[0].take(np.arange(count)), SIDE)
-
-
-def cpu_medians(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each, taking turns after one warm-up each."""
-    seconds = defaultdict(list)
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.process_time()
-            run()
-            if turn:
-                seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer images and turns")
-    table = Table("what", "ours", "peer or floor", "ratio", "goal")
-    for row in rows(parser.parse_args().quick):
-        table.add_row(*row)
-    Console(width=120).print(table)
-
-
-if __name__ == "__main__":
-    main()

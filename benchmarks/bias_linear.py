@@ -1,11 +1,12 @@
 """Linear identification: against LinearSVC, its false alarms, and the whole game.
 
+    python benchmarks/bias.py linear [--quick]
+
 The game on the twelve sources of HOG features takes a minute; its peer, skimage's HOG and
 scikit-learn's LinearSVC on the same splits and sizes, is measured on one of the 20 repeats and
 counted 20 times (its features once).
 """
 
-import argparse
 import io
 import os
 import resource
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import Row
 
 from curate.bias import Source, as_sources, clopper_pearson, extract, fit_linear, name_that_dataset
 from curate.bias.fitting import fitter
@@ -28,8 +30,6 @@ NAMES = (
 FAIR = (*NAMES[:6], "cifar10")
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 """C of LinearSVC; with its default of 1 it takes minutes and is worse."""
-
-Row = tuple[str, str, str, str, str]
 
 
 def rows(quick: bool) -> Iterator[Row]:
@@ -195,10 +195,3 @@ def _peer(sources: list[Source], sizes: list[int], test: int, repeats: int) -> t
         model = LinearSVC(C=0.01).fit(x.numpy()[rows], y.numpy()[rows])  # its best, and quick
     reached = model.score(test_x.numpy(), test_y.numpy())
     return once + repeats * (time.process_time() - start), reached
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a small run, in a minute")
-    for row in rows(parser.parse_args().quick):
-        print(" | ".join(row), flush=True)

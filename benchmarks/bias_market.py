@@ -1,12 +1,11 @@
 """Cross-dataset generalisation and market value on the four domains of Office-Caltech10.
 
-    python benchmarks/bias_market.py [--quick] [--out FOLDER]
+    python benchmarks/bias.py market [--quick]
 
 Needs the data that CURATE_DATA, else ../shared/data, names. Times are of this process's CPU, one
-thread; with --out, the tables are written there as text. --quick: two seeds.
+thread; the tables themselves are what pipelines/dataset_bias.py prints. --quick: two seeds.
 """
 
-import argparse
 import os
 import time
 from collections.abc import Iterator
@@ -16,13 +15,12 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+from measure import Row
 
 from curate.bias import Source, cross_dataset, extract, market_value
 
 DATA = Path(os.environ.get("CURATE_DATA", Path(__file__).parent.parent.parent / "shared/data"))
 DOMAINS = ("caltech", "amazon", "webcam", "dslr")
-
-Row = tuple[str, str, str, str, str]
 
 
 def domains() -> list[Source]:
@@ -53,7 +51,7 @@ def domains() -> list[Source]:
     return found
 
 
-def rows(quick: bool, out: Path | None = None) -> Iterator[Row]:
+def rows(quick: bool) -> Iterator[Row]:
     torch.set_num_threads(1)
     if not DATA.is_dir():
         yield "Office-Caltech10", f"no data at {DATA}", "", "", ""
@@ -77,21 +75,7 @@ def rows(quick: bool, out: Path | None = None) -> Iterator[Row]:
     for what, run in contestants.items():
         start = time.process_time()
         result = run()
-        text = str(result)  # the bootstrap is part of the price
+        str(result)  # the bootstrap is part of the price
         seconds = time.process_time() - start
         seeds = len(result.scores) if what != "market_value" else len(result.scores[0])
-        if out is not None:
-            name = what.replace(" ", "_").replace("-", "_")
-            (out / f"{name}.txt").write_text(
-                f"{text}\n\n{seeds} seeds from 0, HOG at 64×64, {seconds:.0f} s of CPU\n"
-            )
         yield f"{what}, 4 domains, {seeds} seeds", f"{seconds:.0f} s of CPU", "", "", "< 120 s"
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    for row in rows(options.quick, options.out):
-        print(" | ".join(row), flush=True)

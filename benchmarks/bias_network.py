@@ -1,18 +1,20 @@
 """The small network against HOG and a linear SVM: twelve sources, and the fair seven.
 
+    python benchmarks/bias.py network [--quick] [--checkpoints FOLDER]
+
 Trained on 1,000 images of each source and tested on 300 others (Office-Caltech10's first domain
 has 1,123, so it gives 823 to train on); ten to twenty CPU-minutes a run on AVX-512 with bfloat16.
 With ``--checkpoints FOLDER`` an interrupted run goes on where it stopped.
 """
 
-import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from bias_linear import FAIR, Row, data_folder, twelve
+from bias_linear import FAIR, data_folder, twelve
+from measure import Row
 
 from curate.bias import Source, hog, pixels, train_network
 
@@ -66,12 +68,3 @@ def _svm(x: torch.Tensor, y: torch.Tensor, test_x: torch.Tensor, test_y: torch.T
 
     model = LinearSVC(C=0.01).fit(hog(x).numpy(), y.numpy())
     return float(model.score(hog(test_x).numpy(), test_y.numpy()))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few images and steps")
-    parser.add_argument("--checkpoints", type=Path, help="a folder to go on from")
-    options = parser.parse_args()
-    for row in rows(options.quick, options.checkpoints):
-        print(" | ".join(row), flush=True)

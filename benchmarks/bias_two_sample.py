@@ -1,6 +1,6 @@
 """Two-sample tests of two sets mapped from files: time, and peak of memory.
 
-    python benchmarks/bias_two_sample.py [--quick]
+    python benchmarks/bias.py two_sample [--quick]
 
 Each set has 1,000,000 × 512 float32 features (2 GB; 50,000 with --quick), in a temporary folder
 that is removed at the end. Each test runs in a process of its own; memory is the peak of what is
@@ -8,7 +8,6 @@ not the mapped files' (RssAnon). The sets are made of 20 hidden normal variables
 second is shifted along one hidden variable by a twentieth of its deviation.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
-Row = tuple[str, str, str, str, str]
+from measure import Row
 
 RUN = """
 import importlib, json, re, sys, threading, time
@@ -88,10 +86,3 @@ def rows(quick: bool) -> Iterator[Row]:
                 f"{wall / floor:.0f} ×",
                 goal,
             )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true")
-    for row in rows(parser.parse_args().quick):
-        print(" | ".join(row), flush=True)

@@ -10,15 +10,13 @@ memory is that of a process of its own.
 
 import argparse
 import platform
-import statistics
 import subprocess
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from measure import cpu_medians
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -26,21 +24,6 @@ from torch import Tensor, nn
 from curate.nn.light import LightConvBlock, dynamic_conv1d, lightweight_conv1d
 
 BATCH, CHANNELS, HEADS, TAPS = 8, 512, 8, 31
-
-
-def medians(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each, taking turns after one warm-up each.
-
-    CPU time, as a thread that waits for a busy machine would otherwise be charged for waiting.
-    """
-    seconds = defaultdict(list)
-    for turn in range(repeats + 1):
-        for name, run in contestants.items():
-            start = time.process_time()
-            run()
-            if turn:
-                seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def band(x: Tensor, kernels: Tensor) -> Tensor:
@@ -94,7 +77,7 @@ def light_rows(length: int, repeats: int) -> list[tuple]:
     def shared(form: Callable) -> Callable:
         return lambda x, w: form(x, w.softmax(1).expand(*x.shape[:2], HEADS, TAPS))
 
-    seconds = medians(
+    seconds = cpu_medians(
         {
             "own": both_ways(lightweight_conv1d, x, weight),
             "band": both_ways(shared(band), x.transpose(0, 1).contiguous(), weight),
@@ -112,7 +95,7 @@ def light_rows(length: int, repeats: int) -> list[tuple]:
 def copy_rows(length: int, repeats: int) -> list[tuple]:
     x, weight = torch.randn(BATCH, length, CHANNELS), torch.randn(HEADS, TAPS)
     y = torch.empty_like(x)
-    seconds = medians(
+    seconds = cpu_medians(
         {
             "own": without_gradients(lightweight_conv1d, x, weight),
             "clone": x.clone,
@@ -138,7 +121,7 @@ def dynamic_rows(length: int, repeats: int) -> list[tuple]:
         ),
         "compiled": both_ways(torch.compile(dynamic_conv1d, fullgraph=True), x, weight),
     }
-    seconds = medians(contestants, repeats)
+    seconds = cpu_medians(contestants, repeats)
     what = f"dynamic, forward + backward, T {length}"
     return [
         (what, "band matrix", seconds["own"], seconds["band"], ">= 4x"),
@@ -150,7 +133,7 @@ def block_rows(length: int, repeats: int, goal: str) -> list[tuple]:
     x = torch.randn(BATCH, length, CHANNELS)
     block = LightConvBlock(CHANNELS, TAPS, num_heads=HEADS).eval()
     attention = nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True)
-    seconds = medians(
+    seconds = cpu_medians(
         {
             "own": without_gradients(block, x),
             "default": without_gradients(lambda x: attention(x, x, x), x),
