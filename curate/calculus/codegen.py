@@ -29,6 +29,7 @@ _RUNTIME: dict[str, Any] = {
     "lu_logdet": runtime.lu_logdet,
     "gram": runtime.gram,
     "fresh": memory.fresh,
+    "room": memory.room,
     "from_numpy": torch.from_numpy,
     "inf": math.inf,
     "nan": math.nan,
@@ -127,6 +128,11 @@ class Text:
                 return f"{op.target.name} = {destination}.zero_()"
             lines.append(f"{destination}.fill(0.0)")
             return f"{op.target.name} = {destination}"
+        large = math.prod(op.target.shape) * 8 >= memory.PAGED_FROM
+        if large and "{out}" in call and not destination:
+            maker = "room" if op.elementwise else "fresh"
+            operands = ", ".join(names if op.elementwise else ["like"])
+            destination = f"{maker}({op.target.shape}, {operands})"
         put = f", out={destination}" if destination and "{out}" in call else ""
         if inside:
             call = small.with_constants(call, self.constants)

@@ -47,7 +47,9 @@ class Liveness:
         for value in op.args:
             name = value.name
             fresh = self.base[name] == name and name not in self.inputs
-            if fresh and value.shape == op.target.shape and self.last[name] == k:
+            # as the transpose of it would be: torch refuses, and numbers would be lost
+            viewed = any(self.base[v.name] == name != v.name for v in op.args)
+            if fresh and not viewed and value.shape == op.target.shape and self.last[name] == k:
                 return name
         return None
 

@@ -16,6 +16,8 @@ import torch
 
 RECYCLED_FROM = 1 << 18
 """Bytes from which a result's memory is kept for the next result of that size."""
+PAGED_FROM = 1 << 25
+"""Bytes from which malloc asks for new pages every time, so that intermediates are kept, too."""
 KEPT = 1 << 28
 """Bytes that are kept at most, all sizes together."""
 _ALIGNMENT = 64
@@ -37,6 +39,13 @@ def fresh(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     buffer = _taken(nbytes)
     offset = -buffer.ctypes.data % _ALIGNMENT
     return torch.from_numpy(np.ndarray(shape, dtype, buffer, offset))
+
+
+def room(shape: tuple[int, ...], *operands: torch.Tensor) -> torch.Tensor | None:
+    """Such a tensor for the result of an operation; None where that would change its strides."""
+    if all(operand.is_contiguous() for operand in operands):
+        return fresh(shape, operands[0])
+    return None
 
 
 def _taken(nbytes: int) -> np.ndarray:

@@ -92,6 +92,32 @@ def test_mixed(text, one, two):
     assert_close(expression.derivative(one).derivative(two)(**given), expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "order", "function"),
+    [
+        ("c*x'*A*x + exp(c*x'*z)", "cxA", lambda x, A, c, z: c * (x @ A @ x) + (c * (x @ z)).exp()),
+        ("c*x'*A*x + exp(c*x'*z)", "zcx", lambda x, A, c, z: c * (x @ A @ x) + (c * (x @ z)).exp()),
+        ("tanh(A*x)'*B*sin(x)", "xBA", lambda x, A, B: (A @ x).tanh() @ B @ x.sin()),
+        ("softmax(A*x)'*z", "Axz", lambda x, A, z: (A @ x).softmax(0) @ z),
+        ("x'*inv(A + diag(p))*z", "pAx", lambda x, A, p, z: x @ (A + p.diag()).inverse() @ z),
+        ("logdet(A*A' + c*eye)", "cAc", lambda A, c: (A @ A.T + c * A.new_ones(3).diag()).logdet()),
+    ],
+)
+def test_mixed_third(text, order, function):
+    import torch
+
+    expression = parse(text)
+    given = {name: torch.as_tensor(VALUES[name]) for name in expression.scope}
+
+    def nested(names, values):
+        if not names:
+            return function(**values)
+        last = names[-1]
+        return torch.func.jacrev(lambda v: nested(names[:-1], values | {last: v}))(values[last])
+
+    assert_close(expression.derivative(*order)(**given), nested(order, given))
+
+
 # -- expressions that hypothesis makes: text and function grow together --------------------------
 
 UNARY = [

@@ -3,6 +3,7 @@
 import gc
 
 import numpy as np
+import pytest
 import torch
 
 from curate.calculus import parse
@@ -106,3 +107,29 @@ def test_large_products_of_factors_in_any_order_of_memory():
         torch.testing.assert_close(hessian(A=given), expected)
         expected = 2 * torch.einsum("i,j,k,l->ijkl", x, y, x, y)
         torch.testing.assert_close(outer(A=given, x=x, y=y), expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sum(softplus(-y.*(X*w)))", "w'*(exp(X'*X/999).*tanh(X))*w", "norm2(tanh(X)*exp(w))^2"],
+)
+def test_large_intermediates_are_recycled_to_no_effect(text, monkeypatch):
+    x = matrix(4)
+    given = {"X": x, "y": x[0], "w": x[1] / 20}
+    expression = parse(text).hessian("w")
+    read = {name: given[name] for name in expression.scope}
+    strided = read | {"X": x.T}
+    expected = expression(**read), expression(**strided)
+    monkeypatch.setattr("curate.calculus.memory.PAGED_FROM", 1 << 15)
+    again = type(expression)(expression.node, expression.scope).compile()
+    for _ in range(3):
+        for values, right in zip((read, strided), expected, strict=True):
+            torch.testing.assert_close(again(**values), right, rtol=1e-12, atol=1e-12)
+    (source,) = again.sources.values()
+    assert "out=fresh" in source or "out=room" in source
+
+
+def test_a_large_value_and_its_transpose_in_one_sum():
+    a, x = matrix(5), matrix(6)[0]
+    result = parse("x'*tanh(A)*x").hessian("x")(A=a, x=x)
+    torch.testing.assert_close(result, torch.tanh(a) + torch.tanh(a).T)
