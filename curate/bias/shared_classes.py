@@ -34,9 +34,10 @@ def shared_classes(sources: list[Source]) -> tuple[list[str], list[Source]]:
     names = [_names(source) for source in sources]
     common = set.intersection(*(set(each.tolist()) for each in names))
     if len(common) < 2:
+        only = f", {next(iter(common))!r}" if common else ""
         raise CurateError(
-            f"sources: they have {len(common)} classes in common ({', '.join(sorted(common))}); "
-            "give sources that share at least two"
+            f"sources: they have {len(common)} classes in common{only}; give sources that share "
+            "at least two"
         )
     order = sorted(common, key=lambda name: (len(name), name) if unnamed else (0, name))
     taken = []
