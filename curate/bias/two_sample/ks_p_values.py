@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_LARGE = 20_000  # from here on the exact distribution takes up to a second a value
+
 
 def exact_p_values(reached: np.ndarray, last: np.ndarray, n: int, m: int) -> np.ndarray:
     """Share of relabellings of the pooled values whose statistic is at least the one found.
@@ -39,12 +41,18 @@ def exact_p_values(reached: np.ndarray, last: np.ndarray, n: int, m: int) -> np.
 def asymptotic_p_values(statistics: np.ndarray, n: int, m: int) -> np.ndarray:
     """From the distribution of the one-sample statistic of n·m / (n + m) continuous values.
 
-    Too large where values are equal: then a false alarm is rarer than stated.
+    Too large where values are equal: then a false alarm is rarer than stated. For large sets the
+    limit with Vrbik's correction of the statistic (2018), whose relative error was measured below
+    0.1 % at 1e-6 and 1 % at 1e-14, upwards.
     """
+    from scipy.special import kolmogorov
     from scipy.stats import kstwo
 
     size = max(1, round(n * m / (n + m)))
-    return np.clip(kstwo.sf(statistics, size), 0, 1)
+    if size < _LARGE:
+        return np.clip(kstwo.sf(statistics, size), 0, 1)
+    z = np.sqrt(size) * statistics
+    return kolmogorov(z + 1 / (6 * np.sqrt(size)) + (z - 1) / (4 * size))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

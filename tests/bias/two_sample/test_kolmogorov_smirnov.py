@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control, ks_2samp
+from scipy.stats import false_discovery_control, ks_2samp, kstwo
 
 from curate.bias.two_sample import kolmogorov_smirnov
-from curate.bias.two_sample.ks_p_values import benjamini_hochberg, holm
+from curate.bias.two_sample.ks_p_values import asymptotic_p_values, benjamini_hochberg, holm
 from tests.bias.two_sample.simulation import alarm_share, band, normal
 
 MODULE = sys.modules["curate.bias.two_sample.kolmogorov_smirnov"]
@@ -65,6 +65,16 @@ def test_asymptotic_p_values_are_scipys(monkeypatch):
     result = kolmogorov_smirnov(x, y)
     expected = [ks_2samp(x[:, i], y[:, i], method="asymp").pvalue for i in range(5)]
     assert columns(result, "p_value") == pytest.approx(expected)
+
+
+def test_p_values_of_large_sets_are_the_exact_distributions():
+    z = np.array([0, 0.3, 0.5, 0.8, 1.2, 1.6, 2.5, 4])
+    statistics = z / np.sqrt(25_000)
+    found = asymptotic_p_values(statistics, 50_000, 50_000)
+    exact = kstwo.sf(statistics, 25_000)
+    assert found[:-1] == pytest.approx(exact[:-1], rel=1e-3)
+    assert found[-1] == pytest.approx(exact[-1], rel=1e-2)
+    assert found[-1] > 0
 
 
 def test_false_alarms():
