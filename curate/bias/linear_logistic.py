@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from curate.bias.one_thread import one_thread
+
 _STEPS = 100
 _PRIOR = 32  # 1 / variance of the deviations
 
@@ -43,7 +45,7 @@ def fit_logistic(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         value.backward()
         return value
 
-    with torch.enable_grad():
+    with one_thread(), torch.enable_grad():
         optimizer.step(loss)
     deviations, bias, t = (part.detach() for part in parts())
     weights = (t * identity + deviations) / spread

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from curate.bias.one_thread import one_thread
+
 PENALTIES = torch.logspace(-4, 4, 33, dtype=torch.float64)
 _ROWS = 4096  # of features that are shifted at a time
 _LEAST_KEPT = 0.2  # of the degrees of freedom: near interpolation the criterion is 0 / 0
@@ -62,7 +64,8 @@ class Ridge:
         scale = _scale(variance, mean)
         products = (moments.gram - n * torch.outer(offset, offset).to(moments.gram.dtype)) * scale
         products *= scale[:, None]
-        values, vectors = torch.linalg.eigh(products)
+        with one_thread():
+            values, vectors = torch.linalg.eigh(products)
         return cls(n, mean.to(scale.dtype), scale, values.double().clamp(min=0), vectors)
 
     @classmethod
@@ -72,7 +75,9 @@ class Ridge:
         centred = (x - mean).to(x.dtype)
         scale = _scale(centred.square().mean(0, dtype=torch.float64), mean)
         centred *= scale
-        values, left = torch.linalg.eigh(centred @ centred.T)
+        products = centred @ centred.T
+        with one_thread():
+            values, left = torch.linalg.eigh(products)
         values = values.double().clamp(min=0)
         # a direction without spread says nothing, and its length is rounding
         told = values > 1e-6 * values[-1]
