@@ -47,8 +47,9 @@ class Source:
         """The image at its own size: uint8, (H, W) if grey, else (H, W, 3).
 
         Raises:
-            CurateError: the examples are features, or the file is torn.
+            CurateError: the examples are features, the file is torn, or there is no such position.
         """
+        self._check(np.asarray(position))
         if self.encoded is not None:
             return decode(self.encoded[position], self.ids[position])
         if self.pixels is None:
@@ -57,7 +58,16 @@ class Source:
         return pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
 
     def take(self, rows: np.ndarray) -> "Source":
-        """The examples at these positions, in this order; files are still read when asked for."""
+        """The examples at these positions, in this order; files are still read when asked for.
+
+        Args:
+            rows: integers (k,), each from 0 to n - 1.
+
+        Raises:
+            CurateError: a position that is out of range or no integer.
+        """
+        rows = np.asarray(rows)
+        self._check(rows)
         return replace(
             self,
             ids=take_ids(self.ids, rows),
@@ -66,6 +76,16 @@ class Source:
             features=None if self.features is None else self.features[rows],
             labels=None if self.labels is None else self.labels[rows],
         )
+
+    def _check(self, positions: np.ndarray) -> None:
+        if positions.dtype.kind not in "iu":
+            raise CurateError(f"source {self.name!r}: rows of {positions.dtype}; give integers")
+        bad = positions[(positions < 0) | (positions >= len(self))]
+        if bad.size:
+            raise CurateError(
+                f"source {self.name!r}: row {bad.flat[0]} of {len(self)} examples; give rows from "
+                f"0 to {len(self) - 1}"
+            )
 
 
 class Taken:

@@ -233,3 +233,17 @@ def test_real_tables_have_all_their_rows(real_data):
     assert [len(source) for source in sources] == [2000, 2000, 2533]
     assert all(source.labels.max() + 1 == len(source.class_names) for source in sources)
     assert sources[1].image(0).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("rows", [[0, 2], [-1], [2**40], [0.5]])
+def test_a_row_out_of_range_is_named(rows):
+    source = Source("cats", ["a", "b"], features=np.zeros((2, 3), np.float32))
+    with pytest.raises(CurateError, match="source 'cats': row"):
+        source.take(np.array(rows))
+
+
+def test_an_image_out_of_range_is_named():
+    source = Source("cats", ["a"], pixels=torch.zeros(1, 3, 8, 8, dtype=torch.uint8))
+    for position in (-1, 1):
+        with pytest.raises(CurateError, match=f"row {position} of 1 examples"):
+            source.image(position)
