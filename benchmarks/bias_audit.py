@@ -16,9 +16,8 @@ import numpy as np
 from measure import Row
 from PIL import Image
 
-from curate.bias import Source, as_sources
-from curate.bias.audit import nuisance_audit
-from curate.data.local_copy import find_copy
+from curate.bias import Source, as_sources, nuisance_audit
+from curate.data.known.local_copy import find_copy
 
 Make = Callable[[Image.Image], bytes]
 

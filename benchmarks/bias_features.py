@@ -17,8 +17,9 @@ import torch
 from measure import Row, cpu_medians
 from PIL import Image
 
-from curate.bias import Source, as_sources, extract, hog, pixels
-from curate.data.local_copy import find_copy
+from curate.bias import Source, as_sources
+from curate.data.known.local_copy import find_copy
+from curate.features import extract, hog, pixels
 
 SIDE = 96
 

@@ -19,9 +19,11 @@ import numpy as np
 import torch
 from measure import Row
 
-from curate.bias import Source, as_sources, clopper_pearson, extract, fit_linear, name_that_dataset
-from curate.bias.fitting import fitter
-from curate.bias.null_control import halves
+from curate.bias import Source, as_sources, fit_linear, name_that_dataset
+from curate.bias.classifiers.fitting import fitter
+from curate.bias.identification.null_control import halves
+from curate.features import extract
+from curate.stats import clopper_pearson
 
 NAMES = (
     "caltech101", "corel5k", "scene15", "pacs_photo", "office_caltech10", "tiny_imagenet_subset",

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import torch
 from measure import Row
 
-from curate.bias import Source, cross_dataset, extract, market_value
+from curate.bias import Source, cross_dataset, market_value
+from curate.features import extract
 
 DATA = Path(os.environ.get("CURATE_DATA", Path(__file__).parent.parent.parent / "shared/data"))
 DOMAINS = ("caltech", "amazon", "webcam", "dslr")

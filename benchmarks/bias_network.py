@@ -16,7 +16,8 @@ import torch
 from bias_linear import FAIR, data_folder, twelve
 from measure import Row
 
-from curate.bias import Source, hog, pixels, train_network
+from curate.bias import Source, train_network
+from curate.features import hog, pixels
 
 GOALS = {"twelve": "≥ 93 %", "fair seven": "≥ 88 %"}
 EPOCHS = {"twelve": 48, "fair seven": 40}

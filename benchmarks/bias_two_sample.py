@@ -22,7 +22,7 @@ from measure import Row
 RUN = """
 import importlib, json, re, sys, threading, time
 import numpy as np
-tests = importlib.import_module("curate.bias.two_sample")
+tests = importlib.import_module("curate.bias")
 name, x, y = sys.argv[1:4]
 arrays = [np.load(path, mmap_mode="r") for path in (x, y)]
 peak, done = [0], threading.Event()

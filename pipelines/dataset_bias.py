@@ -28,15 +28,16 @@ from curate.bias import (
     Source,
     as_sources,
     cross_dataset,
-    extract,
     given_away,
     market_value,
     name_that_dataset,
     nuisance_audit,
     two_sample,
 )
+from curate.experiment import run_arm
+from curate.features import extract
 from curate.report import save_identification
-from curate.train import run_arm, settings_for
+from curate.train import settings_for
 
 FAIR = ("caltech101", "corel5k", "scene15", "pacs_photo", "office_caltech10", "tiny_imagenet")
 TOPICS = ("clothing", "houses", "flower_photos", "asirra_cats", "humpback_whales")

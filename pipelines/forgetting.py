@@ -16,8 +16,9 @@ from rich.progress import track
 from rich.table import Table
 
 import curate
+from curate.experiment import run_arm
 from curate.scores import unforgettable
-from curate.train import run_arm, settings_for
+from curate.train import settings_for
 
 REMOVED = (0.1, 0.3, 0.5, 0.7)
 

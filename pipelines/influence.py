@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 import curate
-from curate.calculus import influence
+from curate.scores import influence
 
 
 def flat(dataset: torch.utils.data.Dataset) -> tuple[torch.Tensor, torch.Tensor]:

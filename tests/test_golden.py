@@ -18,7 +18,8 @@ import torch
 import curate
 from curate.cli.app import main
 from curate.pruning import STRATEGIES, prune_file
-from curate.scores import SCORES, hash_ids
+from curate.scores import SCORES
+from curate.table import hash_ids
 from tests.example_tables import example_table
 
 EXPECTED = Path(__file__).with_name("golden.json")
@@ -127,12 +128,9 @@ def export_facts(folder):
             for field in pq.read_schema(folder / "selection.parquet")
             if field.name != "example_id"
         },
-        "streamed": {
-            name: value
-            for name, value in prune_file(
-                folder / "examples.parquet", folder / "streamed", 0.1, "aum", "window"
-            ).items()
-        },
+        "streamed": prune_file(
+            folder / "examples.parquet", folder / "streamed", 0.1, "aum", "window"
+        ),
     }
     for format in ("huggingface", "parquet", "imagefolder", "webdataset", "indices"):
         place = curate.export(dataset, selection, folder / format, format)

@@ -10,47 +10,54 @@ on declared variables, or with `einsum`, and compiled to straight-line torch cod
     A + A'
 """
 
-from curate.calculus.compiled import Compiled as Compiled
+from curate.calculus.compile.compiled import Compiled as Compiled
+from curate.calculus.compile.explain import Explanation as Explanation
+from curate.calculus.compile.lazy import Lazy as Lazy
 from curate.calculus.errors import CalculusError as CalculusError
 from curate.calculus.errors import ParseError as ParseError
 from curate.calculus.errors import ShapeError as ShapeError
-from curate.calculus.explain import Explanation as Explanation
 from curate.calculus.expression import Expression as Expression
-from curate.calculus.functions import abs as abs
-from curate.calculus.functions import arccos as arccos
-from curate.calculus.functions import arcsin as arcsin
-from curate.calculus.functions import arctan as arctan
-from curate.calculus.functions import cos as cos
-from curate.calculus.functions import det as det
-from curate.calculus.functions import diag as diag
-from curate.calculus.functions import einsum as einsum
-from curate.calculus.functions import erf as erf
-from curate.calculus.functions import exp as exp
-from curate.calculus.functions import eye as eye
-from curate.calculus.functions import inv as inv
-from curate.calculus.functions import log as log
-from curate.calculus.functions import logdet as logdet
-from curate.calculus.functions import logsumexp as logsumexp
-from curate.calculus.functions import matrix as matrix
-from curate.calculus.functions import mean as mean
-from curate.calculus.functions import norm1 as norm1
-from curate.calculus.functions import norm2 as norm2
-from curate.calculus.functions import relu as relu
-from curate.calculus.functions import scalar as scalar
-from curate.calculus.functions import sigmoid as sigmoid
-from curate.calculus.functions import sign as sign
-from curate.calculus.functions import sin as sin
-from curate.calculus.functions import softmax as softmax
-from curate.calculus.functions import softplus as softplus
-from curate.calculus.functions import solve as solve
-from curate.calculus.functions import sqrt as sqrt
-from curate.calculus.functions import sum as sum
-from curate.calculus.functions import tan as tan
-from curate.calculus.functions import tanh as tanh
-from curate.calculus.functions import tensor as tensor
-from curate.calculus.functions import tr as tr
-from curate.calculus.functions import vector as vector
-from curate.calculus.influence import Influence as Influence
-from curate.calculus.influence import influence as influence
-from curate.calculus.lazy import Lazy as Lazy
-from curate.calculus.text import parse as parse
+from curate.calculus.language.functions import abs as abs
+from curate.calculus.language.functions import arccos as arccos
+from curate.calculus.language.functions import arcsin as arcsin
+from curate.calculus.language.functions import arctan as arctan
+from curate.calculus.language.functions import cos as cos
+from curate.calculus.language.functions import det as det
+from curate.calculus.language.functions import diag as diag
+from curate.calculus.language.functions import einsum as einsum
+from curate.calculus.language.functions import erf as erf
+from curate.calculus.language.functions import exp as exp
+from curate.calculus.language.functions import eye as eye
+from curate.calculus.language.functions import inv as inv
+from curate.calculus.language.functions import log as log
+from curate.calculus.language.functions import logdet as logdet
+from curate.calculus.language.functions import logsumexp as logsumexp
+from curate.calculus.language.functions import matrix as matrix
+from curate.calculus.language.functions import mean as mean
+from curate.calculus.language.functions import norm1 as norm1
+from curate.calculus.language.functions import norm2 as norm2
+from curate.calculus.language.functions import relu as relu
+from curate.calculus.language.functions import scalar as scalar
+from curate.calculus.language.functions import sigmoid as sigmoid
+from curate.calculus.language.functions import sign as sign
+from curate.calculus.language.functions import sin as sin
+from curate.calculus.language.functions import softmax as softmax
+from curate.calculus.language.functions import softplus as softplus
+from curate.calculus.language.functions import solve as solve
+from curate.calculus.language.functions import sqrt as sqrt
+from curate.calculus.language.functions import sum as sum
+from curate.calculus.language.functions import tan as tan
+from curate.calculus.language.functions import tanh as tanh
+from curate.calculus.language.functions import tensor as tensor
+from curate.calculus.language.functions import tr as tr
+from curate.calculus.language.functions import vector as vector
+from curate.calculus.language.parse import parse as parse
+from curate.moved import moved
+
+__getattr__ = moved(
+    __name__,
+    {
+        "Influence": "curate.scores.Influence",
+        "influence": "curate.scores.influence",
+    },
+)

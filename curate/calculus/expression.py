@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Union
 
-from curate.calculus import algebra
-from curate.calculus.compiled import Compiled
-from curate.calculus.deep import first_derivative, second_derivative
-from curate.calculus.derive import derivative
+from curate.calculus.compile.compiled import Compiled
+from curate.calculus.compile.explain import Explanation, explain
+from curate.calculus.compile.lazy import Lazy, lazy
 from curate.calculus.errors import CalculusError
-from curate.calculus.explain import Explanation, explain
-from curate.calculus.graph import dot_text, einsum_text
-from curate.calculus.lazy import Lazy, lazy
-from curate.calculus.node import Node
-from curate.calculus.node import variables as variables_of
+from curate.calculus.graph import algebra
+from curate.calculus.graph.node import Node
+from curate.calculus.graph.node import variables as variables_of
+from curate.calculus.graph.sizes import Reason, shown
 from curate.calculus.operators import averaged, elementwise, expression, matmul, summed
-from curate.calculus.render import latex_of
+from curate.calculus.rules.deep import first_derivative, second_derivative
+from curate.calculus.rules.derive import derivative
 from curate.calculus.scoped import Scoped
-from curate.calculus.sizes import Reason, shown
+from curate.calculus.show.einsum import dot_text, einsum_text
+from curate.calculus.show.render import latex_of
 
 Operand = Union["Expression", int, float]
 

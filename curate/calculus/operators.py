@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from curate.calculus import algebra
 from curate.calculus.errors import CalculusError, ShapeError
-from curate.calculus.maps import general_power, power
-from curate.calculus.node import Dim, Node, Number, intern, number
-from curate.calculus.rebuild import rebuild, resized
+from curate.calculus.graph import algebra
+from curate.calculus.graph.node import Dim, Node, Number, intern, number
+from curate.calculus.graph.sizes import Reason, shown, unify
+from curate.calculus.graph.sums import size
+from curate.calculus.rules.maps import general_power, power
+from curate.calculus.rules.rebuild import rebuild, resized
 from curate.calculus.scoped import Scoped
-from curate.calculus.sizes import Reason, shown, unify
-from curate.calculus.sums import size
 
 _fresh = itertools.count()
 

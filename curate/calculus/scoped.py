@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from curate.calculus.node import Dim, Node
-from curate.calculus.render import text_of
-from curate.calculus.sizes import Reason
+from curate.calculus.graph.node import Dim, Node
+from curate.calculus.graph.sizes import Reason
+from curate.calculus.show.render import text_of
 
 
 class Scoped:

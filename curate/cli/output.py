@@ -26,7 +26,7 @@ def folder_name(dataset: str) -> str:
 
 def write_json(content: dict[str, Any], path: Path) -> None:
     """Write it for people and scripts, whole or not at all."""
-    from curate.table import atomic_path
+    from curate.files import atomic_path
 
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")

@@ -49,9 +49,10 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
     """Write ``report.html`` and its charts as pictures from the files in a run's folder."""
+    from curate.files import atomic_path
     from curate.pruning import Selection
     from curate.report import accuracy_svg, forgetting_histogram_svg, write_report
-    from curate.table import atomic_path, read
+    from curate.table import read
 
     table = read(folder / "examples.parquet")
     selection = Selection.load(folder / "selection.parquet")

@@ -23,8 +23,9 @@ from curate.errors import CurateError
 
 if TYPE_CHECKING:
     from curate.data import Loaded
+    from curate.experiment import Comparison
     from curate.pruning import Selection
-    from curate.train import Comparison, Settings
+    from curate.train import Settings
 
 
 def run(
@@ -118,9 +119,9 @@ def _train_all(
 ) -> tuple["Selection", "Comparison"]:
     """Record the full arm, prune, and train the other arms, with one progress bar."""
     from curate.data import fingerprint
+    from curate.experiment import Comparison, Run, compare, run_arm
     from curate.record import Recorder
     from curate.table import annotate, merge, write
-    from curate.train import Comparison, Run, compare, run_arm
 
     with progress_bar(quiet) as progress:
         task = progress.add_task("training", total=None)

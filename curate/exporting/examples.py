@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from curate.data.hugging_face import is_hugging_face
+from curate.data.formats.hugging_face import is_hugging_face
 from curate.data.loaded import Loaded
-from curate.data.source import is_torchvision
+from curate.data.unwrap import is_torchvision
 from curate.errors import CurateError
 from curate.exporting.image import EncodedImage, as_png, from_file, is_image
 from curate.exporting.source import Source

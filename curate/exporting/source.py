@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from curate.data.hugging_face import is_hugging_face
+from curate.data._with_ids import ids_of
+from curate.data.formats.hugging_face import is_hugging_face
+from curate.data.formats.labels import class_names_of, find_label
 from curate.data.ids import Ids
-from curate.data.labels import class_names_of, find_label
 from curate.data.loaded import Loaded
-from curate.data.source import unwrap
-from curate.data.with_ids import ids_of
+from curate.data.unwrap import unwrap
 from curate.errors import CurateError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from curate.scores.hash_ids import hash_ids
+from curate.table._hash_ids import hash_ids
 
 _ID, _LABEL = np.uint64(0xE7037ED1A0B428DB), np.uint64(0xD6E8FEB86659FD93)
 _SCORE, _NO_LABEL = np.uint64(0xA0761D6478BD642F), np.uint64(0x9FB21C651E98DF25)

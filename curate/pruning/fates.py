@@ -10,8 +10,8 @@ import pyarrow as pa
 from curate.errors import CurateError
 from curate.pruning.policy import Policy
 from curate.pruning.strategies import Strategy
-from curate.scores import bits
-from curate.scores.never_learned import never_learned
+from curate.scores.dynamics import never_learned
+from curate.table.column import mask_to_arrow
 
 KEPT, REMOVED, CUT, NEVER_LEARNED, KEPT_UNKNOWN, REMOVED_UNKNOWN = range(6)
 """Fates, int8, one an example; they index the words of :func:`reasons`."""
@@ -46,7 +46,7 @@ def selection_rows(
     unknown = np.isnan(scores)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
         "example_id": ids,
-        "kept": bits.to_arrow(is_kept(fates)),
+        "kept": mask_to_arrow(is_kept(fates)),
         "score": pa.array(scores, mask=unknown if unknown.any() else None),
         "reason": pa.DictionaryArray.from_arrays(pa.array(fates), pa.array(words), safe=False),
     }

@@ -11,8 +11,8 @@ import pyarrow as pa
 from curate.errors import CurateError
 from curate.pruning.counts import is_count, keep_fraction
 from curate.pruning.strategies import Strategy, find_strategy
-from curate.scores.column import missing_column
-from curate.scores.score import SCORES, check_name
+from curate.scores.registry import SCORES, check_name
+from curate.table.column import missing_column
 
 _CHOICES = {
     "stratify": (None, "label"),

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from curate import table as tables
 from curate.errors import CurateError
 from curate.pruning.checksum import RowChecksum, hash_rows
-from curate.scores import bits
+from curate.table.column import mask_to_numpy
 
 _TYPES = {"kept": pa.bool_(), "score": pa.float64()}
 _MOST_CLASSES = 20  # that are printed
@@ -148,7 +148,7 @@ def _checksums(table: pa.Table) -> dict[str, str]:
     scores = table["score"].to_numpy()
     rows, every, kept = hash_rows(table["example_id"], labels, scores), RowChecksum(), RowChecksum()
     every.add(rows)
-    kept.add(rows * bits.to_numpy(table["kept"]))
+    kept.add(rows * mask_to_numpy(table["kept"]))
     return {"table_checksum": every.hexdigest(), "kept_checksum": kept.hexdigest()}
 
 

@@ -7,13 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curate.errors import CurateError
-from curate.pruning.ccs import ccs
+from curate.pruning._ccs import ccs
 from curate.pruning.counts import exact_fraction
-from curate.pruning.easiest import easiest
-from curate.pruning.hardest import hardest
-from curate.pruning.moderate import moderate
-from curate.pruning.random import random
-from curate.pruning.window import window
+from curate.pruning.rankings import easiest, hardest, moderate, random, window
 
 
 class Strategy(NamedTuple):

@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record.outcome import Outcome
+from curate.record.outcomes import Outcome
 from curate.record.recorder import Recorder
 
 _KINDS = ("multiclass", "binary", "multilabel", "sequence")

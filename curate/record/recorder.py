@@ -15,9 +15,8 @@ from curate.record.batch import as_ids, check_mask, kind_of, on_device
 from curate.record.buffer import ROWS, Buffer
 from curate.record.history import History
 from curate.record.ids import SKIPPED, Ids
-from curate.record.outcome import Outcome, owned
+from curate.record.outcomes import Outcome, owned, read
 from curate.record.problems import Problems
-from curate.record.reading import read
 from curate.record.state import State, accumulate
 from curate.record.to_table import to_table
 from curate.table import write

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from curate.record import host
-from curate.record.outcome import Outcome
+from curate.record.outcomes import Outcome
 
 FORGETTING, PRESENTATIONS, FIRST, LABEL = 1, 16, 32, 48
 MOST = 0xFFFF

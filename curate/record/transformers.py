@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from curate.errors import CurateError
+from curate.files import atomic_path
 from curate.record.recorder import Recorder
-from curate.table import atomic_path
 
 try:
     from transformers import Trainer, TrainerCallback

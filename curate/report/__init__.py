@@ -1,11 +1,13 @@
 """What a person looks at: the HTML report, its charts, and the summary for the terminal."""
 
-from curate.report.accuracy import accuracy_svg as accuracy_svg
-from curate.report.datamap import data_map_svg as data_map_svg
-from curate.report.histogram import forgetting_histogram_svg as forgetting_histogram_svg
+from curate.report._inspect import Inspection as Inspection
+from curate.report._inspect import inspect as inspect
+from curate.report.charts.accuracy import accuracy_svg as accuracy_svg
+from curate.report.charts.datamap import data_map_svg as data_map_svg
+from curate.report.charts.histogram import forgetting_histogram_svg as forgetting_histogram_svg
+from curate.report.charts.identification_charts import (
+    identification_charts as identification_charts,
+)
 from curate.report.identification import write_identification as write_identification
-from curate.report.identification_charts import identification_charts as identification_charts
 from curate.report.identification_folder import save_identification as save_identification
-from curate.report.inspect import Inspection as Inspection
-from curate.report.inspect import inspect as inspect
 from curate.report.write import write_report as write_report

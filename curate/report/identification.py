@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from curate.report.curves import draw_curves
-from curate.report.identification_charts import (
+from curate.report.charts.curves import draw_curves
+from curate.report.charts.identification_charts import (
     draw_accuracy_curve,
     draw_confusion,
     draw_exchange,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from curate.files import atomic_path
+from curate.report.charts.identification_charts import identification_charts
 from curate.report.identification import write_identification
-from curate.report.identification_charts import identification_charts
-from curate.table import atomic_path, open_writer, write
+from curate.table import open_writer, write
 
 if TYPE_CHECKING:
     from curate.bias import CrossDataset, Identification, MarketValue, Source

@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from curate.report import svg
+from curate.files import atomic_path
+from curate.report.charts import svg
 from curate.report.text import count, percent
-from curate.table import atomic_path
 
 _WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
 

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.report.accuracy import arms, draw_accuracy
+from curate.report.aligned import aligned
+from curate.report.charts.accuracy import arms, draw_accuracy
+from curate.report.charts.datamap import draw_data_map, has_data_map
+from curate.report.charts.histogram import draw_histogram
 from curate.report.classes import class_rows
-from curate.report.datamap import draw_data_map, has_data_map
 from curate.report.examples import sample
 from curate.report.galleries import galleries
-from curate.report.histogram import draw_histogram
 from curate.report.outcomes import Outcomes, outcomes
 from curate.report.page import both, write_page
-from curate.report.selected import aligned
 from curate.report.text import clean, count, percent
 from curate.table import metadata
 

@@ -1,17 +1,32 @@
 """Scores: one number an example, high = hard = keep, whatever the paper's own sign."""
 
-from curate.scores.aum import aum as aum
-from curate.scores.confidence import confidence as confidence
-from curate.scores.el2n import el2n as el2n
-from curate.scores.first_learned import first_learned as first_learned
-from curate.scores.forgetting import forgetting as forgetting
-from curate.scores.grand import grand as grand
-from curate.scores.hash_ids import hash_ids as hash_ids
-from curate.scores.loss import loss as loss
-from curate.scores.margin import margin as margin
-from curate.scores.never_learned import never_learned as never_learned
-from curate.scores.random import random as random
-from curate.scores.score import SCORES as SCORES
-from curate.scores.score import score as score
-from curate.scores.unforgettable import unforgettable as unforgettable
-from curate.scores.variability import variability as variability
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from curate.moved import moved
+from curate.scores._grand import grand as grand
+from curate.scores.dynamics import aum as aum
+from curate.scores.dynamics import confidence as confidence
+from curate.scores.dynamics import el2n as el2n
+from curate.scores.dynamics import first_learned as first_learned
+from curate.scores.dynamics import forgetting as forgetting
+from curate.scores.dynamics import loss as loss
+from curate.scores.dynamics import margin as margin
+from curate.scores.dynamics import never_learned as never_learned
+from curate.scores.dynamics import unforgettable as unforgettable
+from curate.scores.dynamics import variability as variability
+from curate.scores.registry import SCORES as SCORES
+from curate.scores.registry import random as random
+from curate.scores.registry import score as score
+
+if TYPE_CHECKING:
+    from curate.scores._influence import Influence as Influence
+    from curate.scores._influence import influence as influence
+
+_old = moved(__name__, {"hash_ids": "curate.table.hash_ids"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("influence", "Influence"):  # the calculus is imported when it is used
+        return getattr(import_module("curate.scores._influence"), name)
+    return _old(name)

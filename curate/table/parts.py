@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.table.atomic import sync
+from curate.files import sync
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:

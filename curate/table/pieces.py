@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.table.read import _open, _torn
+from curate.table._read import _open, _torn
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from curate.bias import cross_dataset
-from curate.bias.deal import deal, interleaved
-from curate.bias.performance import average_precision, balanced_accuracy
-from curate.bias.shared_classes import shared_classes
+from curate.bias.market.performance import average_precision, balanced_accuracy
+from curate.bias.market.train_test import deal, interleaved
+from curate.bias.sources.shared_classes import shared_classes
 from curate.errors import CurateError
 from tests.bias.worlds import world
 

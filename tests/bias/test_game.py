@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from curate.bias import Source, given_away, name_that_dataset
-from curate.bias.interval import clopper_pearson
-from curate.bias.linear import fit_linear
-from curate.bias.null_control import halves
-from curate.bias.splits import contents, deal_folds, drawn
+from curate.bias.classifiers.linear import fit_linear
+from curate.bias.identification.null_control import halves
+from curate.bias.identification.splits import contents, deal_folds, drawn
 from curate.errors import CurateError
+from curate.stats.exact import clopper_pearson
 from curate.table import join
 
 QUICK = {"train_size": 60, "test_size": 40, "repeats": 2, "permutations": 39}

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.bias.linear import fit_linear, fit_nested
-from curate.bias.linear_logistic import fit_logistic
-from curate.bias.linear_ridge import PENALTIES, Moments, Ridge
+from curate.bias.classifiers.linear import fit_linear, fit_nested
+from curate.bias.classifiers.logistic import fit_logistic
+from curate.bias.classifiers.ridge import PENALTIES, Moments, Ridge
 from curate.errors import CurateError
 
 
@@ -210,7 +210,8 @@ def test_it_is_no_worse_than_a_support_vector_machine_on_real_features(real_data
     """HOG of five sources, 60 training and 60 test images of each; seed 0."""
     from sklearn.svm import LinearSVC
 
-    from curate.bias import as_sources, extract
+    from curate.bias import as_sources
+    from curate.features import extract
 
     names = ("caltech101", "corel5k", "scene15", "clothing", "houses")
     paths = {name: real_data / "natural-images" / f"{name}_64.parquet" for name in names}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.isotonic import isotonic_regression
 
 from curate.bias import market_value
-from curate.bias.learning_curve import rising, shift
+from curate.bias.market.curve_shift import rising, shift
 from curate.errors import CurateError
 from tests.bias.worlds import world
 

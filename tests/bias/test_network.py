@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from curate.bias import Source, name_that_dataset, train_network
-from curate.bias.network import _cropped, build_network, moments, prepared
+from curate.bias.classifiers.network import _cropped, build_network, moments, prepared
 from curate.errors import CurateError
 
 
@@ -95,7 +95,7 @@ def test_it_sees_every_pixel_before_it_strides():
 
 
 def test_the_game_with_the_network(monkeypatch):
-    import curate.bias.fitting as fitting
+    import curate.bias.classifiers.fitting as fitting
 
     def short(x, y, classes, seed):
         return train_network(x, y, classes, epochs=6, seed=seed)

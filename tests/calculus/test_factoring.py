@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from curate.calculus import parse
-from curate.calculus.bind import sizes_of
-from curate.calculus.factoring import factored
-from curate.calculus.plan import Planner
-from curate.calculus.structure import released
+from curate.calculus.compile.bind import sizes_of
+from curate.calculus.compile.factoring import factored
+from curate.calculus.compile.plan import Planner
+from curate.calculus.rules.structure import released
 
 CASES = [
     ("A*B*x + A*C*x", ()), ("x'*A*z + x'*B*z", ()), ("(A.*B).*C + (A.*B).*D", ()),
@@ -20,7 +20,7 @@ CASES = [
 def flops(expression, given, monkeypatch, on):
     with monkeypatch.context() as patch:
         if not on:
-            patch.setattr("curate.calculus.plan.factored", lambda root, sizes: root)
+            patch.setattr("curate.calculus.compile.plan.factored", lambda root, sizes: root)
         planner = Planner(sizes_of(expression.scope, {k: v.shape for k, v in given.items()}, ()))
         planner.lower(released(expression.node))
     return sum(op.flops for op in planner.program.operations)
@@ -46,7 +46,7 @@ def test_same_number_and_fewer_flops(text, by, monkeypatch):
     )
     ours = type(expression)(expression.node, expression.scope)(**given)
     with monkeypatch.context() as patch:
-        patch.setattr("curate.calculus.plan.factored", lambda root, sizes: root)
+        patch.setattr("curate.calculus.compile.plan.factored", lambda root, sizes: root)
         expected = type(expression)(expression.node, expression.scope)(**given)
     np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max())
 

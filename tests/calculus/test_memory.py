@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from curate.calculus import parse
-from curate.calculus.liveness import names_reused
-from curate.calculus.memory import RECYCLED_FROM, fresh
+from curate.calculus.compile.liveness import names_reused
+from curate.calculus.compile.memory import RECYCLED_FROM, fresh
 
 HESSIAN = parse("x'*A*x").hessian("x")
 N = 256
@@ -120,7 +120,7 @@ def test_large_intermediates_are_recycled_to_no_effect(text, monkeypatch):
     read = {name: given[name] for name in expression.scope}
     strided = read | {"X": x.T}
     expected = expression(**read), expression(**strided)
-    monkeypatch.setattr("curate.calculus.memory.PAGED_FROM", 1 << 15)
+    monkeypatch.setattr("curate.calculus.compile.memory.PAGED_FROM", 1 << 15)
     again = type(expression)(expression.node, expression.scope).compile()
     for _ in range(3):
         for values, right in zip((read, strided), expected, strict=True):

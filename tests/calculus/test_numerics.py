@@ -108,7 +108,9 @@ def test_numpy_for_small_operations_agrees_with_torch(text, monkeypatch):
         for placed in (True, False):
             with monkeypatch.context() as patch:
                 if not placed:
-                    patch.setattr("curate.calculus.small.placed", lambda program, roots: {})
+                    patch.setattr(
+                        "curate.calculus.compile.numpy_calls.placed", lambda program, roots: {}
+                    )
                 expression = type(base)(base.node, base.scope, base.reasons, base.columns)
                 compiled = expression.compile()
                 results.append(compiled(**read))

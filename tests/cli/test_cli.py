@@ -87,7 +87,7 @@ def test_the_export_is_the_kept_examples(finished):
 
 
 def test_run_again_trains_nothing(finished, capsys, monkeypatch):
-    monkeypatch.setattr("curate.train.run.train", None)
+    monkeypatch.setattr("curate.experiment.run.train", None)
     before = json.loads((finished / "summary.json").read_text())
     options = ("--epochs", 2, "--seeds", 2, "--model", "mlp", "--out", finished, "--json")
     code, out, _ = call(capsys, "run", *options)

@@ -143,7 +143,7 @@ def test_a_copy_in_torchvisions_layout_is_found(tmp_path, monkeypatch):
 
     for name in ("mnist", "cifar10"):
         monkeypatch.setattr(torchvision.datasets, name.upper(), loader)
-        monkeypatch.setattr("curate.data.local_copy._folders", lambda root: [tmp_path])
+        monkeypatch.setattr("curate.data.known.local_copy._folders", lambda root: [tmp_path])
         with pytest.raises(CurateError, match="seen"):
             load(name)
     assert folders == [str(tmp_path)] * 2

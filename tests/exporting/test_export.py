@@ -145,8 +145,8 @@ def test_an_error_midway_leaves_nothing_and_an_earlier_export_alone(tmp_path, fo
     inner = Failing(pixel_values, torch.arange(8) % 2)
     data = with_ids(inner)
     select = selection(range(8), range(8))
-    monkeypatch.setattr("curate.exporting.tables._ROWS", 2)
-    monkeypatch.setattr("curate.exporting.tables._MOST_ROWS", 2)
+    monkeypatch.setattr("curate.exporting.arrow._ROWS", 2)
+    monkeypatch.setattr("curate.exporting.arrow._MOST_ROWS", 2)
     place = export(data, select, tmp_path / "old", format)
     before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
     inner.armed = True

@@ -111,7 +111,7 @@ def test_webdataset(tmp_path, pictures):
 
 def test_webdataset_comes_in_shards(tmp_path, pictures, monkeypatch):
     data, contents = pictures
-    monkeypatch.setattr("curate.exporting.webdataset.SHARD_EXAMPLES", 3)
+    monkeypatch.setattr("curate.exporting.formats.webdataset.SHARD_EXAMPLES", 3)
     place = export(data, chosen(data), tmp_path / "out", "webdataset")
     assert sorted(shard.name for shard in place.glob("*.tar")) == [
         "train-000000.tar",
@@ -142,9 +142,9 @@ def test_indices(tmp_path, pictures):
 
 def test_shards_of_huggingface_are_numbered(tmp_path, pictures, monkeypatch):
     data, contents = pictures
-    monkeypatch.setattr("curate.exporting.huggingface.SHARD_BYTES", 1)
-    monkeypatch.setattr("curate.exporting.tables._ROWS", 2)
-    monkeypatch.setattr("curate.exporting.tables._MOST_ROWS", 2)
+    monkeypatch.setattr("curate.exporting.formats.huggingface.SHARD_BYTES", 1)
+    monkeypatch.setattr("curate.exporting.arrow._ROWS", 2)
+    monkeypatch.setattr("curate.exporting.arrow._MOST_ROWS", 2)
     place = export(data, chosen(data), tmp_path / "out")
     assert sorted(file.name for file in (place / "data").iterdir()) == [
         "train-00000-of-00002.parquet",

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pyarrow as pa
 
-from curate.scores import hash_ids
+from curate.table import hash_ids
 
 
 def half_up(value):

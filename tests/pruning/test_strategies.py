@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from curate import CurateError
 from curate.pruning import STRATEGIES, ccs, moderate, window
 from curate.pruning.strategies import find_strategy
-from curate.scores import hash_ids
+from curate.table import hash_ids
 from tests.pruning import reference
 
 SCORES = st.lists(

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 import curate.table
 from curate import CurateError
 from curate.pruning import Selection, prune, prune_file
-from curate.pruning.boundary import _keys, _value
-from curate.pruning.stream import _split
+from curate.pruning.on_disk.boundary import _keys, _value
+from curate.pruning.on_disk.rows import _split
 from tests.example_tables import example_table
 
-BOUNDARY = sys.modules["curate.pruning.boundary"]
+BOUNDARY = sys.modules["curate.pruning.on_disk.boundary"]
 
 
 @pytest.fixture(params=["all fit", "few fit"])

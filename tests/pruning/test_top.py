@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from curate import CurateError
 from curate.pruning.top import _kth_largest, smallest, top
-from curate.scores import hash_ids
+from curate.table import hash_ids
 
 VALUES = st.one_of(
     st.integers(-3, 3).map(float),

@@ -299,7 +299,7 @@ def test_multilabel_is_correct_on_an_exact_match():
 @pytest.mark.parametrize("padding", ["mask", "-100"])
 @pytest.mark.parametrize("at_once", [1, 10**6])
 def test_sequences_are_correct_when_all_unpadded_tokens_are(padding, at_once, monkeypatch):
-    monkeypatch.setattr("curate.record.outcome._AT_ONCE", at_once)
+    monkeypatch.setattr("curate.record.outcomes._AT_ONCE", at_once)
     generator = torch.Generator().manual_seed(4)
     n, length, classes = 5, 6, 3
     lengths = [6, 3, 1, 0, 2]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.report import svg
-from curate.report.curves import Curve, draw_curves
-from curate.report.matrix import Cell, draw_matrix
+from curate.report.charts import svg
+from curate.report.charts.curves import Curve, draw_curves
+from curate.report.charts.matrix import Cell, draw_matrix
 
 NAMES = st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=13, unique=True)
 WIDTHS = st.sampled_from([320, 700])

@@ -89,7 +89,7 @@ def test_gradients_of_one_chunk_bound_the_memory(monkeypatch):
         return cross_entropy(logits, labels)
 
     parameters = 8 * sum(p.numel() for p in model.parameters())
-    monkeypatch.setattr(sys.modules["curate.scores.grand"], "_GRADIENT_BYTES", 2 * parameters)
+    monkeypatch.setattr(sys.modules["curate.scores._grand"], "_GRADIENT_BYTES", 2 * parameters)
     grand(model, inputs, labels, loss=counted)
     assert len(sizes) == 4  # seven examples, two at a time
 

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import curate
-from curate.table import annotate, atomic_path, metadata, open_stream, open_writer
+from curate.files import atomic_path
+from curate.table import annotate, metadata, open_stream, open_writer
 
 
 def small(n=4, **columns):

@@ -13,11 +13,11 @@ from curate.bias.audit.result import Audit, Equalised
 from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, Shortcut, shortcut
 from curate.bias.audit.telling import Told, tell
 from curate.bias.audit.verdicts import Verdict, verdicts
-from curate.bias.features import hog, pixels
-from curate.bias.interval import binomial_p_value, clopper_pearson
-from curate.bias.linear import fit_linear
-from curate.bias.source import Source
+from curate.bias.classifiers.linear import fit_linear
+from curate.bias.sources.source import Source
 from curate.errors import CurateError
+from curate.features import hog, pixels
+from curate.stats.exact import binomial_p_value, clopper_pearson
 
 _EXAMINED = 1000
 _EXAMINED_OF_ALL = 6000

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import torch
 
-from curate.bias.source import Source
+from curate.bias.sources.source import Source
 
 SIDE = 48
 """Height and width of an equalised image: smaller than most, so that sharpness goes too."""

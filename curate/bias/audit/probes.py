@@ -6,7 +6,7 @@ import numpy as np
 
 from curate.bias.audit.facts import Facts, read_facts
 from curate.bias.audit.traces import Traces, read_traces
-from curate.bias.source import Source
+from curate.bias.sources.source import Source
 
 PROBES = (
     "format",

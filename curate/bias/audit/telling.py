@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.bias.interval import binomial_p_value
+from curate.stats.exact import binomial_p_value
 
 _TREES = 64
 _LEAF = 5

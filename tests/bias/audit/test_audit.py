@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from curate.bias import Source, as_sources
-from curate.bias.audit import CAUSES, nuisance_audit
+from curate.bias import Source, as_sources, nuisance_audit
+from curate.bias.audit.shortcut import CAUSES
 from curate.errors import CurateError
 
 COUNT = 240

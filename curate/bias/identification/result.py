@@ -1,0 +1,219 @@
+"""What a game of Name That Dataset found."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate.bias.identification.null_control import NullControl
+from curate.bias.sources.source import Source
+from curate.errors import CurateError
+from curate.stats.exact import clopper_pearson
+
+if TYPE_CHECKING:
+    from curate.bias.audit.result import Audit
+    from curate.bias.audit.shortcut import Shortcut
+
+
+@dataclass(frozen=True)
+class Identification:
+    """How well a classifier tells which source an example is from.
+
+    Accuracy, interval, p-values, confusion and recalls are of one split: one classifier, trained
+    on ``train_size`` examples of each source and tested on ``test_size`` others of each, every
+    one counted once. So they hold for that classifier and new examples of these sources; the
+    curve shows how far other splits differ.
+
+    Attributes:
+        names: of the k sources.
+        accuracy: share of test examples whose source was named; as every source has equally
+            many, this is the balanced accuracy.
+        chance: 1 / k.
+        interval: exact 95 % interval of that accuracy (Clopper & Pearson).
+        p_value: of the accuracy by permuting labels. "linear": training and test labels are dealt
+            anew and the regression is fitted anew; else: the test labels are dealt anew.
+        binomial_p_value: the exact probability that so many test examples or more are named
+            right by chance.
+        train_size: training examples of each source.
+        test_size: test examples of each source.
+        confusion: a row a pair: ``source``, ``named``, ``count`` of ``test_size``, ``rate``, and
+            its exact 95 % interval ``low``, ``high``.
+        curve: a row a size: ``size`` (training examples of each source), ``mean`` accuracy,
+            ``low``, ``high`` (2.5 and 97.5 percentiles over repeats), ``repeats``.
+        per_source: a row a source: ``source``, ``examples`` that it has, ``recall``, exact 95 %
+            interval ``low``, ``high``, ``n`` tested.
+        probabilities: a row an example of any source, out of fold (by a classifier that was
+            trained without it and without its copies): ``source``, ``example_id``,
+            ``p_<source>`` (calibrated, for sources of equal size), ``source_margin`` (logit of
+            its own source minus the largest other logit).
+        null_control: random halves of the sources; None if left out.
+        audit: what file format, resolution and the like explain; None if left out or if the
+            sources are not images.
+        warnings: each with ``cause``, ``sources`` and ``text``.
+    """
+
+    names: tuple[str, ...]
+    accuracy: float
+    chance: float
+    interval: tuple[float, float]
+    p_value: float
+    binomial_p_value: float
+    train_size: int
+    test_size: int
+    confusion: pa.Table
+    curve: pa.Table
+    per_source: pa.Table
+    probabilities: pa.Table
+    null_control: NullControl | None
+    audit: "Audit | None"
+    warnings: "tuple[Caution | Shortcut, ...]"
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """``per_source`` with a column for every name: the share of its examples so named."""
+        table = self.per_source
+        rates = self.confusion["rate"].to_numpy().reshape(len(self.names), len(self.names))
+        for position, name in enumerate(self.names):
+            table = table.append_column(f"named_{name}", pa.array(rates[:, position].copy()))
+        return table
+
+    def columns(self, source: str) -> pa.Table:
+        """One source's rows of ``probabilities``, ready for :func:`curate.join` by example_id.
+
+        Raises:
+            CurateError: no source of that name.
+        """
+        if source not in self.names:
+            raise CurateError(f"source: {source!r} is none of {list(self.names)}")
+        own = pc.equal(self.probabilities["source"].cast(pa.string()), source)
+        table = self.probabilities.filter(own).drop_columns(["source"])
+        kind = (self.probabilities.schema.metadata or {}).get(source.encode())
+        if kind == b"int64" and not pa.types.is_integer(table["example_id"].type):
+            table = table.set_column(0, "example_id", table["example_id"].cast(pa.int64()))
+        return table.replace_schema_metadata(None)
+
+    def __str__(self) -> str:
+        """Accuracy and how sure it is, recalls, controls and warnings."""
+        low, high = self.interval
+        lines = [
+            f"{len(self.names)} sources are told apart with {self.accuracy:.1%} (chance "
+            f"{self.chance:.1%}; exact 95 % interval {low:.1%} to {high:.1%}; permutation "
+            f"p = {self.p_value:.2g}),",
+            f"by {self.train_size:,} training and {self.test_size:,} test examples of each.",
+            "",
+            f"{'source':<24} {'examples':>9} {'recall':>7}   {'95 % interval':<16}   taken for",
+        ]
+        rates = self.confusion["rate"].to_numpy().reshape(len(self.names), len(self.names)).copy()
+        np.fill_diagonal(rates, -1)
+        for row, others in zip(self.per_source.to_pylist(), rates, strict=True):
+            other = int(others.argmax())
+            lines.append(
+                f"{_printable(row['source']):<24} {row['examples']:>9,} {row['recall']:>7.1%}   "
+                f"{row['low']:>6.1%} to {row['high']:>6.1%}   {_printable(self.names[other])} "
+                f"({others[other]:.0%})"
+            )
+        if len(self.curve):
+            points = [f"{row['size']:,}: {row['mean']:.1%}" for row in self.curve.to_pylist()]
+            lines += ["", f"Training examples of each source: accuracy   {', '.join(points)}"]
+        if self.null_control is not None:
+            lines += ["", str(self.null_control)]
+        if self.audit is not None:
+            lines += ["", self.audit.summary]
+        if self.warnings:
+            lines += ["", *(f"Warning ({each.cause}): {each.text}" for each in self.warnings)]
+        return "\n".join(lines)
+
+
+def confusion_table(names: tuple[str, ...], y: np.ndarray, guesses: np.ndarray) -> pa.Table:
+    """The confusion of test examples, a row a pair of source and name, with exact intervals."""
+    k = len(names)
+    counts = np.bincount(y * k + guesses, minlength=k * k)
+    tested = np.bincount(y, minlength=k).repeat(k)
+    bounds = [clopper_pearson(*pair) for pair in zip(counts.tolist(), tested.tolist(), strict=True)]
+    return pa.table(
+        {
+            "source": [name for name in names for _ in names],
+            "named": list(names) * k,
+            "count": counts,
+            "rate": counts / np.maximum(tested, 1),
+            "low": [low for low, _ in bounds],
+            "high": [high for _, high in bounds],
+        }
+    )
+
+
+def recall_table(names: tuple[str, ...], examples: list[int], confusion: pa.Table) -> pa.Table:
+    """A row a source, from its cell on the diagonal of the confusion."""
+    k = len(names)
+    diagonal = confusion.take(np.arange(k) * (k + 1))
+    tested = confusion["count"].to_numpy().reshape(k, k).sum(1)
+    return pa.table(
+        {
+            "source": list(names),
+            "examples": pa.array(examples, pa.int64()),
+            "recall": diagonal["rate"],
+            "low": diagonal["low"],
+            "high": diagonal["high"],
+            "n": tested,
+        }
+    )
+
+
+def _printable(name: str) -> str:
+    """A name comes from outside: no line breaks or terminal codes, and not too long."""
+    shown = "".join(char if char.isprintable() else "?" for char in name)
+    return shown if len(shown) <= 24 else shown[:23] + "…"
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Something to know before the figures are believed.
+
+    Attributes:
+        cause: one or two words.
+        sources: which ones it concerns.
+        text: a sentence.
+    """
+
+    cause: str
+    sources: tuple[str, ...]
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def too_few(
+    sources: list[Source], trained: int, tested: int, train_size: int, test_size: int
+) -> list[Caution]:
+    """Whether the smallest source limited the others."""
+    if trained >= train_size and tested >= test_size:
+        return []
+    small = tuple(each.name for each in sources if len(each) < train_size + test_size)
+    return [
+        Caution(
+            "few examples",
+            small,
+            f"{', '.join(small) or 'A source'} had fewer than {train_size:,} + {test_size:,} "
+            f"different examples, so every source gave {trained:,} to train on and {tested:,} to "
+            "be tested.",
+        )
+    ]
+
+
+def null_alarms(null: NullControl | None) -> list[Caution]:
+    """Whether something was found where nothing is."""
+    if null is None or not null.alarms:
+        return []
+    return [
+        Caution(
+            "null control",
+            null.alarms,
+            f"Random halves of {', '.join(null.alarms)} did not come out at chance, though nothing "
+            "parts them: look for near copies or an order in the data before the figures are "
+            "believed.",
+        )
+    ]

@@ -1,0 +1,104 @@
+"""The market value of examples: what those of one source are worth on another's test."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.bias.market.performance import check_task, performances
+from curate.bias.market.result import MarketValue
+from curate.bias.market.train_test import TEST_SHARE, deal, part
+from curate.bias.sources.opening import as_sources
+from curate.bias.sources.shared_classes import shared_classes
+from curate.bias.sources.source import Source
+from curate.errors import CurateError
+from curate.features import extract
+
+
+def market_value(
+    sources: Mapping[str, Any] | Iterable[Any],
+    features: Any = "hog",
+    *,
+    task: str = "classify",
+    market: str | None = None,
+    sizes: Sequence[int] | None = None,
+    seeds: int = 10,
+    seed: int = 0,
+    cache: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> MarketValue:
+    """Ask how many of a market's own examples one example of another source is worth.
+
+    For every source, learning curves are measured by training on more and more of its examples
+    and testing on the held-out part of every market. The curve of another source lies to the
+    right of the market's own by some factor along the log axis: the value of its examples
+    (Torralba & Efros, 2011, section 3.2; :func:`curate.bias.market.curve_shift.shift`).
+
+    Args:
+        sources: two or more, with labels, as for :func:`curate.bias.as_sources`; the classes
+            that all of them have count.
+        features: as for :func:`curate.bias.extract`.
+        task: as for :func:`curate.bias.cross_dataset`.
+        market: only this source's market; None: every source's.
+        sizes: ascending numbers of training examples; None: one a class, doubled as long as a
+            source has as many, and all that each source has.
+        seeds: how often each source is dealt anew into training and test parts.
+        seed: of the first deal, and of the bootstrap.
+        cache: a folder that keeps the features.
+        on_progress: called with the trainings done and all of them.
+
+    Raises:
+        CurateError: sources without labels or shared classes, an unknown market, sizes that do
+            not ascend, fewer than two of which a source has.
+    """
+    check_task(task)
+    if seeds < 2:
+        raise CurateError(f"seeds: {seeds}; give at least 2, the intervals are over seeds")
+    classes, opened = shared_classes(as_sources(sources))
+    names = [source.name for source in opened]
+    if market is not None and market not in names:
+        raise CurateError(f"market: {market!r} is none of the sources {names}")
+    markets = list(range(len(names))) if market is None else [names.index(market)]
+    steps = [_sizes(source, len(classes), sizes) for source in opened]
+    x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
+    curves = [np.empty((seeds, len(each), len(markets))) for each in steps]
+    for turn in range(seeds):
+        dealt = [
+            deal(source.labels, np.random.default_rng([seed + turn, place]))
+            for place, source in enumerate(opened)
+        ]
+        tests = [part(x[place], opened[place].labels, dealt[place][1]) for place in markets]
+        for place, source in enumerate(opened):
+            train = part(x[place], source.labels, dealt[place][0])
+            found = performances(task, train, tests, len(classes), steps[place])
+            curves[place][turn] = found
+            if on_progress is not None:
+                on_progress(turn * len(opened) + place + 1, seeds * len(opened))
+    return MarketValue(
+        names=tuple(names),
+        markets=tuple(names[place] for place in markets),
+        classes=tuple(classes),
+        task=task,
+        sizes=tuple(tuple(each) for each in steps),
+        scores=tuple(curves),
+        seed=seed,
+    )
+
+
+def _sizes(source: Source, classes: int, asked: Sequence[int] | None) -> list[int]:
+    """The sizes that a source's training part allows."""
+    most = len(source) - round(TEST_SHARE * len(source))
+    if asked is None:
+        doubled = [classes * 2**step for step in range(32)]
+        asked = sorted({*(size for size in doubled if size <= most), most})
+    if list(asked) != sorted(set(asked)) or (len(asked) and asked[0] < 1):
+        raise CurateError(f"sizes: {list(asked)}; give different sizes from 1 on, ascending")
+    allowed = [int(size) for size in asked if size <= most]
+    if len(allowed) < 2:
+        raise CurateError(
+            f"sizes: {source.name!r} has {most} training examples, which is fewer than two of the "
+            f"sizes {list(asked)} need; give smaller ones, or more examples"
+        )
+    return allowed

@@ -1,0 +1,163 @@
+"""Sources from whatever people have: folders, files, names, arrays, tables, loaded sets."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from curate.bias.sources.folders import folder_source
+from curate.bias.sources.source import Source
+from curate.bias.sources.tables import arrow_source, file_source, hub_source, rows_source
+from curate.data._load import load
+from curate.data.formats.hugging_face import is_hugging_face
+from curate.data.formats.parquet import holds_tables
+from curate.data.loaded import Loaded
+from curate.errors import CurateError
+
+_ROWS = 1 << 14
+
+
+def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
+    """Open sources of images or features, each under a name of its own.
+
+    Args:
+        sources: a mapping from names to any of these, or a list of the first three:
+
+            - a :class:`Source`;
+            - a path: a folder of images (at any depth, with or without class folders), a
+              Parquet or Arrow file or folder with an image column, a column of lists of numbers,
+              or columns of numbers, with or without labels; everything there is taken;
+            - "digits", "mnist", "cifar10" or "hf:NAME": the training split of that set;
+            - a set that :func:`curate.data.load` returned;
+            - uint8 (n, C, H, W) pixels, C of 1 or 3, or floating (n, d) features: a tensor or
+              an array; ids are 0..n-1;
+            - a ``pyarrow.Table`` or ``datasets.Dataset`` with columns as in a Parquet file.
+
+    Returns:
+        The sources in their order. Files stay on disk until they are asked for.
+
+    Raises:
+        CurateError: something that is none of these, a path that does not exist or holds no
+            examples, a name that is empty or given twice, or features that are not finite.
+
+    Example:
+        >>> dark, light = as_sources({
+        ...     "dark": torch.zeros(4, 3, 8, 8, dtype=torch.uint8),
+        ...     "light": torch.full((5, 1, 6, 6), 255, dtype=torch.uint8),
+        ... })
+        >>> dark.name, len(light), light.has_images
+        ('dark', 5, True)
+    """
+    if isinstance(sources, str | bytes | os.PathLike | Source | torch.Tensor | np.ndarray):
+        raise CurateError(f"sources: one {type(sources).__name__}; give a list or a mapping")
+    if isinstance(sources, Mapping):
+        pairs = list(sources.items())
+    else:
+        pairs = [(_name_of(source), source) for source in sources]
+    names: set[str] = set()
+    for name, _ in pairs:
+        if not isinstance(name, str) or not name.strip():
+            raise CurateError(f"sources: {name!r} is no name; give each source a text to go by")
+        if name in names:
+            raise CurateError(
+                f"sources: two are called {name!r}; give a mapping from names of your own"
+            )
+        names.add(name)
+    return [_checked(_source(name, source)) for name, source in pairs]
+
+
+def _name_of(source: Any) -> str:
+    if isinstance(source, Source):
+        return source.name
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        path = Path(text)
+        if text.startswith("hf:") or not path.exists():
+            return text.removeprefix("hf:")
+        return path.stem if path.is_file() else path.resolve().name
+    raise CurateError(
+        f"sources: a {type(source).__name__} in a list has no name; give a mapping from names"
+    )
+
+
+def _source(name: str, source: Any) -> Source:
+    if isinstance(source, Source):
+        return replace(source, name=name)
+    if isinstance(source, str | os.PathLike):
+        return _opened(name, os.fspath(source))
+    if isinstance(source, Loaded):
+        return _from_loaded(name, source)
+    if isinstance(source, pa.Table):
+        return arrow_source(name, source)
+    if is_hugging_face(source):
+        return rows_source(name, source, follow_paths=True)
+    if isinstance(source, np.ndarray) and source.dtype.kind in "biuf":
+        source = torch.from_numpy(np.ascontiguousarray(source, source.dtype.newbyteorder("=")))
+    if isinstance(source, torch.Tensor):
+        return _from_tensor(name, source.detach().cpu())
+    raise CurateError(
+        f"sources: {name!r} is a {type(source).__name__}, which is no path, name, tensor, array of "
+        "numbers, table or set of curate.data.load"
+    )
+
+
+def _opened(name: str, place: str) -> Source:
+    if place.startswith("hf:"):
+        return hub_source(name, place.removeprefix("hf:"))
+    path = Path(place)
+    if place not in ("digits", "mnist", "cifar10"):
+        if holds_tables(path):
+            return file_source(name, path)
+        if path.is_dir():
+            return folder_source(name, path)
+    return _from_loaded(name, load(place))
+
+
+def _from_loaded(name: str, data: Loaded) -> Source:
+    class_names = None if data.class_names is None else tuple(data.class_names)
+    known = Source(name, data.ids, labels=data.labels, class_names=class_names)
+    if data.encoded is not None:
+        return replace(known, encoded=data.encoded)
+    values = data.arrays()[0]
+    if data.texts is not None:
+        raise CurateError(f"sources: {name!r} holds texts; give images or features")
+    if values.dtype == torch.uint8:
+        return replace(known, pixels=values)
+    return replace(known, features=values.reshape(len(data), -1).numpy())
+
+
+def _from_tensor(name: str, values: torch.Tensor) -> Source:
+    shape = tuple(values.shape)
+    ids = np.arange(shape[0] if shape else 0)
+    if values.dtype == torch.uint8 and values.ndim == 4 and shape[1] in (1, 3) and 0 not in shape:
+        return Source(name, ids, pixels=values)
+    if values.is_floating_point() and values.ndim == 2 and 0 not in shape:
+        return Source(name, ids, features=values.float().contiguous().numpy())
+    raise CurateError(
+        f"sources: {name!r} is {values.dtype} of shape {shape}; give uint8 images of shape "
+        "(n, C, H, W) with 1 or 3 channels, or floating features of shape (n, d)"
+    )
+
+
+def _checked(source: Source) -> Source:
+    if not len(source):
+        raise CurateError(f"sources: {source.name!r} holds no examples; give at least one")
+    if source.features is None:
+        return source
+    features = np.ascontiguousarray(source.features, np.float32)
+    for start in range(0, len(features), _ROWS):
+        finite = np.isfinite(features[start : start + _ROWS])
+        if not finite.all():
+            row, column = (np.argwhere(~finite)[0] + (start, 0)).tolist()
+            example_id = source.ids[row] if isinstance(source.ids, list) else int(source.ids[row])
+            named = f" ({source.columns[column]!r})" if source.columns else ""
+            raise CurateError(
+                f"sources: feature {column}{named} of example {example_id!r} of {source.name!r} is "
+                f"{features[row, column]}; give finite numbers"
+            )
+    return replace(source, features=features)

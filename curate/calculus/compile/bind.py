@@ -1,0 +1,116 @@
+"""Values for variables: accepting numpy and torch, and finding sizes from shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.calculus.errors import CalculusError, ShapeError
+from curate.calculus.graph.node import Dim, Node
+from curate.calculus.graph.sizes import Reason, shown
+
+
+def as_dtype(dtype: Any) -> torch.dtype | None:
+    """A torch dtype from a torch or numpy dtype or its name.
+
+    Raises:
+        CalculusError: no floating-point dtype.
+    """
+    if dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        return dtype
+    try:
+        name = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        found = getattr(torch, name.removeprefix("torch."))
+        if isinstance(found, torch.dtype) and found.is_floating_point:
+            return found
+    except (TypeError, AttributeError):
+        pass
+    raise CalculusError(f"dtype: {dtype!r} is no floating-point type, such as torch.float64")
+
+
+def as_tensors(
+    values: Mapping[str, Any], dtype: torch.dtype | None, device: Any
+) -> dict[str, torch.Tensor]:
+    """All values as tensors of one floating-point dtype, without gradients."""
+    tensors = {}
+    for name, value in values.items():
+        if isinstance(value, torch.Tensor):
+            tensors[name] = value.detach()
+        else:
+            try:
+                array = np.asarray(value)
+                if array.dtype.kind not in "fiub":
+                    raise TypeError(f"dtype {array.dtype}")
+                tensors[name] = torch.from_numpy(np.array(array) if _odd(array) else array)
+            except (TypeError, ValueError) as error:
+                raise CalculusError(
+                    f"{name}: a tensor, array or number is needed, not "
+                    f"{type(value).__name__} ({error})"
+                ) from error
+    if dtype is None:
+        floating = [
+            tensor.dtype
+            for name, tensor in tensors.items()
+            if tensor.is_floating_point() and not isinstance(values[name], int | float)
+        ]
+        dtype = torch.float64 if not floating else floating[0]
+        for other in floating:
+            dtype = torch.promote_types(dtype, other)
+        if not floating and any(isinstance(v, torch.Tensor) for v in values.values()):
+            dtype = torch.get_default_dtype()
+    if device is None:
+        places = [v.device for v in values.values() if isinstance(v, torch.Tensor)]
+        device = next((place for place in places if place.type != "cpu"), "cpu")
+    return {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
+
+
+def _odd(array: np.ndarray) -> bool:
+    negative = any(stride < 0 for stride in array.strides)
+    native = array.dtype.isnative
+    return negative or not array.flags.writeable or not native or array.ndim == 0
+
+
+def sizes_of(
+    scope: Mapping[str, Node], shapes: Mapping[str, tuple[int, ...]], reasons: tuple[Reason, ...]
+) -> dict[Dim, int]:
+    """The number behind every size symbol.
+
+    Raises:
+        CalculusError: a value for a name that the expression does not have.
+        ShapeError: shapes that do not fit each other or their declaration.
+    """
+    sizes: dict[Dim, int] = {}
+    origin: dict[Dim, str] = {}
+    for name, shape in shapes.items():
+        if name not in scope:
+            raise CalculusError(f"{name}: not a variable of the expression; it has {sorted(scope)}")
+        declared = scope[name].shape
+        if len(shape) != len(declared):
+            kind = {0: "a scalar", 1: "a vector", 2: "a matrix"}
+            raise ShapeError(
+                f"{name}: the value has the shape {tuple(shape)}, but {name} is "
+                f"{kind.get(len(declared), f'a tensor with {len(declared)} axes')}"
+            )
+        for axis, (dim, size) in enumerate(zip(declared, shape, strict=True)):
+            known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+            place = f"axis {axis} of {name} {tuple(shape)}"
+            if known != size:
+                other = origin.get(dim, f"the declaration {shown(declared)}")
+                why = _why(dim, name, other, reasons)
+                raise ShapeError(
+                    f"{name}: {place} has size {size}, but {other} has size {known}, and they have "
+                    f"to be equal{why}"
+                )
+            origin.setdefault(dim, place)
+    return sizes
+
+
+def _why(dim: Dim, name: str, other: str, reasons: tuple[Reason, ...]) -> str:
+    mine = [reason.where for reason in reasons if reason.dim == dim]
+    partner = other.split(" of ")[-1].split(" ")[0]
+    both = [where for where in mine if name in where and partner in where]
+    chosen = min(both or mine, key=len, default="")
+    return f" in {chosen}" if chosen else ""

@@ -1,0 +1,163 @@
+"""Compiled expressions: a program per set of shapes, kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.calculus.compile.bind import as_dtype, as_tensors, sizes_of
+from curate.calculus.compile.codegen import function
+from curate.calculus.compile.plan import Planner
+from curate.calculus.errors import CalculusError, ShapeError
+from curate.calculus.graph.node import Dim, variables, walk
+from curate.calculus.rules.structure import released
+from curate.calculus.scoped import Scoped
+
+
+class Compiled:
+    """A function of named tensors (or arrays) that evaluates an expression.
+
+    Values of variables that the expression no longer reads may be given; those that it reads
+    have to be. Numpy in gives numpy out. The result carries no gradient.
+    """
+
+    def __init__(self, expression: Scoped, dtype: Any, device: Any, out: Any) -> None:
+        self.expression = expression
+        self.node = released(expression.node)
+        self.dtype = as_dtype(dtype)
+        self.device = None if device is None else torch.device(device)
+        self.out = out
+        self.sources: dict[tuple, str] = {}
+        self._programs: dict[tuple, tuple[Any, tuple[str, ...]]] = {}
+
+    def __call__(self, out: Any = None, **values: Any) -> Any:
+        """Evaluate.
+
+        Args:
+            out: a tensor or array of the result's shape and dtype to write into.
+            **values: a tensor, array or number a variable.
+
+        Raises:
+            CalculusError: a value is missing or of the wrong type.
+            ShapeError: shapes do not fit.
+        """
+        if out is None:
+            out = self.out
+        key: list[Any] = [*values]
+        for value in values.values():
+            if type(value) is not torch.Tensor or value.requires_grad:
+                return self._converted(out, values)
+            key += (value.shape, value.dtype, value.is_cpu)
+        found = self._programs.get(tuple(key))
+        if found is None or self.device is not None:
+            return self._converted(out, values)
+        run, names = found
+        arguments = [values[name] for name in names]
+        like = arguments[0] if arguments else value
+        if out is None:
+            return run(like, *arguments)
+        return self._into(out, run, like, arguments)
+
+    def _converted(self, out: Any, values: dict[str, Any]) -> Any:
+        given = values or {"": torch.zeros((), dtype=self.dtype or torch.float64)}
+        tensors = as_tensors(given, self.dtype, self.device)
+        like = next(iter(tensors.values()))
+        run, names = self._program(values, tensors, like)
+        arguments = [tensors[name] for name in names]
+        if out is not None:
+            return self._into(out, run, like, arguments)
+        result = run(like, *arguments)
+        if any(isinstance(value, torch.Tensor) for value in values.values()):
+            return result
+        return result.numpy() if result.device.type == "cpu" and self.device is None else result
+
+    def _program(
+        self, values: dict[str, Any], tensors: dict[str, torch.Tensor], like: torch.Tensor
+    ) -> tuple[Any, tuple[str, ...]]:
+        key: list[Any] = [*values]
+        for name in values:
+            key += (tensors[name].shape, like.dtype, like.is_cpu)
+        found = self._programs.get(tuple(key))
+        if found is None:
+            shapes = {name: tuple(tensors[name].shape) for name in values}
+            small = like.is_cpu and like.dtype in (torch.float32, torch.float64)
+            found = self.build(shapes, like.dtype if small else None)
+            self._programs[tuple(key)] = found
+        return found
+
+    def build(
+        self, shapes: dict[str, tuple[int, ...]], dtype: torch.dtype | None = None
+    ) -> tuple[Any, tuple[str, ...]]:
+        """The program for values of these shapes, and the names that it reads, in order.
+
+        Args:
+            dtype: float32 or float64 where the values lie on the CPU.
+        """
+        planner = planner_for(self.expression, self.node, shapes)
+        root = planner.lower(self.node)
+        assert not isinstance(root, list)
+        run, source = function(planner.program, [root], dtype=dtype)
+        run.shape = planner.shape(self.node)
+        self.sources[tuple(sorted(shapes.items()))] = source
+        return run, tuple(planner.program.inputs)
+
+    def _into(self, out: Any, run: Any, like: torch.Tensor, arguments: list[torch.Tensor]) -> Any:
+        target = torch.from_numpy(out) if isinstance(out, np.ndarray) else out
+        if not isinstance(target, torch.Tensor):
+            raise CalculusError(f"out: a tensor or array is needed, not {type(out).__name__}")
+        if target.shape != run.shape:
+            raise ShapeError(
+                f"out: it has the shape {tuple(target.shape)}, but the result has {run.shape}"
+            )
+        if target.dtype != like.dtype or target.device != like.device:
+            raise CalculusError(
+                f"out: it is {target.dtype} on {target.device}, but the result is {like.dtype} on "
+                f"{like.device}"
+            )
+        apart = target.is_contiguous() and _apart(target, arguments)
+        if not apart or target.requires_grad:
+            target.detach().copy_(run(like, *arguments))
+        else:
+            run.into(target, like, *arguments)
+        return out
+
+
+def _apart(target: torch.Tensor, arguments: list[torch.Tensor]) -> bool:
+    """Whether a contiguous tensor surely shares no memory with any of the others."""
+    start = target.data_ptr()
+    end = start + target.nbytes
+    for argument in arguments:
+        low = argument.data_ptr()
+        if low >= end or (argument.is_contiguous() and low + argument.nbytes <= start):
+            continue
+        if argument.untyped_storage().data_ptr() == target.untyped_storage().data_ptr():
+            return False
+    return True
+
+
+def planner_for(expression: Scoped, node: Any, shapes: dict[str, tuple[int, ...]]) -> Planner:
+    """A planner with the sizes that these shapes give.
+
+    Raises:
+        CalculusError: a variable that the expression reads has no value, or a size is unknown.
+    """
+    sizes = sizes_of(expression.scope, shapes, expression.reasons)
+    needed = variables(node)
+    missing = sorted(set(needed) - set(shapes))
+    if missing:
+        raise CalculusError(f"{missing[0]}: no value given; the expression reads {sorted(needed)}")
+    unknown: set[Dim] = {
+        dim
+        for below in walk(node)
+        for dim in (*below.shape, *([below.data] if below.kind == "size" else []))
+        if not isinstance(dim, int) and dim not in sizes
+    }
+    if unknown:
+        helpful = sorted(
+            name for name, variable in expression.scope.items() if unknown & set(variable.shape)
+        )
+        hint = f"; give a value of {' or '.join(helpful)} too" if helpful else ""
+        raise CalculusError(f"the size {sorted(map(str, unknown))[0]} follows from no value{hint}")
+    return Planner(sizes)

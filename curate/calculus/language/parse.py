@@ -1,0 +1,295 @@
+"""From a text in the matrix language to an expression."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+from curate.calculus.errors import CalculusError, ParseError, ShapeError
+from curate.calculus.expression import Expression, as_expression
+from curate.calculus.graph.algebra import constant_value
+from curate.calculus.graph.sizes import shown
+from curate.calculus.language import functions
+from curate.calculus.language.grammar import parser
+from curate.calculus.language.kinds import default_kind, variable
+from curate.calculus.operators import elementwise, matmul
+
+_SPELLINGS = {
+    "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "transpose": "tr",
+    "inverse": "inv", "ln": "log",
+}  # fmt: skip
+_ONE = [
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "tanh",
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+    "sign",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "tr",
+    "det",
+    "logdet",
+    "inv",
+    "diag",
+    "norm1",
+    "norm2",
+]
+_AXIS = ["sum", "mean", "logsumexp", "softmax"]
+FUNCTIONS = [*_ONE, *_AXIS, "solve", "vector", "matrix", "eye"]
+
+
+class Value(NamedTuple):
+    """An operand: a row is a vector that was transposed."""
+
+    of: Expression
+    row: bool = False
+
+
+def parse(text: str, **kinds: Any) -> Expression:
+    """Read an expression in the matrix language of matrixcalculus.org.
+
+    ``*`` is the matrix product, ``.* ./ .^`` are elementwise, ``'`` transposes, ``^`` is a power
+    of a scalar or of a square matrix. A scalar beside a vector or matrix counts for every
+    element.
+
+    Args:
+        text: such as ``"sum(log(exp(-y.*(X*w)) + vector(1)))"``.
+        **kinds: of the variables that are not as the defaults have them (names that begin with
+            a–g: scalar, h–z: vector, A–Z: matrix): ``A="symmetric matrix"``,
+            ``T="tensor(3)"``, ``X="matrix(m, n)"``.
+
+    Raises:
+        ParseError: no expression; the message points at the character.
+        ShapeError: operands that do not fit; the message names them, their shapes, their place.
+        CalculusError: a kind that does not exist, or one for a name that is not in the text.
+    """
+    if not isinstance(text, str):
+        raise CalculusError(f"text: a string is needed, not {type(text).__name__}")
+    if all(isinstance(kind, str) for kind in kinds.values()):
+        return _cached(text, tuple(sorted(kinds.items())))
+    return _parse(text, kinds)
+
+
+@functools.lru_cache(maxsize=512)
+def _cached(text: str, kinds: tuple[tuple[str, str], ...]) -> Expression:
+    """The same text gives the same object, with the derivatives and programs that it holds."""
+    return _parse(text, dict(kinds))
+
+
+def _parse(text: str, kinds: dict[str, Any]) -> Expression:
+    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
+
+    try:
+        tree = parser().parse(text)
+    except UnexpectedToken as error:
+        if error.token.type == "$END":
+            raise ParseError("the expression ends too early", text, len(text)) from None
+        raise ParseError(
+            f"unexpected {str(error.token)!r}", text, error.pos_in_stream or 0
+        ) from None
+    except UnexpectedCharacters as error:
+        found = text[error.pos_in_stream or 0]
+        raise ParseError(f"unexpected {found!r}", text, error.pos_in_stream or 0) from None
+    except UnexpectedEOF:
+        raise ParseError("the expression ends too early", text, len(text)) from None
+    reader = _Reader(text, kinds)
+    value = reader.value(tree)
+    unused = set(kinds) - reader.names
+    if unused:
+        raise CalculusError(f"{sorted(unused)}: declared, but not in the text {text!r}")
+    return value.of
+
+
+class _Reader:
+    def __init__(self, text: str, kinds: dict[str, Any]) -> None:
+        self.text, self.kinds = text, kinds
+        self.names: set[str] = set()
+
+    def source(self, tree: Any) -> str:
+        """The piece of the text that a subtree was read from."""
+        return self.text[tree.meta.start_pos : tree.meta.end_pos]
+
+    def value(self, tree: Any) -> Value:
+        """Evaluate a subtree."""
+        method = getattr(self, tree.data)
+        try:
+            return method(tree)
+        except ParseError:
+            raise
+        except CalculusError as error:
+            raise _placed(error, self.text, tree) from error
+
+    def number(self, tree: Any) -> Value:
+        token = str(tree.children[0])
+        return Value(as_expression(int(token) if token.isdigit() else float(token)))
+
+    def name(self, tree: Any) -> Value:
+        name = str(tree.children[0])
+        if name == "eye" and name not in self.kinds:
+            return Value(functions.eye())
+        kind = self.kinds.get(name, default_kind(name))
+        if kind is None:
+            raise CalculusError(f"{name}: declare its kind, as {name}='vector'")
+        self.names.add(name)
+        return Value(variable(name, kind))
+
+    def call(self, tree: Any) -> Value:
+        token, *arguments = (child for child in tree.children if child is not None)
+        name = _SPELLINGS.get(str(token), str(token)) if token != "transpose" else "transpose"
+        if name == "transpose" and len(arguments) == 1:
+            return self._transposed(self.value(arguments[0]))
+        if name == "eye":
+            return Value(functions.eye(self._size(arguments)))
+        if name not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            raise ParseError(f"no function {name!r}; known are {known}", self.text, token.start_pos)
+        most = 2 if name in _AXIS or name == "solve" else 1
+        least = 2 if name == "solve" else min(most, 1)
+        if not least <= len(arguments) <= most:
+            takes = f"{least} or {most} arguments" if least < most else f"{most} argument(s)"
+            raise CalculusError(f"{name}: takes {takes}, {len(arguments)} given")
+        values = [self.value(argument) for argument in arguments]
+        function = getattr(functions, name)
+        if name in _AXIS and len(values) == 2:
+            axis = self._axis(arguments[1], values[1])
+            if values[0].row:
+                axis = 0 if axis in (1, -1) else axis
+            result = function(values[0].of, axis)
+            return Value(result, row=values[0].row and result.order == 1)
+        if name == "solve":
+            return Value(function(values[0].of, values[1].of))
+        result = function(values[0].of)
+        elementwise_map = result.order == 1 and values[0].of.order == 1
+        return Value(result, row=values[0].row and elementwise_map)
+
+    def _size(self, arguments: list[Any]) -> int | str | None:
+        """The size in ``eye(3)`` or ``eye(n)``, n being a symbol of a declared size."""
+        if not arguments:
+            return None
+        (tree, *more) = arguments
+        text = self.source(tree)
+        if more or not (text.isdigit() or tree.data == "name"):
+            raise CalculusError(
+                f"eye: takes a whole number or the symbol of a size, not "
+                f"{', '.join(map(self.source, arguments))}"
+            )
+        return int(text) if text.isdigit() else text
+
+    def _axis(self, tree: Any, value: Value) -> int:
+        axis = constant_value(value.of.node) if value.of.order == 0 else None
+        if not isinstance(axis, int):
+            raise CalculusError(f"axis {self.source(tree)!r}: a whole number is needed")
+        return axis
+
+    def negative(self, tree: Any) -> Value:
+        of, row = self.value(tree.children[0])
+        return Value(-of, row)
+
+    def transpose(self, tree: Any) -> Value:
+        return self._transposed(self.value(tree.children[0]))
+
+    def _transposed(self, value: Value) -> Value:
+        of, row = value
+        if of.order > 2:
+            raise ShapeError(
+                f"transpose: the operand has the shape {shown(of.shape)}; a matrix is needed"
+            )
+        return Value(of, not row) if of.order == 1 else Value(of.T)
+
+    def plus(self, tree: Any) -> Value:
+        return self._elementwise(tree, "+")
+
+    def minus(self, tree: Any) -> Value:
+        return self._elementwise(tree, "-")
+
+    def elementwise_times(self, tree: Any) -> Value:
+        return self._elementwise(tree, "*", ".*")
+
+    def elementwise_over(self, tree: Any) -> Value:
+        return self._elementwise(tree, "/", "./")
+
+    def elementwise_power(self, tree: Any) -> Value:
+        return self._elementwise(tree, "**", ".^")
+
+    def _elementwise(self, tree: Any, operator: str, symbol: str = "") -> Value:
+        a, b = (self.value(child) for child in tree.children)
+        where = self.source(tree)
+        fits = a.of.order == b.of.order and a.row == b.row
+        if a.of.order and b.of.order and not fits:
+            raise self._misfit(tree, symbol or operator, a, b)
+        return Value(as_expression(elementwise(operator, a.of, b.of, where)), a.row or b.row)
+
+    def _pair(self, tree: Any, symbol: str) -> str:
+        """The two operands as they stand in the text, with the operator between them."""
+        return f" {symbol} ".join(self.source(child) for child in tree.children)
+
+    def _misfit(self, tree: Any, symbol: str, a: Value, b: Value) -> ShapeError:
+        hint = ""
+        if symbol == "*" and a.of.order == b.of.order == 1:
+            hint = "; .* is elementwise, ' transposes"
+        pair = self._pair(tree, symbol)
+        return ShapeError(f"{pair}: {_shape(a)} and {_shape(b)} do not fit{hint}")
+
+    def times(self, tree: Any) -> Value:
+        a, b = (self.value(child) for child in tree.children)
+        where = self.source(tree)
+        if not a.of.order or not b.of.order:
+            return Value(as_expression(elementwise("*", a.of, b.of, where)), a.row or b.row)
+        if a.of.order > 2 or b.of.order > 2:
+            raise self._misfit(tree, "*", a, b)
+        if a.of.order == b.of.order == 1 and a.row != b.row:
+            if a.row:
+                return Value(as_expression(matmul(a.of, b.of, where)))
+            return Value(functions.einsum("i,j->ij", a.of, b.of))
+        if (a.of.order == 1 and not a.row) or (b.of.order == 1 and b.row) or a.row is b.row is True:
+            raise self._misfit(tree, "*", a, b)
+        product = as_expression(matmul(a.of, b.of, where))
+        return Value(product, row=product.order == 1 and a.row)
+
+    def over(self, tree: Any) -> Value:
+        a, b = (self.value(child) for child in tree.children)
+        if b.of.order:
+            raise self._misfit(tree, "/", a, b)
+        return Value(as_expression(elementwise("/", a.of, b.of, self.source(tree))), a.row)
+
+    def left_over(self, tree: Any) -> Value:
+        a, b = (self.value(child) for child in tree.children)
+        if a.of.order != 2 or b.row:
+            raise self._misfit(tree, "\\", a, b)
+        return Value(functions.solve(a.of, b.of))
+
+    def power(self, tree: Any) -> Value:
+        a, b = (self.value(child) for child in tree.children)
+        exponent = constant_value(b.of.node) if b.of.order == 0 else None
+        if a.of.order == 2 and isinstance(exponent, int):
+            return Value(functions.matrix_power(a.of, exponent))
+        if a.of.order or b.of.order:
+            raise ShapeError(
+                f"{self._pair(tree, '^')}: {_shape(a)} to the power {_shape(b)}; ^ is for "
+                "scalars and whole powers of square matrices, .^ is elementwise"
+            )
+        return Value(as_expression(elementwise("**", a.of, b.of, self.source(tree))))
+
+
+def _shape(value: Value) -> str:
+    kind = {0: "", 1: "row vector " if value.row else "column vector ", 2: "matrix "}
+    return kind.get(value.of.order, "tensor ") + shown(value.of.shape)
+
+
+def _placed(error: CalculusError, text: str, tree: Any) -> CalculusError:
+    """The error with the place in the text; a ShapeError stays one."""
+    message = str(error)
+    if "\n" in message:  # an inner operation has said it already
+        return error
+    position = tree.meta.start_pos
+    pointer = f"\n  {text}\n  {' ' * position}{'^' * max(1, tree.meta.end_pos - position)}"
+    return type(error)(f"{message} (at character {position + 1}){pointer}")

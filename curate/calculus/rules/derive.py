@@ -1,0 +1,77 @@
+"""Derivatives in Einstein notation (Laue, Mitterreiter & Giesen, NeurIPS 2018, section 3).
+
+The derivative of a node by a variable has the node's axes first, then the variable's. Forward and
+reverse mode are the same terms here; the order of contraction is chosen when sizes are known.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from curate.calculus.graph.algebra import einsum, scale, zero
+from curate.calculus.graph.node import Node, walk
+from curate.calculus.graph.sums import total
+from curate.calculus.rules.maps import partials
+from curate.calculus.rules.matrices import inverse, softmax_of
+
+
+def derivative(node: Node, variable: Node) -> Node:
+    """The derivative of ``node`` by ``variable``, which may be any node below it."""
+    for below in walk(node):  # operands first, so that no recursion is deep
+        result = _derivative(below, variable)
+    return result
+
+
+@lru_cache(maxsize=1 << 14)
+def _derivative(node: Node, variable: Node) -> Node:
+    shape = node.shape + variable.shape
+    axes = tuple(range(node.order))
+    new = tuple(range(node.order, len(shape)))
+    if node is variable:
+        return total(shape, [(1, (), axes + axes)])
+    if node.kind in ("variable", "size"):
+        return zero(shape)
+    if node.kind == "sum":
+        return _of_sum(node, variable)
+    inner = [_derivative(operand, variable) for operand in node.args]
+    if not any(part.terms for part in inner):
+        return zero(shape)
+    if node.kind in ("map", "power"):
+        parts = [
+            (1, ((slope, axes), (part, axes + new)), axes + new)
+            for slope, part in zip(partials(node), inner, strict=True)
+            if part.terms
+        ]
+        return total(shape, parts)
+    (part,) = inner
+    if node.kind == "hold":
+        return part
+    if node.kind == "logsumexp":
+        every = tuple(range(node.order + node.data))
+        new = tuple(range(len(every), len(every) + variable.order))
+        return einsum(shape, axes + new, (softmax_of(node), every), (part, every + new))
+    i, j, k, m = range(4)
+    new = tuple(range(4, 4 + variable.order))
+    above = inverse(node.args[0])
+    if node.kind == "inverse":
+        product = einsum(
+            shape, (i, j, *new), (above, (i, k)), (part, (k, m, *new)), (above, (m, j))
+        )
+        return scale(-1, product)
+    logarithmic = einsum(shape, new, (above, (j, i)), (part, (i, j, *new)))
+    if node.kind == "logdet":
+        return logarithmic
+    return einsum(shape, new, (node, ()), (logarithmic, new))
+
+
+def _of_sum(node: Node, variable: Node) -> Node:
+    terms = []
+    for coefficient, factors, out in node.terms:
+        start = 1 + max([*out, *(label for _, labels in factors for label in labels), -1])
+        new = tuple(range(start, start + variable.order))
+        for k, (factor, labels) in enumerate(factors):
+            part = _derivative(factor, variable)
+            if part.terms:
+                rest = factors[:k] + factors[k + 1 :]
+                terms.append((coefficient, (*rest, (part, labels + new)), out + new))
+    return total(node.shape + variable.shape, terms)

@@ -1,0 +1,44 @@
+"""Elementwise maps before any rewriting: of a constant they are constants."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from curate.calculus.graph.algebra import constant, constant_value
+from curate.calculus.graph.node import Node, Number, intern
+
+_AT_ZERO: dict[str, Number] = {
+    "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
+    "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
+    "root": 0, "unroot": 0, "log0": 0,
+}  # fmt: skip
+
+
+def elementary(name: str, u: Node) -> Node:
+    """``name(u)`` elementwise, as it stands."""
+    value = constant_value(u)
+    known = None if value is None else _constant(name, value)
+    return intern("map", u.shape, (u,), name) if known is None else constant(known, u.shape)
+
+
+def _constant(name: str, value: Number) -> Number | None:
+    if value == 0:
+        return _AT_ZERO.get(name)
+    if name == "log" and value == 1:
+        return 0
+    if name in ("abs", "relu", "sign", "step"):
+        positive = 1 if value > 0 else 0
+        known: dict[str, Number] = {
+            "abs": value if value > 0 else -value,
+            "relu": value * positive,
+            "sign": 1 if value > 0 else -1,
+            "step": positive,
+        }
+        return known[name]
+    if name in ("exp", "log") and (name == "exp" or value > 0):
+        try:
+            return getattr(math, name)(value)
+        except OverflowError:
+            return None
+    return None

@@ -1,0 +1,206 @@
+"""Elementwise maps: their rewriting rules and derivatives.
+
+Conventions at kinks are those of torch and JAX: the derivatives of abs and relu at 0 are 0, and
+sign has the derivative 0 everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+from curate.calculus.graph.algebra import (
+    add,
+    broadcast,
+    constant,
+    constant_value,
+    einsum,
+    multiply,
+    scale,
+    zero,
+)
+from curate.calculus.graph.node import Node, Number, intern, number
+from curate.calculus.rules.determinants import logdet
+from curate.calculus.rules.elementary import elementary
+from curate.calculus.rules.stable import log_of_sum
+
+NAMES = [
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "tanh",
+    "exp",
+    "log",
+    "abs",
+    "sign",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "step",
+    "root",
+    "unroot",
+    "log0",
+]
+"""The maps; sqrt is a power. No spelling in a text have ``step`` (the slope of relu), ``root`` and
+``unroot`` (``s^(1/2)`` of a sum of squares, and ``s^(-1/2)`` that is 0 at 0, so that norm2 has the
+derivative 0 at 0) and ``log0`` (the logarithm that is 0 at 0, as ``x^y`` by y needs it)."""
+
+
+def apply(name: str, u: Node) -> Node:
+    """``name(u)`` elementwise, rewritten where that is exact and steadier."""
+    rewritten = None
+    if constant_value(u) is None:
+        rewritten = _exp(u) if name == "exp" else _log(u) if name == "log" else None
+    return rewritten or elementary(name, u)
+
+
+def _exp(u: Node) -> Node | None:
+    if u.kind == "map" and u.data == "log":
+        return u.args[0]
+    if len(u.terms) == 1:
+        ((coefficient, factors, out),) = u.terms
+        if len(factors) == 1 and factors[0][1] == out and len(set(out)) == len(out):
+            ((inner, _),) = factors
+            if coefficient == -1 and inner.kind == "map" and inner.data == "softplus":
+                return apply("sigmoid", scale(-1, inner.args[0]))
+            if inner.kind == "map" and inner.data == "log":
+                return power(inner.args[0], coefficient)
+    return None
+
+
+def _log(u: Node) -> Node | None:
+    if u.kind == "map" and u.data == "exp":
+        return u.args[0]
+    if u.kind == "map" and u.data == "sigmoid":
+        return scale(-1, apply("softplus", scale(-1, u.args[0])))
+    if u.kind == "power" and not (isinstance(u.data, int) and u.data % 2 == 0):
+        return scale(u.data, apply("log", u.args[0]))
+    if u.kind == "determinant":
+        return logdet(u.args[0])
+    return log_of_sum(u)
+
+
+def power(u: Node, exponent: Number) -> Node:
+    """``u ** exponent`` elementwise, for a number as exponent."""
+    exponent = number(exponent)
+    if exponent == 0:
+        return constant(1, u.shape)
+    if exponent == 1:
+        return u
+    value = constant_value(u)
+    if value is not None and (value > 0 or (value != 0 and isinstance(exponent, int))):
+        root = math.isqrt(value) if isinstance(value, int) and exponent == Fraction(1, 2) else 0
+        if root and root * root == value:
+            return constant(root, u.shape)
+        exact = Fraction(value) if isinstance(value, int) else value
+        return constant(exact**exponent, u.shape)
+    if u.kind == "power" and (isinstance(exponent, int) or not isinstance(u.data, int)):
+        return power(u.args[0], u.data * exponent)
+    if u.kind == "map" and u.data == "exp":
+        return apply("exp", scale(exponent, u.args[0]))
+    if u.kind == "map" and u.data == "root":
+        if isinstance(exponent, int) and exponent % 2 and exponent > 2:
+            # smooth at 0, and so are these factors
+            return multiply(power(u.args[0], exponent // 2), u)
+        return power(
+            u.args[0], Fraction(exponent) / 2 if isinstance(exponent, int) else exponent / 2
+        )
+    if isinstance(exponent, int):
+        if 2 <= exponent <= 4:
+            return multiply(*[u] * exponent)
+        product = _power_of_product(u, exponent)
+        if product is not None:
+            return product
+    if exponent < 0:
+        logarithm = log_of_sum(u)
+        if logarithm is not None:
+            return apply("exp", scale(exponent, logarithm))
+    return intern("power", u.shape, (u,), exponent)
+
+
+def _power_of_product(u: Node, exponent: int) -> Node | None:
+    """``(c a b)^p = c^p a^p b^p`` for elementwise products."""
+    if u.kind != "sum" or len(u.data) != 1:
+        return None
+    ((coefficient, factors, out),) = u.data
+    if len(set(out)) < len(out) or not all(set(labels) <= set(out) for _, labels in factors):
+        return None
+    exact = Fraction(coefficient) if isinstance(coefficient, int) else coefficient
+    powers = [(power(node, exponent), labels) for node, labels in factors]
+    return scale(exact**exponent, einsum(u.shape, out, *powers))
+
+
+def general_power(u: Node, v: Node) -> Node:
+    """``u ** v`` elementwise, both of one shape or scalars."""
+    value = constant_value(v)
+    if u.order < v.order:
+        u = broadcast(u, v.shape)
+    if value is not None:
+        return power(u, value)
+    if v.order < u.order:
+        v = broadcast(v, u.shape)
+    base = constant_value(u)
+    if base is not None and base > 0:
+        return apply("exp", scale(math.log(base), v))
+    return intern("map", u.shape, (u, v), "pow")
+
+
+def _one_minus(node: Node) -> Node:
+    return add(constant(1, node.shape), scale(-1, node))
+
+
+def _square(node: Node) -> Node:
+    return multiply(node, node)
+
+
+_DERIVATIVES: dict[str, Callable[[Node], Node]] = {
+    "sin": lambda u: apply("cos", u),
+    "cos": lambda u: scale(-1, apply("sin", u)),
+    "tan": lambda u: add(constant(1, u.shape), _square(apply("tan", u))),
+    "arcsin": lambda u: power(_one_minus(_square(u)), Fraction(-1, 2)),
+    "arccos": lambda u: scale(-1, power(_one_minus(_square(u)), Fraction(-1, 2))),
+    "arctan": lambda u: power(add(constant(1, u.shape), _square(u)), -1),
+    "tanh": lambda u: _one_minus(_square(apply("tanh", u))),
+    "exp": lambda u: apply("exp", u),
+    "log": lambda u: power(u, -1),
+    "abs": lambda u: apply("sign", u),
+    "sign": lambda u: zero(u.shape),
+    "relu": lambda u: apply("step", u),
+    "step": lambda u: zero(u.shape),
+    "sigmoid": lambda u: multiply(apply("sigmoid", u), apply("sigmoid", scale(-1, u))),
+    "softplus": lambda u: apply("sigmoid", u),
+    "root": lambda u: scale(Fraction(1, 2), apply("unroot", u)),
+    "unroot": lambda u: scale(Fraction(-1, 2), multiply(*[apply("unroot", u)] * 3)),
+    "log0": lambda u: power(u, -1),
+    "erf": lambda u: scale(2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
+}
+
+
+def _slope(u: Node, v: Node) -> Node:
+    """``v u^(v-1)``, which is 0 where v is 0, even at ``u = 0``."""
+    if constant_value(v) is not None:
+        return multiply(v, general_power(u, add(v, constant(-1, v.shape))))
+    return intern("map", u.shape, (u, v), "slope")
+
+
+def partials(node: Node) -> list[Node]:
+    """The elementwise derivative of a map or power by each of its operands."""
+    if node.kind == "power":
+        return [scale(node.data, power(node.args[0], node.data - 1))]
+    if node.data == "pow":
+        u, v = node.args
+        return [_slope(u, v), multiply(apply("log0", u), node)]
+    if node.data == "slope":
+        u, v = node.args
+        less = add(v, constant(-1, v.shape))
+        lower = general_power(u, less)
+        return [
+            multiply(v, _slope(u, less)),
+            add(lower, multiply(v, apply("log0", u), lower)),
+        ]
+    return [_DERIVATIVES[node.data](node.args[0])]

@@ -1,0 +1,70 @@
+"""One call for every data set that the command line can name."""
+
+import os
+from pathlib import Path
+
+from curate.data.formats.folder import folder
+from curate.data.formats.hub import hub
+from curate.data.formats.parquet import holds_tables, parquet
+from curate.data.known.cifar10 import cifar10
+from curate.data.known.digits import digits
+from curate.data.known.mnist import mnist
+from curate.data.loaded import Loaded
+from curate.errors import CurateError
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    split: str = "train",
+    root: str | os.PathLike[str] | None = None,
+    *,
+    size: int | tuple[int, int] | None = None,
+) -> Loaded:
+    """Load a data set by name, path or Hugging Face name, with ids.
+
+    A set without a test split of its own is divided once and for all: a stratified fifth,
+    chosen by a hash of the ids (:func:`curate.data.held_out`), is its test split.
+
+    Args:
+        name_or_path: "digits" (inside scikit-learn), "mnist", "cifar10", "hf:NAME" or
+            "hf:NAME:CONFIG", an image folder (:func:`folder`), or a Parquet or Arrow file or a
+            folder of them (:func:`parquet`).
+        split: "train" or "test".
+        root: where copies of "mnist" and "cifar10" lie; None: the environment variable
+            CURATE_DATA, else ``../shared/data`` beside the project; else torchvision downloads.
+        size: (height, width), or the side of a square, for image folders, tables of images and
+            Hugging Face sets; None: the median of the training images, at most 224 a side.
+
+    Raises:
+        CurateError: an unknown name or split, or a set that cannot be read or downloaded.
+
+    Example:
+        >>> data = load("digits")
+        >>> image, label, example_id = data[0]
+        >>> image.shape, label, example_id
+        (torch.Size([1, 8, 8]), 0, 0)
+    """
+    if split not in ("train", "test"):
+        raise CurateError(f"split: {split!r}; give 'train' or 'test'")
+    name = os.fspath(name_or_path)
+    if name in ("digits", "mnist", "cifar10"):
+        if size is not None:
+            raise CurateError(f"size: the images of {name!r} have one size; leave it out")
+        if name == "digits":
+            return digits(split)
+        return mnist(split, root) if name == "mnist" else cifar10(split, root)
+    if name.startswith("hf:"):
+        return hub(name.removeprefix("hf:"), split, size)
+    path = Path(name)
+    if holds_tables(path):
+        return parquet(path, split=split, size=size)
+    if path.is_dir():
+        return folder(path, split=split, size=size)
+    if path.exists():
+        raise CurateError(
+            f"name_or_path: {name!r} is neither a folder nor a .parquet or .arrow file"
+        )
+    raise CurateError(
+        f"name_or_path: {name!r} is no file or folder here and no known set; give digits, mnist, "
+        "cifar10, hf:NAME or a path"
+    )

@@ -1,0 +1,147 @@
+"""Wrapping a map-style data set so that every sample carries its example id."""
+
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
+
+from curate.data.formats.hugging_face import id_column, is_hugging_face, with_id_column
+from curate.data.ids import Ids, checked_ids, take_ids
+from curate.data.loaded import Loaded
+from curate.errors import CurateError
+
+
+class WithIds(Dataset[Any]):
+    """A data set whose samples carry their id; made by :func:`with_ids`.
+
+    Attributes:
+        dataset: the data set that was wrapped, with all its attributes.
+        ids: int64 array of shape (n,) or list of n strings, by position.
+    """
+
+    def __init__(self, dataset: Any, ids: Ids, carries_ids: bool) -> None:
+        self.dataset = dataset
+        self.ids = ids
+        self._carries_ids = carries_ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        position = operator.index(index)
+        example_id = self.ids[position]  # before the fetch: an IndexError here ends a for loop
+        return self._joined(self.dataset[position], example_id)
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        """A batch of samples, fetched in one call where the wrapped data set can."""
+        fetch = getattr(self.dataset, "__getitems__", None)
+        if not callable(fetch):
+            return [self[index] for index in indices]
+        ids = [self.ids[index] for index in indices]
+        return [self._joined(*pair) for pair in zip(fetch(indices), ids, strict=True)]
+
+    def _joined(self, sample: Any, example_id: Any) -> Any:
+        if not isinstance(example_id, str):
+            example_id = int(example_id)
+        if isinstance(sample, Mapping):
+            if "example_id" in sample and not self._carries_ids:
+                raise CurateError(
+                    "dataset: its samples already have the key 'example_id'; rename that key in "
+                    "the data set"
+                )
+            return {**sample, "example_id": example_id}
+        if self._carries_ids:
+            return (*sample[:-1], example_id)
+        return (*sample, example_id) if isinstance(sample, tuple) else (sample, example_id)
+
+
+def with_ids(dataset: Any, ids: Any = None) -> Any:
+    """Give every sample a stable id, whatever the order, subset or number of loader workers.
+
+    A tuple sample gains its id as the last item, a dict sample gains the key ``"example_id"``,
+    any other sample becomes ``(sample, id)``. A Hugging Face data set gains an ``example_id``
+    column, which survives ``shuffle``, ``select``, ``filter`` and ``map``. Ids that a data set
+    already carries are checked and kept, unless ``ids`` replaces them.
+
+    Args:
+        dataset: a map-style torch data set (anything with ``len`` and ``[i]``), or a
+            ``datasets.Dataset``.
+        ids: n unique integers (int64) or n unique strings; None: the positions 0..n-1, and for
+            a ``torch.utils.data.Subset`` the positions in the data set it was taken from, so
+            that wrapping before or after taking the subset gives the same ids.
+
+    Returns:
+        A :class:`WithIds` data set (``.ids``, ``.dataset``), or a ``datasets.Dataset``.
+
+    Raises:
+        CurateError: an iterable-style data set, or ids that are not unique, of another number,
+            or neither int64 nor str.
+
+    Example:
+        >>> import torch
+        >>> from torch.utils.data import TensorDataset
+        >>> data = with_ids(TensorDataset(torch.zeros(2, 3)), ids=["cat", "dog"])
+        >>> data[1]
+        (tensor([0., 0., 0.]), 'dog')
+    """
+    if is_hugging_face(dataset):
+        return with_id_column(dataset, ids)
+    _check_map_style(dataset)
+    found = ids_of(dataset)
+    if ids is None and isinstance(dataset, WithIds | Loaded):
+        return dataset
+    if ids is None:
+        ids = found if found is not None else _root_positions(dataset)
+    return WithIds(dataset, checked_ids(ids, len(dataset)), carries_ids=found is not None)
+
+
+def ids_of(dataset: Any) -> Ids | None:
+    """The ids of a data set whose samples carry them, by position; None where they do not."""
+    if is_hugging_face(dataset):
+        return id_column(dataset) if "example_id" in dataset.column_names else None
+    if isinstance(dataset, WithIds | Loaded):
+        return dataset.ids
+    if isinstance(dataset, Subset):
+        inner = ids_of(dataset.dataset)
+        if inner is None:
+            return None
+        positions = torch.as_tensor(dataset.indices, dtype=torch.int64).numpy()
+        return checked_ids(take_ids(inner, positions), len(dataset))
+    if isinstance(dataset, ConcatDataset):
+        parts = [ids_of(part) for part in dataset.datasets]
+        known = [part for part in parts if part is not None]
+        if not known:
+            return None
+        if len(known) < len(parts):
+            raise CurateError(
+                "dataset: some parts of the ConcatDataset carry ids and others do not; wrap all "
+                "of them with curate.data.with_ids, or none"
+            )
+        return checked_ids([value for part in known for value in part], len(dataset))
+    return None
+
+
+def _root_positions(dataset: Any) -> Any:
+    if isinstance(dataset, Subset):
+        inner = _root_positions(dataset.dataset)
+        return [inner[index] for index in dataset.indices]
+    return range(len(dataset))
+
+
+def _check_map_style(dataset: Any) -> None:
+    if isinstance(dataset, IterableDataset) or type(dataset).__name__ == "IterableDataset":
+        raise CurateError(
+            f"dataset: {type(dataset).__name__} is iterable-style, so its examples have no stable "
+            "positions; give a map-style data set (len and [i])"
+        )
+    if isinstance(dataset, dict):
+        raise CurateError(
+            f"dataset: a {type(dataset).__name__} with the splits {sorted(dataset)}; give one of "
+            "them"
+        )
+    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+        raise CurateError(
+            f"dataset: a {type(dataset).__name__} has no len or [i]; give a map-style data set"
+        )

@@ -1,0 +1,56 @@
+"""Data sets from the Hugging Face hub."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from curate.data.formats.columns import Columns, load_columns
+from curate.data.loaded import Loaded
+from curate.errors import CurateError
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
+    """Load an image or feature data set with ``datasets.load_dataset``.
+
+    Args:
+        name: a name on the hub or a local folder; "NAME:CONFIG" for one of its configurations.
+        split: "train" or "test" (a validation split stands in for a missing test split);
+            without one, a stratified fifth is the test split.
+        size: as for :func:`curate.data.load`.
+
+    Raises:
+        CurateError: there is no such set, it cannot be downloaded, or its columns are of no use.
+    """
+    return load_columns(
+        open_hub(name),
+        split,
+        columns=Columns(),
+        size=size,
+        follow_paths=True,
+    )
+
+
+def open_hub(name: str) -> Mapping[str, "datasets.Dataset"]:
+    """All splits of "NAME" or "NAME:CONFIG", downloaded if need be.
+
+    Raises:
+        CurateError: there is no such set, or it cannot be downloaded.
+    """
+    import datasets
+
+    place, _, config = name.partition(":")
+    if not place:
+        raise CurateError("name_or_path: 'hf:' lacks a name; give hf:NAME")
+    # its cache takes a local folder with a card for any other of that name: do not use it there
+    fresh = "force_redownload" if Path(place).is_dir() else None
+    try:
+        return datasets.load_dataset(place, config or None, download_mode=fresh)
+    except Exception as error:  # it raises errors of many libraries, down to those of HTTP
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CurateError(
+            f"name_or_path: Hugging Face's datasets cannot load {name!r} ({reason}); check the "
+            "name and the network"
+        ) from error

@@ -1,0 +1,183 @@
+"""Full against pruned against randomly pruned: what did the pruning cost?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from curate.errors import CurateError
+from curate.experiment.run import Run
+from curate.stats.noninferiority import (
+    CONFIDENCE,
+    Difference,
+    paired_difference,
+    seeds_needed,
+    t_quantile,
+)
+
+if TYPE_CHECKING:
+    from curate.pruning import Selection
+
+ARMS = ("full", "pruned", "random")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs of the arms with the same seeds, and what they show.
+
+    Attributes:
+        runs: every arm with every seed.
+        margin: accuracy, in 0..1, that the pruned set may lose and still be called as good.
+    """
+
+    runs: Sequence[Run]
+    margin: float
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """A row a run: arm, seed, accuracy (0..1), train_size (examples), seconds."""
+        return pa.Table.from_pylist(
+            [
+                {
+                    "arm": run.arm,
+                    "seed": run.seed,
+                    "accuracy": run.accuracy,
+                    "train_size": run.train_size,
+                    "seconds": run.seconds,
+                }
+                for run in self.runs
+            ]
+        )
+
+    @cached_property
+    def intervals(self) -> pa.Table:
+        """A row an arm: mean accuracy and its two-sided 95 % t interval over seeds (or nulls)."""
+        rows = []
+        for arm in ARMS:
+            accuracies = [run.accuracy for run in self.runs if run.arm == arm]
+            mean, k, half = float(np.mean(accuracies)), len(accuracies), None
+            if k > 1:
+                spread = float(np.std(accuracies, ddof=1)) / k**0.5
+                half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
+            low, high = (None, None) if half is None else (mean - half, mean + half)
+            rows.append({"arm": arm, "mean": mean, "low": low, "high": high})
+        kinds = [pa.field(name, pa.float64()) for name in ("mean", "low", "high")]
+        return pa.Table.from_pylist(rows, schema=pa.schema([pa.field("arm", pa.string()), *kinds]))
+
+    def difference(self, first: str, second: str) -> Difference:
+        """Accuracy of one arm minus another's, paired by seed."""
+        return paired_difference(self._right(first), self._right(second))
+
+    @cached_property
+    def verdicts(self) -> list[str]:
+        """Two sentences: as good as the full set within the margin? better than random?"""
+        kept = next(run.train_size for run in self.runs if run.arm == "pruned")
+        total = next(run.train_size for run in self.runs if run.arm == "full")
+        sizes = f"{kept:,} of {total:,} examples"
+        return [
+            _as_good(self.difference("pruned", "full"), self.margin, sizes),
+            _better(self.difference("pruned", "random")),
+        ]
+
+    def __str__(self) -> str:
+        """The arms' accuracies and the verdicts."""
+        sizes = {run.arm: run.train_size for run in self.runs}
+        lines = [f"{'arm':<8}{'examples':>10}{'accuracy':>10}   95 % interval over seeds"]
+        for row in self.intervals.to_pylist():
+            interval = "" if row["low"] is None else f"{row['low']:.2%} to {row['high']:.2%}"
+            lines.append(
+                f"{row['arm']:<8}{sizes[row['arm']]:>10,}{row['mean']:>10.2%}   {interval}"
+            )
+        return "\n".join([*lines, "", *self.verdicts])
+
+    def _right(self, arm: str) -> np.ndarray:
+        runs = sorted((run for run in self.runs if run.arm == arm), key=lambda run: run.seed)
+        return np.stack([run.right for run in runs])
+
+
+def compare(
+    run: Callable[[str, int, np.ndarray | None], Run],
+    full: Sequence[Run],
+    selection: "Selection",
+    margin: float,
+) -> Comparison:
+    """Train the pruned and the random arm with the seeds of the full one.
+
+    The random arm keeps as many examples, drawn anew for every seed, and as many of each class
+    where the selection was stratified. All arms train for the same number of epochs, as in the
+    paper, so smaller sets take fewer steps.
+
+    Args:
+        run: trains one arm: (arm, seed, rows of the training set) -> Run.
+        full: runs on the whole training set, one a seed.
+        selection: made from a table in the order of the training set.
+        margin: accuracy, in 0..1, that the pruned set may lose.
+
+    Raises:
+        CurateError: a margin outside 0..1.
+    """
+    if not 0 <= margin < 1:
+        raise CurateError(f"margin: {margin}; give an accuracy within 0 and 1, such as 0.01")
+    kept = np.flatnonzero(selection.table["kept"].to_numpy())
+    runs = list(full)
+    for seed in (each.seed for each in full):
+        runs.append(run("pruned", seed, kept))
+        runs.append(run("random", seed, _random_rows(selection, seed)))
+    return Comparison(runs, margin)
+
+
+def _random_rows(selection: "Selection", seed: int) -> np.ndarray:
+    from curate.pruning import prune
+
+    drawn = prune(
+        selection.table,
+        len(selection),
+        "random",
+        "random",
+        stratify=selection.policy.get("stratify"),
+        seed=seed,
+    )
+    return np.flatnonzero(drawn.table["kept"].to_numpy())
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", "\u2212")
+
+
+def _as_good(found: Difference, margin: float, sizes: str) -> str:
+    gap = f"difference {_points(found.mean)} points"
+    within = f"within {100 * margin:g} point{'' if margin == 0.01 else 's'}"
+    if found.lower is None or found.wide_lower is None:
+        return (
+            f"With one seed nothing is shown of the pruned set ({sizes}): {gap}; run several seeds."
+        )
+    bound = f"{gap}, at worst {_points(found.lower)} (one-sided 95 %, {found.seeds} paired seeds)"
+    if found.lower > -margin:
+        wide = _points(found.wide_lower)
+        more = (
+            f"also for new test examples (at worst {wide})"
+            if found.wide_lower > -margin
+            else f"on this test set; for new test examples it is not shown (at worst {wide})"
+        )
+        return f"The pruned set ({sizes}) is as good as the full one {within}: {bound}, {more}."
+    needed = seeds_needed(found, margin)
+    if needed is not None:
+        more = f"about {needed} seeds would be needed if the spread stays"
+    else:
+        more = "the difference itself exceeds the margin"
+    return f"Not shown that the pruned set ({sizes}) is as good {within}: {bound}; {more}."
+
+
+def _better(found: Difference) -> str:
+    gap = f"difference {_points(found.mean)} points"
+    if found.low is None or found.high is None:
+        return f"With one seed nothing is shown against random pruning: {gap}."
+    interval = f"{gap}, 95 % interval {_points(found.low)} to {_points(found.high)}"
+    if found.low > 0:
+        return f"It is better than a random set of the same size: {interval}."
+    if found.high < 0:
+        return f"It is worse than a random set of the same size: {interval}."
+    return f"Not shown that it is better than a random set of the same size: {interval}."

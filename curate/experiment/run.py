@@ -1,0 +1,199 @@
+"""One training run of a comparison, kept on disk so that it is done once."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from curate.errors import CurateError
+from curate.record import Recorder
+from curate.table import annotate, metadata, read, write
+from curate.threads import threads_for
+from curate.train._train import predict, train
+from curate.train.settings import Settings
+
+
+class Arrays(Protocol):
+    """What a training run needs of a data set; ``curate.data.load`` returns such."""
+
+    ids: Any
+    labels: np.ndarray
+    class_names: list[str] | None
+
+    def arrays(self) -> tuple[Tensor, Tensor]:
+        """Values (N, ...) and labels (N,)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out of training one arm with one seed.
+
+    Attributes:
+        arm: "full", "pruned" or "random".
+        seed: of weights, order and augmentation.
+        right: (m,) bool, which test examples the model gets right.
+        train_size: examples trained on.
+        seconds: that training took.
+    """
+
+    arm: str
+    seed: int
+    right: np.ndarray
+    train_size: int
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test examples that are right."""
+        return float(self.right.mean())
+
+
+def run_arm(
+    arm: str,
+    seed: int,
+    train_set: Arrays,
+    test_set: Arrays,
+    settings: Settings,
+    *,
+    rows: np.ndarray | None = None,
+    recorder: Recorder | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    on_epoch: Callable[[int], None] | None = None,
+) -> tuple[Run, pa.Table | None]:
+    """Train one model on some rows of the training set, and test it.
+
+    Args:
+        arm: a name, see :class:`Run`.
+        seed: of weights, order and augmentation.
+        train_set, test_set: as ``curate.data.load`` gives them.
+        settings: how to train.
+        rows: (N,) int positions in the training set; all where None.
+        recorder: records the training; its table is returned.
+        folder: results are kept there; a run that is found finished, with the same data and
+            settings, is not trained again, and one that was interrupted goes on.
+        on_epoch: called with the number of epochs done.
+
+    Returns:
+        The run, and the recorder's table where there is one.
+    """
+    if test_set.class_names != train_set.class_names:
+        raise CurateError(
+            "test_set: its classes are not those of the training set; load both with curate.data"
+        )
+    key = _key(settings, seed, train_set, test_set, rows, recorder)
+    place = None if folder is None else _Place(Path(folder), arm, seed)
+    found = None if place is None else _finished(place, key)
+    if found is not None:
+        if on_epoch is not None:
+            on_epoch(settings.epochs)
+        return found
+    values, labels = train_set.arrays()
+    ids = train_set.ids
+    if rows is not None:
+        values, labels = values[torch.from_numpy(rows)], labels[torch.from_numpy(rows)]
+        ids = ids[rows] if isinstance(ids, np.ndarray) else [ids[i] for i in rows.tolist()]
+    start = time.perf_counter()
+    with threads_for(settings.batch_size, values[0].numel()):
+        trained = train(
+            values,
+            labels,
+            _classes(train_set),
+            settings,
+            seed,
+            ids=torch.as_tensor(ids) if isinstance(ids, np.ndarray) else ids,
+            recorder=recorder,
+            checkpoint=None if place is None else place.checkpoint(key),
+            on_epoch=on_epoch,
+        )
+    seconds = time.perf_counter() - start
+    test_values, test_labels = test_set.arrays()
+    right = (predict(trained, test_values) == test_labels).numpy()
+    run = Run(arm, seed, right, len(values), seconds)
+    table = None if recorder is None else recorder.table()
+    if place is not None:
+        _keep(place, key, run, test_set, table)
+    return run, table
+
+
+def _classes(dataset: Arrays) -> int:
+    if dataset.class_names is not None:
+        return len(dataset.class_names)
+    return int(dataset.labels.max()) + 1
+
+
+def _key(
+    settings: Settings,
+    seed: int,
+    train_set: Arrays,
+    test_set: Arrays,
+    rows: np.ndarray | None,
+    recorder: Recorder | None,
+) -> str:
+    """A hash of all that decides the result."""
+    digest = hashlib.sha256(json.dumps([asdict(settings), seed, repr(recorder)]).encode())
+    for dataset in (train_set, test_set):
+        values, labels = dataset.arrays()
+        sample = values[:: max(1, len(values) // 512)].contiguous()
+        digest.update(repr((tuple(values.shape), list(dataset.ids[:8]))).encode())
+        digest.update(sample.numpy().tobytes())
+        digest.update(labels.numpy().tobytes())
+    digest.update(b"all" if rows is None else rows.astype(np.int64).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a run's files lie in the folder of a comparison."""
+
+    folder: Path
+    arm: str
+    seed: int
+
+    @property
+    def table(self) -> Path:
+        return self.folder / "seeds" / f"seed={self.seed}" / "examples.parquet"
+
+    @property
+    def tested(self) -> Path:
+        return self.folder / "tested" / f"arm={self.arm}" / f"seed={self.seed}.parquet"
+
+    def checkpoint(self, key: str) -> Path:
+        return self.folder / "checkpoints" / f"{self.arm}-{self.seed}-{key[:16]}.pt"
+
+
+def _finished(place: _Place, key: str) -> tuple[Run, pa.Table | None] | None:
+    """The run kept at this place, if it is the one asked for."""
+    if not place.tested.exists():
+        return None
+    tested = read(place.tested, ["example_id", "right"])
+    facts = metadata(tested).get("run", {})
+    recorded = facts.get("recorded")
+    if facts.get("key") != key or (recorded and not place.table.exists()):
+        return None
+    right = tested["right"].to_numpy()
+    run = Run(place.arm, place.seed, right, facts["train_size"], facts["seconds"])
+    return run, read(place.table) if recorded else None
+
+
+def _keep(place: _Place, key: str, run: Run, test_set: Arrays, table: pa.Table | None) -> None:
+    if table is not None:
+        write(table, place.table)
+    ids: Sequence[Any] = list(test_set.ids)
+    tested = pa.table({"example_id": pa.array(ids), "right": pa.array(run.right)})
+    facts = {
+        "key": key,
+        "train_size": run.train_size,
+        "seconds": run.seconds,
+        "recorded": table is not None,
+    }
+    write(annotate(tested, run=facts), place.tested)
+    place.checkpoint(key).unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Writing the kept examples of a data set into a folder."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from curate.data._fingerprint import fingerprint
+from curate.errors import CurateError
+from curate.exporting.atomic_folder import PROVENANCE, atomic_folder
+from curate.exporting.card import card
+from curate.exporting.formats.huggingface import write_huggingface
+from curate.exporting.formats.imagefolder import write_imagefolder
+from curate.exporting.formats.indices import write_indices
+from curate.exporting.formats.parquet import write_parquet
+from curate.exporting.formats.webdataset import write_webdataset
+from curate.exporting.kept import kept_positions
+from curate.exporting.provenance import provenance
+from curate.exporting.source import open_source
+
+if TYPE_CHECKING:
+    from curate.pruning.selection import Selection
+
+FORMATS = {
+    "huggingface": write_huggingface,
+    "parquet": write_parquet,
+    "imagefolder": write_imagefolder,
+    "webdataset": write_webdataset,
+    "indices": write_indices,
+}
+
+
+def export(
+    dataset: Any,
+    selection: "Selection",
+    path: str | os.PathLike[str],
+    format: str = "huggingface",
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write the examples that a selection keeps, in the data set's order, into a new folder.
+
+    Examples are read and written one after another: memory does not grow with the data set.
+    Images that come as files (image folders, Parquet, Hugging Face) are copied byte for byte;
+    arrays of uint8 become PNG, other arrays keep their type. Beside the data lie a card
+    (``README.md``) and ``provenance.json``. The folder appears whole or not at all.
+
+    Args:
+        dataset: what was recorded: anything of ``curate.data``, or a Hugging Face set with an
+            ``example_id`` column.
+        selection: what :func:`curate.prune` gave; it must know exactly the data set's ids.
+        path: the folder to make.
+        format: "huggingface" (``datasets.load_dataset(path)``), "parquet" (one file),
+            "imagefolder" (``class/file``), "webdataset" (tar shards; needs
+            ``curate[webdataset]``) or "indices" (only which rows).
+        overwrite: replace an earlier export at ``path``; anything else is never deleted.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CurateError: ids that do not match, nothing kept, a folder that may not be replaced, or
+            examples that the format cannot hold.
+        OSError: the disk is full or not writable; what was at ``path`` is untouched.
+    """
+    if format not in FORMATS:
+        raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")
+    source = open_source(dataset)
+    kept = kept_positions(source.ids, selection)
+    with atomic_folder(path, overwrite) as folder:
+        content = fingerprint(dataset)  # first: it finds out random transforms
+        layout = FORMATS[format](source, kept, folder)
+        kind = type(source.root).__name__
+        origin = provenance(selection, format, kind, content, source.ids, kept)
+        text = card(selection, source, layout, origin)
+        (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
+        origin["contents"] = sorted({PROVENANCE, *(entry.name for entry in folder.iterdir())})
+        written = json.dumps(origin, indent=2, ensure_ascii=False, default=str)
+        (folder / PROVENANCE).write_text(written + "\n", encoding="utf-8", newline="\n")
+    return Path(path)

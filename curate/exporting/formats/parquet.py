@@ -1,0 +1,46 @@
+"""``format="parquet"``: one file that DuckDB, Polars, Spark, pandas … read unaided."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from curate import table as files
+from curate.exporting.arrow import tables
+from curate.exporting.layout import Layout
+from curate.exporting.progress import progress
+from curate.exporting.source import Source, with_all_columns
+
+FILE = "examples.parquet"
+
+
+def write_parquet(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+    """Write one Parquet file; ``class_name`` stands beside the label where names are known."""
+    source = with_all_columns(source)
+    groups = progress(tables(source, kept), len(kept), len)
+    first = _with_class_names(next(groups), source)
+    with files.open_writer(folder / FILE, first.schema) as writer:
+        writer.write_table(first)
+        for group in groups:
+            writer.write_table(_with_class_names(group, source))
+    return Layout(
+        f'import pyarrow.parquet as pq\n\nkept = pq.read_table("PATH/{FILE}")',
+        FILE,
+        "One Parquet file; `example_id` is the id of each example in the source, images are "
+        "encoded bytes.",
+    )
+
+
+def _with_class_names(group: pa.Table, source: Source) -> pa.Table:
+    names, label = source.class_names, source.label
+    if names is None or label not in group.column_names or "class_name" in group.column_names:
+        return group
+    if not pa.types.is_integer(group[label].type):
+        return group
+    labels = group[label].combine_chunks()
+    in_range = pa.array(
+        [None if row is None or not 0 <= row < len(names) else row for row in labels.to_pylist()],
+        pa.int64(),
+    )
+    position = group.column_names.index(label) + 1
+    return group.add_column(position, "class_name", pa.array(names, pa.string()).take(in_range))

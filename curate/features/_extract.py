@@ -1,0 +1,169 @@
+"""One vector of features an example, computed batch by batch and kept."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from curate.bias.sources.source import Source
+from curate.errors import CurateError
+from curate.features._cnn import cnn, default_model
+from curate.features._hog import hog
+from curate.features._pixels import pixel_batches
+from curate.features._thumbnail import colour, thumbnail
+from curate.features.cache import cache_path, read_cache, write_cache
+
+_NAMED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "hog": hog,
+    "colour": colour,
+    "thumbnail": thumbnail,
+}
+
+Features = str | Sequence[str] | nn.Module | Callable[[torch.Tensor], Any]
+
+
+def extract(
+    source: Source,
+    features: Features = "hog",
+    *,
+    size: int = 64,
+    cache: str | os.PathLike[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Features of every example of a source, in its order.
+
+    Images go through the common decode (:func:`curate.features.pixels`) a few hundred at a
+    time. A source that has no images keeps the features that it has, whatever is asked for.
+
+    Args:
+        source: n examples.
+        features: "hog", "colour" or "thumbnail" (the functions of these names); "cnn"
+            (torchvision's ResNet-18, if its weights are there); a network, whose penultimate
+            layer counts (:func:`curate.features.cnn`); a function from uint8 images
+            (N, 3, size, size) to (N, d); or names of columns, for a source of features.
+        size: of the images that features are computed from.
+        cache: a folder of Parquet files, one a source and kind of features, that are made once
+            and then read; a function or network is known again by its features of two fixed
+            images.
+        on_progress: called with the examples done and n after every batch.
+
+    Returns:
+        float32 of shape (n, d).
+
+    Raises:
+        CurateError: features of another kind, columns that the source lacks, a torn image, or
+            features that are not finite or of varying length.
+    """
+    if not isinstance(features, str) and isinstance(features, Sequence):
+        return _columns(source, features)
+    if not source.has_images:
+        if source.features is None:
+            raise CurateError(f"source {source.name!r}: it has neither images nor features")
+        return source.features
+    kind, function = _function(features)
+    path = None
+    if cache is not None:
+        probe = None if kind in _NAMED else _rows(function(_probe(size)), 2, source.name)
+        path = cache_path(cache, kind, source, [size, probe])
+        found = read_cache(path, source.ids)
+        if found is not None:
+            if on_progress is not None:
+                on_progress(len(source), len(source))
+            return found
+    whole = _computed(source, function, size, on_progress)
+    if path is not None:
+        write_cache(path, source.ids, whole)
+    return whole
+
+
+def _function(features: Any) -> tuple[str, Callable[[torch.Tensor], Any]]:
+    """What kind of features these are, in a word, and how to compute them."""
+    if isinstance(features, str):
+        if features == "cnn":
+            return "cnn", cnn(default_model())
+        if features in _NAMED:
+            return features, _NAMED[features]
+    elif isinstance(features, nn.Module):
+        return "network", cnn(features)
+    elif callable(features):
+        return "function", features
+    raise CurateError(
+        f"features: {features!r}; give {', '.join(map(repr, _NAMED))}, 'cnn', a function, a "
+        "network or a list of column names"
+    )
+
+
+def _computed(
+    source: Source,
+    function: Callable[[torch.Tensor], Any],
+    size: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> np.ndarray:
+    whole: np.ndarray | None = None
+    done = 0
+    for images in pixel_batches(source, size):
+        rows = _rows(function(images), len(images), source.name)
+        if whole is None:
+            whole = np.empty((len(source), rows.shape[1]), np.float32)
+        if rows.shape[1] != whole.shape[1]:
+            raise CurateError(
+                f"features: {whole.shape[1]} numbers an image, then {rows.shape[1]}; make them "
+                "equal"
+            )
+        finite = np.isfinite(rows).all(axis=1)
+        if not finite.all():
+            example_id = source.ids[done + int(finite.argmin())]
+            example_id = example_id if isinstance(example_id, str) else int(example_id)
+            raise CurateError(
+                f"features: those of example {example_id!r} of {source.name!r} are not finite; "
+                "mend the function or leave the example out"
+            )
+        whole[done : done + len(rows)] = rows
+        done += len(rows)
+        if on_progress is not None:
+            on_progress(done, len(source))
+    if whole is None:
+        raise CurateError(f"source {source.name!r}: it holds no examples; give at least one")
+    return whole
+
+
+def _rows(found: Any, count: int, name: str) -> np.ndarray:
+    """What a function gave for ``count`` images, as float32 (count, d)."""
+    rows = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
+    if rows.ndim != 2 or len(rows) != count or not rows.shape[1] or rows.dtype.kind not in "fiub":
+        raise CurateError(
+            f"features: the function gave {rows.dtype} of shape {rows.shape} for {count} images of "
+            f"{name!r}; give numbers of shape ({count}, d)"
+        )
+    return rows.astype(np.float32, copy=False)
+
+
+def _probe(size: int) -> torch.Tensor:
+    """Two fixed images: noise, and a smooth ramp."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, size, size), np.uint8)
+    ramp = np.add.outer(np.arange(3) * 40, np.add.outer(np.arange(size), 2 * np.arange(size)))
+    smooth = (ramp * 200 // (80 + 3 * size)).astype(np.uint8)
+    return torch.from_numpy(np.stack([noise, smooth]))
+
+
+def _columns(source: Source, columns: Sequence[str]) -> np.ndarray:
+    if source.features is None or source.columns is None:
+        raise CurateError(
+            f"features: {source.name!r} has no columns of numbers (images go before them); give it "
+            "as a table with the columns and without images"
+        )
+    for column in columns:
+        if column not in source.columns:
+            raise CurateError(
+                f"features: {source.name!r} has no column {column!r} among "
+                f"{sorted(set(source.columns))}"
+            )
+    if not columns:
+        raise CurateError("features: an empty list; name at least one column")
+    chosen = [
+        position for name in columns for position, own in enumerate(source.columns) if own == name
+    ]
+    return np.ascontiguousarray(source.features[:, chosen])

@@ -1,0 +1,77 @@
+"""The common decode: every image as RGB pixels of one size, whatever it was."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from curate.bias.sources.source import Source
+from curate.data.pixels import checked_size
+from curate.errors import CurateError
+
+BATCH = 256
+"""Images that are decoded at a time: memory is bounded by these."""
+
+
+def pixels(source: Source, size: int = 64) -> torch.Tensor:
+    """All images of a source, cut to their central square and brought to one size.
+
+    The square is cut, not squeezed, so that what is left does not tell the aspect ratio. It is
+    resampled with antialiasing (Pillow's bilinear filter) unless it has the size already. Files
+    are decoded in full, though a JPEG could be shrunk while it is read: its pixels would then
+    differ from those of the same picture in another format.
+
+    Args:
+        source: n examples that are images.
+        size: height and width of the result, 1 to 4096.
+
+    Returns:
+        uint8 of shape (n, 3, size, size).
+
+    Raises:
+        CurateError: the examples are features, a file is torn, or the size is of no use.
+    """
+    checked_size(size)
+    whole = torch.empty((len(source), 3, size, size), dtype=torch.uint8)
+    start = 0
+    for batch in pixel_batches(source, size):
+        whole[start : start + len(batch)] = batch
+        start += len(batch)
+    return whole
+
+
+def pixel_batches(source: Source, size: int) -> Iterator[torch.Tensor]:
+    """The same as :func:`pixels`, a few hundred images at a time."""
+    checked_size(size)
+    if not source.has_images:
+        raise CurateError(
+            f"source {source.name!r}: its examples are features, not images; give images, or ask "
+            "for nothing that looks at pixels"
+        )
+    stored = source.pixels
+    for start in range(0, len(source), BATCH):
+        stop = min(start + BATCH, len(source))
+        if stored is not None and source.encoded is None and stored.shape[2:] == (size, size):
+            yield stored[start:stop].expand(-1, 3, -1, -1).contiguous()
+            continue
+        batch = np.empty((stop - start, size, size, 3), np.uint8)
+        for row in range(start, stop):
+            try:
+                image = source.image(row)
+            except CurateError as error:
+                raise CurateError(f"source {source.name!r}: {error}") from error
+            batch[row - start] = _square(image, size)
+        yield torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous()
+
+
+def _square(image: np.ndarray, size: int) -> np.ndarray:
+    """(H, W) or (H, W, 3) to (size, size, 3), or to what broadcasts to it."""
+    side = min(image.shape[:2])
+    if image.shape[:2] != (size, size):
+        from PIL import Image
+
+        top, left = ((length - side) // 2 for length in image.shape[:2])
+        cut = np.ascontiguousarray(image[top : top + side, left : left + side])
+        resized = Image.fromarray(cut).resize((size, size), Image.Resampling.BILINEAR)
+        image = np.asarray(resized)
+    return image[:, :, None] if image.ndim == 2 else image

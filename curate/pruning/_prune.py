@@ -1,0 +1,151 @@
+"""From scores to a selection."""
+
+import os
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate import table as tables
+from curate.errors import CurateError
+from curate.pruning.counts import round_half_up
+from curate.pruning.fates import (
+    CUT,
+    KEPT_UNKNOWN,
+    REMOVED,
+    reasons,
+    selection_rows,
+    set_aside,
+)
+from curate.pruning.freed_memory import keep_freed_memory
+from curate.pruning.groups import Group, by_label, check_enough, everyone
+from curate.pruning.policy import Policy, make_policy, needed_columns
+from curate.pruning.selection import Selection
+from curate.pruning.top import top
+from curate.scores.registry import score
+from curate.table._hash_ids import hash_ids
+from curate.table.pieces import open_pieces
+
+
+def prune(
+    table: pa.Table | str | os.PathLike[str],
+    keep: int | float | Fraction | Decimal = 0.7,
+    by: str = "forgetting",
+    strategy: str = "hardest",
+    *,
+    stratify: Literal["label"] | None = None,
+    never_learned: Literal["keep", "drop"] = "keep",
+    unknown: Literal["error", "keep", "drop"] = "error",
+    seed: int = 0,
+    **options: Any,
+) -> Selection:
+    """Choose which examples to keep.
+
+    The same call gives the same selection on any machine and for any order of the rows: ties are
+    broken by a hash of (seed, example_id), see ``curate.scores.hash_ids``.
+
+    Args:
+        table: an example table, or the path of one (only the columns needed are read; for more
+            than fits in memory see ``curate.pruning.prune_file``).
+        keep: a fraction of all rows (0.7 keeps exactly 7/10 of them, rounded half up), or, as an
+            int, a count: 1 keeps one row, 1.0 all.
+        by: a score, see ``curate.scores.SCORES``; high = hard.
+        strategy: see ``curate.pruning.STRATEGIES``.
+        stratify: ``"label"`` applies the strategy within each class, and keeps of each the same
+            fraction: rounded down or up so that the total is exact, up where the remainder is
+            largest.
+        never_learned: ``"keep"`` ranks examples that no run learned as their score says (for
+            forgetting, the hardest of all); ``"drop"`` removes them first. ``keep`` stays a
+            fraction of all rows.
+        unknown: what to do with examples that have no score, as they were never presented or
+            never with finite logits: ``"keep"`` keeps them first, ``"drop"`` removes them first,
+            ``"error"`` asks for a decision. The strategy ``"random"`` needs no score, and draws
+            from them all.
+        seed: breaks ties and draws at random.
+        **options: of the strategy, such as ``drop_hardest=0.1`` for ``"window"``; its fraction is
+            one of the examples (of the class) that are not removed or kept first.
+
+    Returns:
+        The selection; its rows are in the order of the table.
+
+    Raises:
+        CurateError: an argument that cannot be used, a missing column, an id that occurs twice,
+            or fewer examples than ``keep`` asks for once those to drop are gone.
+    """
+    policy = make_policy(
+        keep,
+        by,
+        strategy,
+        options,
+        stratify=stratify,
+        never_learned=never_learned,
+        unknown=unknown,
+        seed=seed,
+    )
+    keep_freed_memory()
+    table = _load(table, policy)
+    ids = table["example_id"]
+    labels = table["label"] if "label" in table.column_names else None
+    share = policy.share(len(table))
+    _check_unique(ids)
+    scores = score(table, by, seed=policy.seed)
+    fates = set_aside(table, scores, policy)
+    groups = by_label(table["label"], fates, share) if stratify else everyone(len(table), share)
+    for group in groups:
+        _select(group, scores, fates, ids, policy)
+    rows = selection_rows(ids, labels, scores, fates, reasons(policy.rule, policy.options))
+    origin = tables.metadata(table)
+    names = {name: origin.get(name) for name in ("fingerprint", "class_names")}
+    count = round_half_up(share * len(table))
+    return Selection(tables.annotate(rows, **names), policy.settings(len(table), count))
+
+
+def _load(table: pa.Table | str | os.PathLike[str], policy: Policy) -> pa.Table:
+    if isinstance(table, pa.Table):
+        needed_columns(policy, table.schema)
+        return table
+    if not isinstance(table, str | os.PathLike):
+        raise CurateError(
+            f"table: a {type(table).__name__}; give a pyarrow.Table or the path of one"
+        )
+    return tables.read(table, needed_columns(policy, open_pieces(table).schema))
+
+
+def _check_unique(ids: pa.ChunkedArray) -> None:
+    keys = ids.to_numpy() if pa.types.is_integer(ids.type) and not ids.null_count else hash_ids(ids)
+    if (keys[1:] > keys[:-1]).all():  # in order: the usual case, and cheap to see
+        return
+    keys = np.sort(keys)
+    if (keys[1:] != keys[:-1]).all() or pc.count_distinct(ids).as_py() == len(ids):
+        return
+    counts = pc.value_counts(ids)
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
+    raise CurateError(
+        f"example_id: {repeated!r} occurs more than once; keep one row an id (merge the tables of "
+        "several runs with curate.merge)"
+    )
+
+
+def _select(
+    group: Group, scores: np.ndarray, fates: np.ndarray, ids: pa.ChunkedArray, policy: Policy
+) -> None:
+    """Apply the strategy to one group and write the fates of its rows."""
+    before = fates[group.rows]
+    open_ = before == REMOVED
+    keep = group.keep - int(np.count_nonzero(before == KEPT_UNKNOWN))
+    check_enough(group, keep, int(np.count_nonzero(open_)), policy)
+    rows = group.rows if open_.all() else np.arange(len(fates))[group.rows][open_]
+
+    def ties(places: np.ndarray) -> np.ndarray:
+        chosen = places if isinstance(rows, slice) else rows[places]
+        return hash_ids(ids.take(chosen), seed=policy.seed, purpose=policy.purpose)
+
+    mask = policy.rule.function(scores[rows], keep, ties, **policy.options)
+    chosen_fates = (~mask).view(np.int8)  # KEPT is 0 and REMOVED 1
+    if policy.rule.cut is not None:
+        cut = round_half_up(policy.options[policy.rule.cut] * len(mask))
+        chosen_fates[top(scores[rows], cut, ties)] = CUT
+    fates[rows] = chosen_fates

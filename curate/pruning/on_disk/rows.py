@@ -1,0 +1,97 @@
+"""The rows of a table on disk, gone through part by part in threads."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from curate.pruning.fates import REMOVED, set_aside
+from curate.pruning.on_disk.boundary import Ranked
+from curate.pruning.policy import Policy, needed_columns
+from curate.scores.registry import score
+from curate.table._hash_ids import hash_ids
+from curate.table.pieces import Pieces
+
+_PART = 1 << 22  # rows that one thread goes through, and writes to one file
+_MOST_PARTS = 500
+
+
+class Rows(NamedTuple):
+    """Some rows of a table, scored."""
+
+    ids: pa.Array
+    labels: pa.Array | None
+    scores: np.ndarray
+    fates: np.ndarray  # of those set aside; REMOVED for the others
+    ranked: Ranked  # for the strategy; those set aside take no part
+
+
+class Stream:
+    """A table in parts, which do not depend on the machine, gone through as often as asked."""
+
+    def __init__(self, pieces: Pieces, policy: Policy) -> None:
+        self.policy, self.schema = policy, pieces.schema
+        self.total = sum(pieces.rows)
+        self.columns = needed_columns(policy, pieces.schema)
+        self.parts = _split(pieces.rows, min(_MOST_PARTS, -(-self.total // _PART)))
+        self._pieces = pieces
+
+    def rows(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
+        """What ``visit(part, its rows)`` returns for each part, one thread a part."""
+        return self._map(visit, self.columns)
+
+    def unlabelled(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
+        """The same without the labels, which the ranking does not need."""
+        return self._map(visit, [name for name in self.columns if name != "label"])
+
+    def _map(
+        self, visit: Callable[[int, Iterator[Rows]], Any], columns: Sequence[str]
+    ) -> list[Any]:
+        with ThreadPoolExecutor(max(1, min(len(self.parts), pa.cpu_count()))) as pool:
+            jobs = [pool.submit(visit, i, self._read(i, columns)) for i in range(len(self.parts))]
+            try:
+                return [job.result() for job in jobs]
+            finally:
+                pool.shutdown(cancel_futures=True)  # after an error the rest need not run
+
+    def _read(self, part: int, columns: Sequence[str]) -> Iterator[Rows]:
+        policy = self.policy
+        if policy.unknown == "error":  # raised for all rows together, once they are counted
+            policy = replace(policy, unknown="drop")
+        for piece in self.parts[part]:
+            for batch in self._pieces.read(piece, columns):
+                table = pa.Table.from_batches([batch])
+                scores = score(table, policy.by, seed=policy.seed)
+                fates = set_aside(table, scores, policy)
+                ids = batch["example_id"]
+                labels = batch["label"] if "label" in columns else None
+                priority = _priority(scores, fates, policy.strategy)
+                ranked = Ranked(priority, partial(_hashes, ids, policy))
+                yield Rows(ids, labels, scores, fates, ranked)
+
+
+def _priority(scores: np.ndarray, fates: np.ndarray, strategy: str) -> np.ndarray:
+    if strategy == "random":
+        priority = np.zeros(len(scores))
+    else:
+        priority = -scores if strategy == "easiest" else scores
+    aside = fates != REMOVED
+    return np.where(aside, np.nan, priority) if aside.any() else priority
+
+
+def _hashes(ids: pa.Array, policy: Policy, rows: np.ndarray) -> np.ndarray:
+    return hash_ids(ids.take(pa.array(rows)), seed=policy.seed, purpose=policy.purpose)
+
+
+def _split(rows: Sequence[int], most: int) -> list[range]:
+    """Consecutive pieces in at most so many parts of about the same number of rows."""
+    ends = np.cumsum(rows)
+    shares = np.linspace(0, ends[-1], min(most, len(rows)) + 1)[1:]
+    cuts = [0, *(int(cut) + 1 for cut in np.searchsorted(ends, shares))]
+    cuts[-1] = len(rows)
+    return [range(a, b) for a, b in pairwise(cuts) if b > a]

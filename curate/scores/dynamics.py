@@ -1,0 +1,126 @@
+"""Forgetting events."""
+
+import numpy as np
+import pyarrow as pa
+
+from curate.table.column import floats, nulls, require
+
+
+def forgetting(table: pa.Table) -> np.ndarray:
+    """Number of forgetting events (Toneva et al., ICLR 2019, Section 3).
+
+    An example that some run never learned counts as forgotten without end (+inf): the paper
+    gives it the largest count there is. Over several runs (``curate.merge``) events are summed.
+
+    Returns:
+        float64 of shape (rows,): events, or NaN where the example was never presented.
+    """
+    events = floats(table, "forgetting_events")
+    if "runs_learned" in table.column_names:
+        endless = floats(table, "runs_learned") < floats(table, "runs")
+    else:
+        endless = nulls(table, "first_learned")
+    if require(table, "forgetting_events").null_count:
+        endless &= ~np.isnan(events)  # never presented: not known, rather than hard
+    events[endless] = np.inf
+    return events
+
+
+def aum(table: pa.Table) -> np.ndarray:
+    """Minus the area under the margin, AUM (Pleiss et al., NeurIPS 2020, Equation 1).
+
+    AUM is the mean over presentations of the label's logit minus the largest other logit. The
+    paper's mislabelled examples have a low AUM; here, as everywhere, high = hard.
+
+    Returns:
+        float64 of shape (rows,), in logits; NaN where not known.
+    """
+    return -floats(table, "margin_mean")
+
+
+def confidence(table: pa.Table) -> np.ndarray:
+    """Minus the mean probability of the label (Swayamdipta et al., EMNLP 2020, Section 2).
+
+    Low confidence is the paper's 'hard-to-learn' region; the sign is turned so that high = hard.
+
+    Returns:
+        float64 of shape (rows,), between -1 (sure) and 0; NaN where not known.
+    """
+    return -floats(table, "confidence_mean")
+
+
+def el2n(table: pa.Table) -> np.ndarray:
+    """EL2N: the l2 norm of softmax(logits) - onehot(label) (Paul et al., NeurIPS 2021, Def. 2.2).
+
+    The paper averages over networks at one early epoch (it uses 20); here it is the mean over the
+    presentations recorded, so record a short run to have the early score. It reproduces, which
+    GraNd at initialisation does not (Kirsch, 2023).
+
+    Returns:
+        float64 of shape (rows,), between 0 and sqrt(2); NaN where not known.
+    """
+    return floats(table, "el2n_mean")
+
+
+def first_learned(table: pa.Table) -> np.ndarray:
+    """Presentations needed until first correct: later is harder (Toneva et al., ICLR 2019).
+
+    Over several runs it is the mean over those that learned the example.
+
+    Returns:
+        float64 of shape (rows,): presentations (1 = correct at its first), +inf where no run
+        learned it, NaN where it was never presented.
+    """
+    needed = floats(table, "first_learned")
+    needed[never_learned(table)] = np.inf
+    return needed
+
+
+def loss(table: pa.Table) -> np.ndarray:
+    """Cross-entropy, the mean over presentations.
+
+    Returns:
+        float64 of shape (rows,), in nats; NaN where not known.
+    """
+    return floats(table, "loss_mean")
+
+
+def margin(table: pa.Table) -> np.ndarray:
+    """Minus the margin at the last presentation (margin: Pleiss et al., NeurIPS 2020, Section 3).
+
+    The margin is the label's logit minus the largest other logit; :func:`aum` is its mean.
+
+    Returns:
+        float64 of shape (rows,), in logits; positive where the last outcome was wrong, NaN where
+        not known.
+    """
+    return -floats(table, "margin_last")
+
+
+def never_learned(table: pa.Table) -> np.ndarray:
+    """Presented, and never once correct, in no run (Toneva et al., ICLR 2019).
+
+    Returns:
+        bool of shape (rows,). An example that was never presented is not among them.
+    """
+    return nulls(table, "first_learned") & (floats(table, "presentations") > 0)
+
+
+def unforgettable(table: pa.Table) -> np.ndarray:
+    """Learned at least once and never forgotten, in every run (Toneva et al., ICLR 2019).
+
+    Returns:
+        bool of shape (rows,). Examples never learned or never presented are not among them.
+    """
+    return forgetting(table) == 0
+
+
+def variability(table: pa.Table) -> np.ndarray:
+    """Standard deviation of the label's probability (Swayamdipta et al., EMNLP 2020, Section 2).
+
+    It is taken over the presentations; high is the paper's 'ambiguous' region, which it keeps.
+
+    Returns:
+        float64 of shape (rows,), between 0 and 1/2; NaN where not known.
+    """
+    return floats(table, "confidence_std")

@@ -1,0 +1,102 @@
+"""Influence against autograd's Hessian and against really leaving examples out."""
+
+import numpy as np
+import pytest
+import torch
+from torch.func import grad, hessian
+from torch.nn.functional import cross_entropy, softplus
+
+from curate.calculus import CalculusError
+from curate.scores import influence
+
+M, D, DAMPING = 30, 3, 0.05
+
+
+def losses(kind):
+    def loss(w, x, y):
+        if kind == "softmax":
+            return cross_entropy(x @ w.T, y)
+        if kind == "logistic":
+            return softplus(-(2 * y - 1) * (x @ w.T)[:, 0]).mean()
+        return ((x @ w.T - y) ** 2).sum(1).mean() / 2
+
+    return loss
+
+
+def problem(kind, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(M, D, generator=g, dtype=torch.float64)
+    outputs = {"softmax": 4, "logistic": 1, "squared": 2}[kind]
+    w = torch.randn(outputs, D, generator=g, dtype=torch.float64)
+    if kind == "squared":
+        return x, torch.randn(M, outputs, generator=g, dtype=torch.float64), w
+    return x, torch.randint(0, max(2, outputs), (M,), generator=g), w
+
+
+@pytest.mark.parametrize("kind", ["softmax", "logistic", "squared"])
+def test_against_autograd(kind):
+    x, y, w = problem(kind)
+    loss = losses(kind)
+    n = w.numel()
+    h = hessian(lambda v: loss(v.reshape(w.shape), x, y))(w.reshape(-1))
+    h = h + DAMPING * torch.eye(n, dtype=h.dtype)
+    g = torch.stack([grad(loss)(w, x[i : i + 1], y[i : i + 1]).reshape(-1) for i in range(M)])
+    test = grad(loss)(w, x[:7], y[:7]).reshape(-1)
+    solved = torch.linalg.solve(h, g.T)
+    ours = influence(w, x, y, x[:7], y[:7], loss=kind, damping=DAMPING)
+    np.testing.assert_allclose(ours.self_influence, (g * solved.T).sum(1) / M, rtol=1e-9)
+    np.testing.assert_allclose(ours.influence, test @ solved / M, rtol=1e-9, atol=1e-14)
+    guessed = influence(w, x, y, x[:7], y[:7], damping=DAMPING)
+    np.testing.assert_array_equal(guessed.influence, ours.influence)
+
+
+def test_sign_and_size_are_those_of_leaving_out():
+    x, y, _ = problem("squared")
+    y = y[:, :1]
+    m = len(x)
+
+    def fit(rows):
+        a, b = x[rows], y[rows]
+        return torch.linalg.solve(a.T @ a / m + DAMPING * torch.eye(D).double(), a.T @ b / m).T
+
+    everything = torch.arange(m)
+    w = fit(everything)
+    ours = influence(w, x, y, x[:5], y[:5], damping=DAMPING)
+    test_loss = losses("squared")
+    before = test_loss(w, x[:5], y[:5])
+    real = [
+        (test_loss(fit(everything[everything != i]), x[:5], y[:5]) - before).item()
+        for i in range(m)
+    ]
+    assert np.corrcoef(real, ours.influence)[0, 1] > 0.95
+    assert (ours.self_influence >= 0).all()
+
+
+def test_linear_modules_with_bias_and_without():
+    x, y, _ = problem("softmax")
+    head = torch.nn.Linear(D, 4).double()
+    ones = torch.cat([x, torch.ones(M, 1).double()], 1)
+    stacked = torch.cat([head.weight, head.bias[:, None]], 1)
+    np.testing.assert_allclose(
+        influence(head, x, y).self_influence, influence(stacked, ones, y).self_influence
+    )
+    pair = influence((head.weight, head.bias), x.numpy(), y.numpy())
+    np.testing.assert_allclose(influence(head, x, y).self_influence, pair.self_influence)
+
+
+def test_errors():
+    x, y, w = problem("softmax")
+    with pytest.raises(CalculusError, match="features"):
+        influence(w, x[:, :2], y)
+    with pytest.raises(CalculusError, match="labels"):
+        influence(w, x, y + 4)
+    with pytest.raises(CalculusError, match="labels"):
+        influence(w, x, y[:3])
+    with pytest.raises(CalculusError, match="damping"):
+        influence(w, x, y, damping=-1)
+    with pytest.raises(CalculusError, match="damping"):
+        influence(w, 0 * x, y, damping=0)
+    with pytest.raises(CalculusError, match="loss"):
+        influence(w, x, y, loss="hinge")
+    with pytest.raises(CalculusError, match="both or none"):
+        influence(w, x, y, x)
