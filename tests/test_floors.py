@@ -109,3 +109,15 @@ def test_import_curate_leaves_heavy_packages_alone():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_distribution_is_named_so_that_no_stranger_is_installed():
+    """``curate`` on PyPI is somebody else's: no message may tell people to install that."""
+    project = ROOT.parent
+    text = (project / "pyproject.toml").read_text()
+    assert 'name = "curate-data"' in text
+    files = [*project.glob("*.md"), *project.glob("docs/*.md"), *ROOT.rglob("*.py")]
+    for path in [*files, project / "pyproject.toml"]:
+        for line in path.read_text().splitlines():
+            assert "curate[" not in line, f"{path}: {line}"
+            assert 'version("curate")' not in line, f"{path}: {line}"

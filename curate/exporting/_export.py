@@ -52,7 +52,7 @@ def export(
         path: the folder to make.
         format: "huggingface" (``datasets.load_dataset(path)``), "parquet" (one file),
             "imagefolder" (``class/file``), "webdataset" (tar shards; needs
-            ``curate[webdataset]``) or "indices" (only which rows).
+            ``curate-data[webdataset]``) or "indices" (only which rows).
         overwrite: replace an earlier export at ``path``; anything else is never deleted.
 
     Returns:

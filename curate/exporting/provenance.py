@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from curate.exporting.atomic_folder import WRITER
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
 
-_PACKAGES = ("curate", "torch", "datasets", "pyarrow", "pillow", "numpy")
+_PACKAGES = ("torch", "datasets", "pyarrow", "pillow", "numpy")
 
 
 def provenance(
@@ -56,15 +56,12 @@ def provenance(
 def _content(format: str, fingerprint: str, kept: Ids) -> str:
     """A hash of all that the exported data depends on."""
     digest = hashlib.sha256()
-    feed_value(digest.update, [format, fingerprint, _versions()["curate"], kept])
+    feed_value(digest.update, [format, fingerprint, tables.library_version(), kept])
     return f"sha256:{digest.hexdigest()}"
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a source tree that was never installed
-            found[package] = "unknown"
-    return found
+    return {
+        "curate": tables.library_version(),
+        **{package: version(package) for package in _PACKAGES},
+    }

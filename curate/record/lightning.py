@@ -1,4 +1,4 @@
-"""Recording inside a Lightning Trainer (extra ``curate[lightning]``)."""
+"""Recording inside a Lightning Trainer (extra ``curate-data[lightning]``)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ try:
     from lightning.pytorch import Callback
 except ImportError as error:
     raise CurateError(
-        "lightning: not installed; pip install 'curate[lightning]' brings it"
+        "lightning: not installed; pip install 'curate-data[lightning]' brings it"
     ) from error
 
 

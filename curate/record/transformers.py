@@ -1,4 +1,4 @@
-"""Recording inside a Hugging Face Trainer (extra ``curate[transformers]``)."""
+"""Recording inside a Hugging Face Trainer (extra ``curate-data[transformers]``)."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ try:
     from transformers import Trainer, TrainerCallback
 except ImportError as error:
     raise CurateError(
-        "transformers: not installed; pip install 'curate[transformers]' brings it"
+        "transformers: not installed; pip install 'curate-data[transformers]' brings it"
     ) from error
 
 _FILE = "recorder.pt"

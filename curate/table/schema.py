@@ -149,6 +149,6 @@ def annotate(table: pa.Table, **entries: object) -> pa.Table:
 def library_version() -> str:
     """The installed version of curate."""
     try:
-        return version("curate")
+        return version("curate-data")
     except PackageNotFoundError:  # a source tree on sys.path, never installed
         return "0+unknown"

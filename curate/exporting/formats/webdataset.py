@@ -31,7 +31,7 @@ def write_webdataset(source: Source, kept: np.ndarray, folder: Path) -> Layout:
     except ImportError:
         raise CurateError(
             "format: 'webdataset' needs a package that is not installed; pip install "
-            "'curate[webdataset]'"
+            "'curate-data[webdataset]'"
         ) from None
     open_files: list[IO[bytes]] = []
 
