@@ -24,7 +24,7 @@ EPOCHS = {"twelve": 48, "fair seven": 40}
 
 
 def rows(quick: bool, checkpoints: Path | None = None) -> Iterator[Row]:
-    """What, the network's, the SVM's, difference, goal; one row a game and seed."""
+    """What, the network's, the SVM's, difference, goal; one row per game and seed."""
     torch.set_num_threads(1)
     folder = data_folder()
     if folder is None:

@@ -260,7 +260,7 @@ def deep_times(console: Console, clock: Clock, repeats: int, sizes: tuple[int, .
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two sizes a problem, few repeats")
+    parser.add_argument("--quick", action="store_true", help="two sizes per problem, few repeats")
     parser.add_argument("--dtype", action="append", choices=["float64", "float32"])
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()

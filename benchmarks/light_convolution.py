@@ -41,7 +41,7 @@ def band(x: Tensor, kernels: Tensor) -> Tensor:
 
 
 def unfold(x: Tensor, kernels: Tensor) -> Tensor:
-    """Every position's K neighbours laid out, (T, B, C, K), then one product a position."""
+    """Every position's K neighbours laid out, (T, B, C, K), then one product per position."""
     length, batch, channels = x.shape
     heads, taps = kernels.shape[2:]
     padded = F.pad(x, (0, 0, 0, 0, (taps - 1) // 2, taps // 2))

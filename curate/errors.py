@@ -1,8 +1,10 @@
-"""The one exception that the library raises for input it cannot accept."""
+"""The one root of every error that a user can fix."""
 
 
 class CurateError(ValueError):
-    """Input that cannot be used: the message names the parameter, the value and the mend.
+    """Input that cannot be used: the message names the parameter, the value and how to fix it.
 
-    The command line turns it into one sentence and exit code 2; anything else is a defect.
+    Every error of the library that a user can fix is one, those of ``curate.calculus`` and
+    ``curate.nn`` too. The command line turns it into one sentence and exit code 2; anything else
+    is a defect.
     """

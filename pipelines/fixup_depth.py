@@ -140,7 +140,7 @@ def cached_run(path: Path, *arguments, **keywords) -> dict:
 
 
 def figure(runs: list[dict], depths: list[int]) -> str:
-    """The paper's figure: held-out loss after training by depth, a line an arm, as SVG."""
+    """The paper's figure: held-out loss after training by depth, one line per arm, as SVG."""
     width, height, left, top = 560, 320, 56, 24
     low, high = 2.0, 2.8
     colours = ("#c0392b", "#7f8c8d", "#e69f00", "#0072b2")

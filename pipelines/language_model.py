@@ -44,7 +44,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "lightweight, K = 15 throughout": {"kernel_sizes": (15,) * 4},
     "lightweight, K = 3 throughout": {"kernel_sizes": (3,) * 4},
     "lightweight, one kernel for all channels": {"num_heads": 1},
-    "lightweight, a kernel a channel": {"num_heads": CHANNELS},
+    "lightweight, one kernel per channel": {"num_heads": CHANNELS},
     "lightweight, no softmax": {"normalize": None},
 }
 
