@@ -95,7 +95,7 @@ def some_rows(start: int, rows: int) -> pa.Table:
 def paper_sort(
     forgotten: list[dict[int, np.ndarray]], first_learned: list[dict[int, np.integer | float]]
 ) -> np.ndarray:
-    """As the paper's scripts go about it: one dict per run, a loop over examples and runs, a sort."""
+    """As the paper's scripts do it: one dict per run, a loop over examples and runs, a sort."""
     ids, counts = [], []
     for example in forgotten[0]:
         count = 0
