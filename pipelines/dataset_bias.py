@@ -89,7 +89,7 @@ def _png(image: np.ndarray) -> bytes:
 def forgotten(source: Source) -> Any:
     """The example table of a short training on one source."""
     images = torch.stack([torch.from_numpy(source.image(row).copy()) for row in range(len(source))])
-    loaded = curate.data.Loaded(
+    loaded = curate.data.ExampleSet(
         source.ids,
         source.labels,
         source.class_names,

@@ -22,7 +22,7 @@ from curate.cli.output import folder_name, progress_bar, write_json
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.data import Loaded
+    from curate.data import ExampleSet
     from curate.experiment import Comparison
     from curate.pruning import Selection
     from curate.train import Settings
@@ -108,8 +108,8 @@ def run(
 
 
 def _train_all(
-    train_set: "Loaded",
-    test_set: "Loaded",
+    train_set: "ExampleSet",
+    test_set: "ExampleSet",
     settings: "Settings",
     count: int,
     prune: Callable[[Any], "Selection"],

@@ -13,8 +13,8 @@ from torch.utils.data import TensorDataset
 
 from curate.data._with_ids import ids_of, with_ids
 from curate.data.content import Feed, feed_array, feed_column, feed_value
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import is_hugging_face
-from curate.data.loaded import Loaded
 from curate.data.unwrap import is_torchvision, unwrap
 from curate.errors import CurateError
 
@@ -55,12 +55,12 @@ def _feed_content(feed: Feed, root: Any, positions: np.ndarray | None) -> None:
     rows = np.arange(len(root)) if positions is None else positions
     if is_hugging_face(root):
         _feed_rows(feed, root, positions)
-    elif isinstance(root, Loaded) and root.encoded is not None:
+    elif isinstance(root, ExampleSet) and root.encoded is not None:
         _feed_arrays(feed, {"label": root.labels}, rows)
         feed_value(feed, root.class_names)
         for row in rows.tolist():
             feed_value(feed, root.encoded[row])
-    elif isinstance(root, Loaded):
+    elif isinstance(root, ExampleSet):
         feed_value(feed, root.class_names)
         if root.texts is None:
             _feed_arrays(feed, {"label": root.labels, "values": root.values}, rows)

@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.folder import folder
 from curate.data.formats.hub import hub
 from curate.data.formats.parquet import holds_tables, parquet
 from curate.data.known.cifar10 import cifar10
 from curate.data.known.digits import digits
 from curate.data.known.mnist import mnist
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 
@@ -19,7 +19,7 @@ def load(
     root: str | os.PathLike[str] | None = None,
     *,
     size: int | tuple[int, int] | None = None,
-) -> Loaded:
+) -> ExampleSet:
     """Load a data set by name, path or Hugging Face name, with ids.
 
     A set without a test split of its own is divided once and for all: a stratified fifth,

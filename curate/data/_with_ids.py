@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import id_column, is_hugging_face, with_id_column
 from curate.data.ids import Ids, checked_ids, take_ids
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 
@@ -90,7 +90,7 @@ def with_ids(dataset: Any, ids: Any = None) -> Any:
         return with_id_column(dataset, ids)
     _check_map_style(dataset)
     found = ids_of(dataset)
-    if ids is None and isinstance(dataset, WithIds | Loaded):
+    if ids is None and isinstance(dataset, WithIds | ExampleSet):
         return dataset
     if ids is None:
         ids = found if found is not None else _root_positions(dataset)
@@ -101,7 +101,7 @@ def ids_of(dataset: Any) -> Ids | None:
     """The ids of a data set whose samples carry them, by position; None where they do not."""
     if is_hugging_face(dataset):
         return id_column(dataset) if "example_id" in dataset.column_names else None
-    if isinstance(dataset, WithIds | Loaded):
+    if isinstance(dataset, WithIds | ExampleSet):
         return dataset.ids
     if isinstance(dataset, Subset):
         inner = ids_of(dataset.dataset)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -16,6 +18,23 @@ class Encoded(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, position: int, /) -> bytes: ...
+
+
+class ImageFile(bytes):
+    """The contents of one image file, told apart from other bytes."""
+
+
+class Taken:
+    """The images at some positions of a larger set."""
+
+    def __init__(self, whole: Encoded, rows: np.ndarray) -> None:
+        self.whole, self.rows = whole, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> bytes:
+        return self.whole[int(self.rows[position])]
 
 
 class Files:

@@ -15,19 +15,21 @@ from curate.exporting.formats.indices import write_indices
 from curate.exporting.formats.parquet import write_parquet
 from curate.exporting.formats.webdataset import write_webdataset
 from curate.exporting.kept import kept_positions
+from curate.exporting.layout import Format
 from curate.exporting.provenance import provenance
 from curate.exporting.source import open_source
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
 
-FORMATS = {
-    "huggingface": write_huggingface,
-    "parquet": write_parquet,
-    "imagefolder": write_imagefolder,
-    "webdataset": write_webdataset,
-    "indices": write_indices,
+FORMATS: dict[str, Format] = {
+    "huggingface": Format(write_huggingface, "what datasets.load_dataset(path) opens"),
+    "parquet": Format(write_parquet, "one Parquet file, images inside"),
+    "imagefolder": Format(write_imagefolder, "image files in one folder per class"),
+    "webdataset": Format(write_webdataset, "tar shards (pip install 'curate-data[webdataset]')"),
+    "indices": Format(write_indices, "only which rows are kept, not the data"),
 }
+"""Every format that :func:`export` writes, by name."""
 
 
 def export(
@@ -69,7 +71,7 @@ def export(
     kept = kept_positions(source.ids, selection)
     with atomic_folder(path, overwrite) as folder:
         content = fingerprint(dataset)  # first: it finds out random transforms
-        layout = FORMATS[format](source, kept, folder)
+        layout = FORMATS[format].write(source, kept, folder)
         kind = type(source.root).__name__
         origin = provenance(selection, format, kind, content, source.ids, kept)
         text = card(selection, source, layout, origin)

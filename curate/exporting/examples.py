@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import is_hugging_face
-from curate.data.loaded import Loaded
 from curate.data.unwrap import is_torchvision
 from curate.errors import CurateError
 from curate.exporting.image import EncodedImage, as_png, from_file, is_image
@@ -41,7 +41,7 @@ def examples(source: Source, kept: np.ndarray) -> Iterator[Example]:
 
 def _values(source: Source, row: int, example_id: int | str) -> dict[str, Any]:
     root = source.root
-    if isinstance(root, Loaded):
+    if isinstance(root, ExampleSet):
         label = {"label": int(root.labels[row])}
         if root.encoded is not None:
             return {"image": from_file(root.encoded[row], example_id), **label}

@@ -1,5 +1,6 @@
-"""What an export looks like from outside, for its card."""
+"""What a format of exports is, and what an export looks like from outside, for its card."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -15,3 +16,16 @@ class Layout(NamedTuple):
     reading: str
     data_files: str
     note: str
+
+
+class Format(NamedTuple):
+    """An entry of :data:`curate.exporting.FORMATS`.
+
+    Attributes:
+        write: from the view of a data set, int64 positions of the kept examples, and an empty
+            folder to write into, to the :class:`Layout` of what it wrote.
+        help: one line for the command line and the documentation.
+    """
+
+    write: Callable[..., Layout]
+    help: str

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curate.data._with_ids import ids_of
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import is_hugging_face
 from curate.data.formats.labels import class_names_of, find_label
 from curate.data.ids import Ids
-from curate.data.loaded import Loaded
 from curate.data.unwrap import unwrap
 from curate.errors import CurateError
 
@@ -17,7 +17,7 @@ class Source(NamedTuple):
     """A data set without its wrappers, and which of its rows are its examples.
 
     Attributes:
-        root: a :class:`Loaded`, a ``datasets.Dataset``, or another map-style data set.
+        root: a :class:`ExampleSet`, a ``datasets.Dataset``, or another map-style data set.
         rows: int64, the row in ``root`` of every example.
         ids: the id of every example.
         carries_ids: whether the samples of ``root`` end with an id.
@@ -59,7 +59,7 @@ def open_source(dataset: Any) -> Source:
     rows = np.arange(len(root)) if positions is None else positions
     label: str | None = "label"
     names: list[str] | None
-    if isinstance(root, Loaded):
+    if isinstance(root, ExampleSet):
         names = root.class_names
     elif is_hugging_face(root):
         label = find_label(root)
@@ -76,7 +76,7 @@ def open_source(dataset: Any) -> Source:
 def with_all_columns(source: Source) -> Source:
     """The Hugging Face set under a loaded one: its rows have more than an image and a label."""
     loaded = source.root
-    if not (isinstance(loaded, Loaded) and is_hugging_face(loaded.dataset)):
+    if not (isinstance(loaded, ExampleSet) and is_hugging_face(loaded.dataset)):
         return source
     return source._replace(
         root=loaded.dataset,
@@ -86,4 +86,4 @@ def with_all_columns(source: Source) -> Source:
 
 
 def _is_bare(root: Any) -> bool:
-    return isinstance(root, Loaded) or is_hugging_face(root) or ids_of(root) is None
+    return isinstance(root, ExampleSet) or is_hugging_face(root) or ids_of(root) is None

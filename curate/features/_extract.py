@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from curate.bias.sources.source import Source
+from curate.data.view import View
 from curate.errors import CurateError
 from curate.features._cnn import cnn, default_model
 from curate.features._hog import hog
@@ -26,7 +26,7 @@ Features = str | Sequence[str] | nn.Module | Callable[[torch.Tensor], Any]
 
 
 def extract(
-    source: Source,
+    source: View,
     features: Features = "hog",
     *,
     size: int = 64,
@@ -97,7 +97,7 @@ def _function(features: Any) -> tuple[str, Callable[[torch.Tensor], Any]]:
 
 
 def _computed(
-    source: Source,
+    source: View,
     function: Callable[[torch.Tensor], Any],
     size: int,
     on_progress: Callable[[int, int], None] | None,
@@ -149,7 +149,7 @@ def _probe(size: int) -> torch.Tensor:
     return torch.from_numpy(np.stack([noise, smooth]))
 
 
-def _columns(source: Source, columns: Sequence[str]) -> np.ndarray:
+def _columns(source: View, columns: Sequence[str]) -> np.ndarray:
     if source.features is None or source.columns is None:
         raise CurateError(
             f"features: {source.name!r} has no columns of numbers (images go before them); give it "

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from curate.bias.sources.source import Source
 from curate.data.pixels import checked_size
+from curate.data.view import View
 from curate.errors import CurateError
 
 BATCH = 256
 """Images that are decoded at a time: memory is bounded by these."""
 
 
-def pixels(source: Source, size: int = 64) -> torch.Tensor:
+def pixels(source: View, size: int = 64) -> torch.Tensor:
     """All images of a source, cut to their central square and brought to one size.
 
     The square is cut, not squeezed, so that what is left does not tell the aspect ratio. It is
@@ -40,7 +40,7 @@ def pixels(source: Source, size: int = 64) -> torch.Tensor:
     return whole
 
 
-def pixel_batches(source: Source, size: int) -> Iterator[torch.Tensor]:
+def pixel_batches(source: View, size: int) -> Iterator[torch.Tensor]:
     """The same as :func:`pixels`, a few hundred images at a time."""
     checked_size(size)
     if not source.has_images:

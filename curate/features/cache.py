@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curate.bias.sources.source import Source
 from curate.data.content import feed_value
 from curate.data.ids import Ids, as_arrow
+from curate.data.view import View
 from curate.errors import CurateError
 from curate.table import annotate, open_stream, open_writer
 
@@ -19,7 +19,7 @@ _VERSION = 1
 _ROWS = 128
 
 
-def cache_path(folder: str | os.PathLike[str], kind: str, source: Source, options: object) -> Path:
+def cache_path(folder: str | os.PathLike[str], kind: str, source: View, options: object) -> Path:
     """The file for one kind of features of one source.
 
     Its name is ``kind`` and a hash of all that the features follow from: ids and content of the

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.bias.shift.duplicates import copies
-from curate.bias.shift.pair import Pair
+from curate.features.pair import Pair, copies
 
 _EXACT = 20_000  # different examples up to which all are looked at
 _BYTES = 1 << 29  # of the index: one byte a number

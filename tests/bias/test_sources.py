@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from curate.bias import Source, as_sources
-from curate.data import Loaded, load
+from curate.data import ExampleSet, load
 from curate.errors import CurateError
 from tests.data.pictures import encoded, pixels, write_folder
 
@@ -135,7 +135,7 @@ def test_loaded_sets_and_names():
         np.testing.assert_array_equal(source.labels, digits.labels)
         assert source.class_names == tuple(digits.class_names)
     values = torch.rand(4, 2, 3)
-    features = Loaded(list("abcd"), np.arange(4), None, shape=(2, 3), values=values)
+    features = ExampleSet(list("abcd"), np.arange(4), None, shape=(2, 3), values=values)
     assert torch.equal(torch.from_numpy(opened(features).features), values.flatten(1))
     (named,) = as_sources(["digits"])
     assert named.name == "digits"
@@ -247,3 +247,10 @@ def test_an_image_out_of_range_is_named():
     for position in (-1, 1):
         with pytest.raises(CurateError, match=f"row {position} of 1 examples"):
             source.image(position)
+
+
+def test_a_source_is_a_view_of_one_line():
+    source = Source("a" * 200, list(range(10_000)), pixels=torch.zeros(9, 3, 8, 8).byte())
+    assert len(repr(source)) < 100
+    assert "10,000 examples" in repr(source)
+    assert source != Source("a", ["x"], features=np.zeros((1, 2), np.float32))

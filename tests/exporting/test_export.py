@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 
 from curate import table as tables
-from curate.data import Loaded, fingerprint, folder, load, with_ids
+from curate.data import ExampleSet, fingerprint, folder, load, with_ids
 from curate.exporting import FORMATS, export
 from tests.data.pictures import encoded, pixels
 from tests.exporting.selections import selection
@@ -28,7 +28,7 @@ FORMAT_NAMES = sorted(FORMATS)
 def noise(count=8, classes=("a", "b")):
     values = torch.from_numpy(np.stack([pixels(n, 8, 8).transpose(2, 0, 1) for n in range(count)]))
     labels = np.arange(count) % len(classes)
-    return Loaded(np.arange(count), labels, classes, shape=(3, 8, 8), values=values)
+    return ExampleSet(np.arange(count), labels, classes, shape=(3, 8, 8), values=values)
 
 
 @pytest.mark.parametrize("format", FORMAT_NAMES)
@@ -39,7 +39,7 @@ def test_the_provenance_tells_where_it_comes_from(tmp_path, format):
     place = export(data, select, tmp_path / "out", format)
     told = json.loads((place / "provenance.json").read_text())
     assert told["source"] == {
-        "type": "Loaded",
+        "type": "ExampleSet",
         "fingerprint": fingerprint(data),
         "fingerprint_when_recorded": "sha256:recorded",
     }
@@ -108,7 +108,7 @@ def test_no_class_name_or_id_leads_out_of_the_folder(tmp_path_factory, classes, 
     count = len(ids)
     contents = [encoded(pixels(n)) for n in range(count)]
     labels = np.arange(count) % len(classes)
-    data = Loaded(ids, labels, classes, shape=(3, 8, 8), encoded=contents)
+    data = ExampleSet(ids, labels, classes, shape=(3, 8, 8), encoded=contents)
     select = selection(ids, range(count), labels)
     place = export(data, select, outside / "deep" / "out", "imagefolder")
     assert os.listdir(outside) == ["deep"]
@@ -192,7 +192,7 @@ class Generated:
     def __getitem__(self, row): return self.start + np.random.default_rng(row).bytes(200_000)
 
 def peak(count, format):
-    made = data.Loaded(np.arange(count), np.zeros(count), ["a"], shape=(3, 8, 8),
+    made = data.ExampleSet(np.arange(count), np.zeros(count), ["a"], shape=(3, 8, 8),
                        encoded=Generated(count))
     place = Path(sys.argv[1]) / format
     shutil.rmtree(export(made, selection(made.ids, range(count)), place, format))

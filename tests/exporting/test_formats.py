@@ -124,7 +124,7 @@ def test_webdataset_comes_in_shards(tmp_path, pictures, monkeypatch):
 def test_webdataset_names_the_extra_that_is_missing(tmp_path, pictures, monkeypatch):
     data, _ = pictures
     monkeypatch.setitem(__import__("sys").modules, "webdataset", None)
-    with pytest.raises(CurateError, match=r"pip install 'curate\[webdataset\]'"):
+    with pytest.raises(CurateError, match=r"pip install 'curate-data\[webdataset\]'"):
         export(data, chosen(data), tmp_path / "out", "webdataset")
     assert not (tmp_path / "out").exists()
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from curate.bias.classifiers.linear import fit_linear
-from curate.bias.shift.pair import Pair, as_pair
 from curate.bias.shift.power import LEVEL, WANTED
 from curate.bias.shift.result import Power, TwoSample
+from curate.features.pair import Pair, as_pair
 
 _MOST = 100_000  # of one set that are trained on: at 512 features, 400 MB for both sets
 

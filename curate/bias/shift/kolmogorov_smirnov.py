@@ -12,9 +12,9 @@ from curate.bias.shift.ks_p_values import (
     exact_p_values,
     holm,
 )
-from curate.bias.shift.pair import as_pair
 from curate.bias.shift.power import LEVEL, smallest
 from curate.bias.shift.result import Power, TwoSample
+from curate.features.pair import as_pair
 
 _EXACT = 10**9  # operations on all features: seconds
 _COLUMNS = 1 << 25  # numbers of a block of columns: 128 MiB of float32

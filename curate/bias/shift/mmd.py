@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from curate.bias.shift.pair import Pair, as_pair
 from curate.bias.shift.power import LEVEL, smallest
 from curate.bias.shift.random_features import Groups, summed
 from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
+from curate.features.pair import Pair, as_pair
 
 _QUADRATIC = 3000  # examples of both sets: up to here every pair is looked at
 _FREQUENCIES = 512

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from curate.bias.shift.mmd import check_permutations
-from curate.bias.shift.pair import as_pair
 from curate.bias.shift.power import DETECTED, LEVEL
 from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
 from curate.features.neighbours import nearest
+from curate.features.pair import as_pair
 
 _QUERIES = 50_000
 

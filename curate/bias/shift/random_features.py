@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from curate.bias.shift.pair import Pair
+from curate.features.pair import Pair
 
 _GROUPS = 1024  # of both sets together
 _FEWEST = 32  # of one set

@@ -14,9 +14,9 @@ from curate.bias.sources.folders import folder_source
 from curate.bias.sources.source import Source
 from curate.bias.sources.tables import arrow_source, file_source, hub_source, rows_source
 from curate.data._load import load
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import is_hugging_face
 from curate.data.formats.parquet import holds_tables
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 _ROWS = 1 << 14
@@ -90,7 +90,7 @@ def _source(name: str, source: Any) -> Source:
         return replace(source, name=name)
     if isinstance(source, str | os.PathLike):
         return _opened(name, os.fspath(source))
-    if isinstance(source, Loaded):
+    if isinstance(source, ExampleSet):
         return _from_loaded(name, source)
     if isinstance(source, pa.Table):
         return arrow_source(name, source)
@@ -118,7 +118,7 @@ def _opened(name: str, place: str) -> Source:
     return _from_loaded(name, load(place))
 
 
-def _from_loaded(name: str, data: Loaded) -> Source:
+def _from_loaded(name: str, data: ExampleSet) -> Source:
     class_names = None if data.class_names is None else tuple(data.class_names)
     known = Source(name, data.ids, labels=data.labels, class_names=class_names)
     if data.encoded is not None:

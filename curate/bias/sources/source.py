@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from curate.data.encoded import Encoded
+from curate.data.encoded import Encoded, Taken
 from curate.data.ids import Ids, take_ids
-from curate.data.pixels import decode
-from curate.errors import CurateError
+from curate.data.view import View
 
 
-@dataclass(frozen=True)
-class Source:
+@dataclass(frozen=True, eq=False, repr=False)
+class Source(View):
     """n examples under one name; they are encoded images, pixels or features.
 
     Attributes:
@@ -35,28 +34,6 @@ class Source:
     class_names: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def has_images(self) -> bool:
-        """Whether there are pictures to look at, and so pixel features and a nuisance audit."""
-        return self.encoded is not None or self.pixels is not None
-
-    def image(self, position: int) -> np.ndarray:
-        """The image at its own size: uint8, (H, W) if grey, else (H, W, 3).
-
-        Raises:
-            CurateError: the examples are features, the file is torn, or there is no such position.
-        """
-        self._check(np.asarray(position))
-        if self.encoded is not None:
-            return decode(self.encoded[position], self.ids[position])
-        if self.pixels is None:
-            raise CurateError(f"source {self.name!r}: its examples are features, not images")
-        pixels = self.pixels[position].numpy()
-        return pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
-
     def take(self, rows: np.ndarray) -> "Source":
         """The examples at these positions, in this order; files are still read when asked for.
 
@@ -76,26 +53,3 @@ class Source:
             features=None if self.features is None else self.features[rows],
             labels=None if self.labels is None else self.labels[rows],
         )
-
-    def _check(self, positions: np.ndarray) -> None:
-        if positions.dtype.kind not in "iu":
-            raise CurateError(f"source {self.name!r}: rows of {positions.dtype}; give integers")
-        bad = positions[(positions < 0) | (positions >= len(self))]
-        if bad.size:
-            raise CurateError(
-                f"source {self.name!r}: row {bad.flat[0]} of {len(self)} examples; give rows from "
-                f"0 to {len(self) - 1}"
-            )
-
-
-class Taken:
-    """Some of the image files of a set, by position."""
-
-    def __init__(self, whole: Encoded, rows: np.ndarray) -> None:
-        self.whole, self.rows = whole, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, position: int) -> bytes:
-        return self.whole[int(self.rows[position])]

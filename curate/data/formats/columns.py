@@ -8,10 +8,10 @@ import pyarrow as pa
 import torch
 
 from curate.data.encoded import Cells
+from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import column_of, id_column, with_id_column
 from curate.data.formats.labels import class_names_of, find_label, label_indices
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
-from curate.data.loaded import Loaded
 from curate.data.pixels import common_shape
 from curate.data.tokens import common_length, tokenize
 from curate.errors import CurateError
@@ -39,7 +39,7 @@ def load_columns(
     columns: Columns,
     size: int | tuple[int, int] | None,
     follow_paths: bool,
-) -> Loaded:
+) -> ExampleSet:
     """One split of a data set in columns.
 
     Args:
@@ -76,14 +76,16 @@ def load_columns(
     if kind == "image":
         shape = common_shape(Cells(reference, column, follow_paths), size)
         cells = Cells(taken, column, follow_paths)
-        return Loaded(ids, labels, names, shape=shape, encoded=cells, dataset=taken)
+        return ExampleSet(ids, labels, names, shape=shape, encoded=cells, dataset=taken)
     if kind == "text":
         texts = _texts(taken, column)
         values = tokenize(texts, common_length(_texts(reference, column)))
         length = values.shape[1:]
-        return Loaded(ids, labels, names, shape=length, values=values, texts=texts, dataset=taken)
+        return ExampleSet(
+            ids, labels, names, shape=length, values=values, texts=texts, dataset=taken
+        )
     features = torch.from_numpy(dense_features(taken, column))
-    return Loaded(ids, labels, names, shape=features.shape[1:], values=features, dataset=taken)
+    return ExampleSet(ids, labels, names, shape=features.shape[1:], values=features, dataset=taken)
 
 
 def _only(splits: Mapping[str, "datasets.Dataset"]) -> "datasets.Dataset":

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from curate.data.encoded import Files
+from curate.data.example_set import ExampleSet
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
 from curate.data.ids import checked_ids
-from curate.data.loaded import Loaded
 from curate.data.pixels import common_shape
 from curate.errors import CurateError
 
@@ -22,7 +22,7 @@ def folder(
     *,
     split: str | None = None,
     size: int | tuple[int, int] | None = None,
-) -> Loaded:
+) -> ExampleSet:
     """Load a folder of images with one subfolder a class, as torchvision's ``ImageFolder``.
 
     The ids are the files' paths inside the folder, as ``"class/file.png"``. Images stay on disk
@@ -96,11 +96,11 @@ def _loaded(
     rows: np.ndarray | None,
     size: int | tuple[int, int] | None,
     shape: tuple[int, ...] | None,
-) -> Loaded:
+) -> ExampleSet:
     samples = found.samples if rows is None else [found.samples[row] for row in rows.tolist()]
     names = [Path(name).relative_to(root).as_posix() for name, _ in samples]
     files = Files(root, names)
-    return Loaded(
+    return ExampleSet(
         checked_ids(names, len(names)),
         np.array([label for _, label in samples], np.int64),
         found.classes,

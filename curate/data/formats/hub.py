@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import Columns, load_columns
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
     import datasets
 
 
-def hub(name: str, split: str, size: int | tuple[int, int] | None) -> Loaded:
+def hub(name: str, split: str, size: int | tuple[int, int] | None) -> ExampleSet:
     """Load an image or feature data set with ``datasets.load_dataset``.
 
     Args:

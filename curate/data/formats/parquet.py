@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import Columns, load_columns
 from curate.data.formats.hugging_face import column_of, with_id_column
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def parquet(
     label_column: str | None = None,
     id_column: str | None = None,
     size: int | tuple[int, int] | None = None,
-) -> Loaded:
+) -> ExampleSet:
     """Load a Parquet or Arrow file, or a folder of them, with images or feature vectors.
 
     Images are encoded bytes, or Hugging Face's ``{bytes, path}``; they are decoded when asked

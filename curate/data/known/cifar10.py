@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from curate.data.example_set import ExampleSet
 from curate.data.formats.parquet import rows_of
 from curate.data.known.local_copy import download, find_copy
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 CLASSES = (
@@ -25,7 +25,7 @@ CLASSES = (
 )
 
 
-def cifar10(split: str, root: str | os.PathLike[str] | None) -> Loaded:
+def cifar10(split: str, root: str | os.PathLike[str] | None) -> ExampleSet:
     """One split of CIFAR-10; ids are the indices in the official split.
 
     Read from ``cifar10-jpeg/cifar10_jpeg.parquet`` or ``cifar10_jpeg.parquet`` (columns
@@ -42,7 +42,7 @@ def cifar10(split: str, root: str | os.PathLike[str] | None) -> Loaded:
     found = download(
         "cifar10", place, lambda folder: CIFAR10(folder, train=split == "train", download=True)
     )
-    return Loaded(
+    return ExampleSet(
         np.arange(len(found.data)),
         np.array(found.targets),
         CLASSES,
@@ -51,13 +51,13 @@ def cifar10(split: str, root: str | os.PathLike[str] | None) -> Loaded:
     )
 
 
-def _from_parquet(path: Path, split: str) -> Loaded:
+def _from_parquet(path: Path, split: str) -> ExampleSet:
     table = rows_of(path, ["split", "index", "label", "image"], [("split", "==", split)])
     if not len(table):
         raise CurateError(f"root: {str(path)!r} has no rows with split {split!r}; replace it")
     table = table.sort_by("index")
     jpegs = table["image"].to_pylist()
-    coded = Loaded(
+    coded = ExampleSet(
         table["index"].to_numpy().astype(np.int64),
         table["label"].to_numpy(),
         CLASSES,

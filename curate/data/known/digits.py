@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
+from curate.data.example_set import ExampleSet
 from curate.data.holdout import held_out
-from curate.data.loaded import Loaded
 
 TEST_COUNT = 500
 
 
-def digits(split: str) -> Loaded:
+def digits(split: str) -> ExampleSet:
     """1,297 training or 500 test digits of 8×8 pixels; ids are the indices in scikit-learn's set.
 
     The split is stratified and fixed (:func:`curate.data.held_out` with seed 0). The 17 grey
@@ -22,7 +22,7 @@ def digits(split: str) -> Loaded:
     test = held_out(found.target, ids, TEST_COUNT)
     rows = np.flatnonzero(test if split == "test" else ~test)
     pixels = np.rint(found.images[rows] * (255 / 16)).astype(np.uint8)
-    return Loaded(
+    return ExampleSet(
         ids[rows],
         found.target[rows],
         [str(name) for name in found.target_names],

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from curate.data.example_set import ExampleSet
 from curate.data.known.local_copy import download, find_copy
-from curate.data.loaded import Loaded
 from curate.errors import CurateError
 
 
-def mnist(split: str, root: str | os.PathLike[str] | None) -> Loaded:
+def mnist(split: str, root: str | os.PathLike[str] | None) -> ExampleSet:
     """One split of MNIST; ids are the indices in the official split.
 
     Read from ``mnist/mnist.npz`` or ``mnist.npz`` (``x_train, y_train, x_test, y_test``), or
@@ -30,7 +30,7 @@ def mnist(split: str, root: str | os.PathLike[str] | None) -> Loaded:
             "mnist", place, lambda folder: MNIST(folder, train=split == "train", download=True)
         )
         images, labels = found.data.numpy(), found.targets.numpy()
-    return Loaded(
+    return ExampleSet(
         np.arange(len(images)),
         labels,
         [str(digit) for digit in range(10)],

@@ -7,9 +7,9 @@ import pytest
 
 from curate.bias import mmd
 from curate.bias.shift import random_features
-from curate.bias.shift.pair import as_pair
 from curate.bias.shift.random_features import summed
 from curate.errors import CurateError
+from curate.features.pair import as_pair
 from tests.bias.shift.simulation import alarm_share, band, normal
 
 MODULE = sys.modules["curate.bias.shift.mmd"]

@@ -4,11 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.bias import nearest_neighbour
-from curate.bias.shift.duplicates import copies
-from curate.bias.shift.pair import as_pair
 from curate.errors import CurateError
 from curate.features import neighbours as module
 from curate.features.neighbours import nearest
+from curate.features.pair import as_pair, copies
 from tests.bias.shift.simulation import alarm_share, band, normal
 
 

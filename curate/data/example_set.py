@@ -14,7 +14,7 @@ from curate.data.pixels import decode, fit
 from curate.errors import CurateError
 
 
-class Loaded(Dataset[Any]):
+class ExampleSet(Dataset[Any]):
     """Labelled images, features or texts with ids; sample i is ``(tensor, label, id)``.
 
     The tensor is float32: an image of shape (C, H, W) in [0, 1], or the features; for texts it is

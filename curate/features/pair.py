@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from curate.bias.sources.source import Source
+from curate.data.view import View
 from curate.errors import CurateError
 
 _BLOCK = 1 << 23  # numbers of a block of rows: 32 MiB of float32
@@ -78,7 +78,8 @@ def as_pair(x: Any, y: Any) -> Pair:
     """Check two sets of features.
 
     Args:
-        x: numbers of shape (n, d): an array (also mapped from a file), a tensor or a source.
+        x: numbers of shape (n, d): an array (also mapped from a file), a tensor, or a view of a
+            set of features (a :class:`curate.bias.Source`).
         y: of shape (m, d).
 
     Raises:
@@ -109,11 +110,11 @@ def _scale(x: np.ndarray, y: np.ndarray, mean: np.ndarray) -> float:
 
 
 def _numbers(name: str, given: Any) -> np.ndarray:
-    if isinstance(given, Source):
+    if isinstance(given, View):
         if given.features is None:
             raise CurateError(
                 f"{name}: source {given.name!r} has images, not features; give "
-                "curate.bias.extract(source)"
+                "curate.features.extract(source)"
             )
         given = given.features
     if isinstance(given, torch.Tensor):
@@ -151,3 +152,22 @@ def _refuse(name: str, start: int, rows: np.ndarray) -> None:
         f"{name}: feature {column} of example {start + row} is {rows[row, column]}; give finite "
         "numbers"
     )
+
+
+def copies(pair: Pair, rng: np.random.Generator) -> np.ndarray:
+    """The same 64-bit number for equal rows of both sets together, as float32 sees them: (n + m,).
+
+    Different rows have different numbers, but for one pair in about 2^60.
+    """
+    weights = rng.integers(0, 1 << 63, pair.d, np.uint64) * np.uint64(2) + np.uint64(1)
+    hashes = np.empty(pair.n + pair.m, np.uint64)
+    step = max(1, pair.block // 4)  # 64-bit numbers are made of them
+    for first, values in ((0, pair.x), (pair.n, pair.y)):
+        for start in range(0, len(values), step):
+            rows = pair.normal(slice(start, start + step), values) + np.float32(0)  # -0 is 0
+            bits = rows.view(np.uint32)
+            # round numbers end in many 0 bits, which the product would keep
+            bits = (bits ^ (bits >> np.uint32(15))) * np.uint32(0x9E3779B1)
+            bits ^= bits >> np.uint32(16)
+            hashes[first + start : first + start + len(rows)] = bits.astype(np.uint64) @ weights
+    return hashes
