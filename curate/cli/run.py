@@ -60,6 +60,8 @@ def run(
     from curate.cli.report import render
     from curate.exporting import FORMATS, export
     from curate.pruning.policy import make_policy
+    from curate.scores.registry import check_by
+    from curate.table import COLUMNS
     from curate.train import settings_for
 
     start = time.perf_counter()
@@ -68,6 +70,7 @@ def run(
         "stratify": None if stratify == "none" else stratify,
         "never_learned": never_learned,
     }
+    check_by(by, COLUMNS)
     policy = make_policy(keep_of(keep), by, strategy, {}, unknown="error", seed=0, **choice)
     if format not in FORMATS:
         raise CurateError(f"--format: {format!r}; give one of {', '.join(FORMATS)}")

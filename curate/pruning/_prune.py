@@ -1,6 +1,7 @@
 """From scores to a selection."""
 
 import os
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -13,19 +14,19 @@ from curate import table as tables
 from curate.errors import CurateError
 from curate.pruning.counts import round_half_up
 from curate.pruning.fates import (
-    CUT,
     KEPT_UNKNOWN,
     REMOVED,
+    REMOVED_HARDEST,
+    decided_before,
     reasons,
     selection_rows,
-    set_aside,
 )
 from curate.pruning.freed_memory import keep_freed_memory
-from curate.pruning.groups import Group, by_label, check_enough, everyone
+from curate.pruning.groups import Group, by_label, check_enough, whole_table
 from curate.pruning.policy import Policy, make_policy, needed_columns
 from curate.pruning.selection import Selection
 from curate.pruning.top import top
-from curate.scores.registry import score
+from curate.scores.registry import By, score
 from curate.table._hash_ids import hash_ids
 from curate.table.pieces import open_pieces
 
@@ -33,8 +34,8 @@ from curate.table.pieces import open_pieces
 def prune(
     table: pa.Table | str | os.PathLike[str],
     keep: int | float | Fraction | Decimal = 0.7,
-    by: str = "forgetting",
-    strategy: str = "hardest",
+    by: By = "forgetting",
+    strategy: str | Callable[..., Any] = "hardest",
     *,
     stratify: Literal["label"] | None = None,
     never_learned: Literal["keep", "drop"] = "keep",
@@ -45,31 +46,42 @@ def prune(
     """Choose which examples to keep.
 
     The same call gives the same selection on any machine and for any order of the rows: ties are
-    broken by a hash of (seed, example_id), see ``curate.scores.hash_ids``.
+    broken by a hash of (seed, example_id), see ``curate.table.hash_ids``.
 
     Args:
         table: an example table, or the path of one (only the columns needed are read; for more
             than fits in memory see ``curate.pruning.prune_file``).
         keep: a fraction of all rows (0.7 keeps exactly 7/10 of them, rounded half up), or, as an
             int, a count: 1 keeps one row, 1.0 all.
-        by: a score, see ``curate.scores.SCORES``; high = hard.
-        strategy: see ``curate.pruning.STRATEGIES``.
+        by: what to rank by, high = hard = keep: a score (``curate.scores.SCORES``), a numeric
+            column such as ``"influence"``, an array of shape (rows,) in the order of the table
+            (NumPy, torch, Arrow, or a list), or a function ``table -> array``. A score goes
+            before a column of the same name. Infinite values are ranked at the ends.
+        strategy: a name in ``curate.pruning.STRATEGIES``, or a function ``(scores, keep, ties,
+            **options) -> mask``: ``scores`` float64 of shape (n,) without NaN, the number to
+            keep, and ``ties``, which takes row numbers, int64 of shape (k,), and returns a uint64
+            hash of each row's id, to break ties by whatever the order of the rows; the mask is
+            bool of shape (n,) with exactly ``keep`` True. It is called once, or, with
+            ``stratify``, once per class.
         stratify: ``"label"`` applies the strategy within each class, and keeps of each the same
             fraction: rounded down or up so that the total is exact, up where the remainder is
             largest.
         never_learned: ``"keep"`` ranks examples that no run learned as their score says (for
             forgetting, the hardest of all); ``"drop"`` removes them first. ``keep`` stays a
             fraction of all rows.
-        unknown: what to do with examples that have no score, as they were never presented or
-            never with finite logits: ``"keep"`` keeps them first, ``"drop"`` removes them first,
-            ``"error"`` asks for a decision. The strategy ``"random"`` needs no score, and draws
-            from them all.
+        unknown: what to do with examples that have no score (never presented, never with finite
+            logits; null or NaN in a column or array): ``"keep"`` keeps them first, ``"drop"``
+            removes them first, ``"error"`` asks for a decision. The strategy ``"random"`` needs
+            no score, and draws from them all.
         seed: breaks ties and draws at random.
-        **options: of the strategy, such as ``drop_hardest=0.1`` for ``"window"``; its fraction is
-            one of the examples (of the class) that are not removed or kept first.
+        **options: of the strategy, such as ``drop_hardest=0.1`` for ``"window"``, as a fraction
+            of the examples left after ``never_learned`` and ``unknown`` are applied (per class if
+            stratified).
 
     Returns:
-        The selection; its rows are in the order of the table.
+        The selection; its rows are in the order of the table. In its policy, ``by`` and
+        ``strategy`` are names: of a score, column or strategy, the qualified name of a function,
+        or "array".
 
     Raises:
         CurateError: an argument that cannot be used, a missing column, an id that occurs twice,
@@ -92,8 +104,8 @@ def prune(
     share = policy.share(len(table))
     _check_unique(ids)
     scores = score(table, by, seed=policy.seed)
-    fates = set_aside(table, scores, policy)
-    groups = by_label(table["label"], fates, share) if stratify else everyone(len(table), share)
+    fates = decided_before(table, scores, policy)
+    groups = by_label(table["label"], fates, share) if stratify else whole_table(len(table), share)
     for group in groups:
         _select(group, scores, fates, ids, policy)
     rows = selection_rows(ids, labels, scores, fates, reasons(policy.rule, policy.options))
@@ -124,7 +136,7 @@ def _check_unique(ids: pa.ChunkedArray) -> None:
     counts = pc.value_counts(ids)
     repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
     raise CurateError(
-        f"example_id: {repeated!r} occurs more than once; keep one row an id (merge the tables of "
+        f"example_id: {repeated!r} occurs more than once; keep one row per id (merge the tables of "
         "several runs with curate.merge)"
     )
 
@@ -147,5 +159,5 @@ def _select(
     chosen_fates = (~mask).view(np.int8)  # KEPT is 0 and REMOVED 1
     if policy.rule.cut is not None:
         cut = round_half_up(policy.options[policy.rule.cut] * len(mask))
-        chosen_fates[top(scores[rows], cut, ties)] = CUT
+        chosen_fates[top(scores[rows], cut, ties)] = REMOVED_HARDEST
     fates[rows] = chosen_fates

@@ -1,4 +1,4 @@
-"""What became of each example, and the words for it."""
+"""The decision on each example, and its reason in words."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -9,12 +9,13 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.policy import Policy
-from curate.pruning.strategies import Strategy
+from curate.pruning.registry import Strategy
 from curate.scores.dynamics import never_learned
+from curate.scores.registry import SCORES, name_of
 from curate.table.column import mask_to_arrow
 
-KEPT, REMOVED, CUT, NEVER_LEARNED, KEPT_UNKNOWN, REMOVED_UNKNOWN = range(6)
-"""Fates, int8, one an example; they index the words of :func:`reasons`."""
+KEPT, REMOVED, REMOVED_HARDEST, NEVER_LEARNED, KEPT_UNKNOWN, REMOVED_UNKNOWN = range(6)
+"""Fates, int8, one per example; they index the words of :func:`reasons`."""
 
 
 def is_kept(fates: np.ndarray) -> np.ndarray:
@@ -60,7 +61,7 @@ def selection_rows(
     return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def set_aside(table: pa.Table, scores: np.ndarray, policy: Policy) -> np.ndarray:
+def decided_before(table: pa.Table, scores: np.ndarray, policy: Policy) -> np.ndarray:
     """The fates that do not depend on the strategy; REMOVED for all rows that it may still keep.
 
     Raises:
@@ -81,7 +82,9 @@ def set_aside(table: pa.Table, scores: np.ndarray, policy: Policy) -> np.ndarray
 
 def unknown_scores(unknown: int, total: int, policy: Policy) -> CurateError:
     """The error for rows without a score."""
+    by = name_of(policy.by)
+    cause = "never presented, or never with finite logits" if by in SCORES else "null or NaN"
     return CurateError(
-        f"unknown: {unknown:,} of {total:,} rows have no {policy.by} score (never presented, or "
-        "never with finite logits); give unknown='keep' to keep them or 'drop' to remove them"
+        f"unknown: {unknown:,} of {total:,} rows have no {by} score ({cause}); give "
+        "unknown='keep' to keep them or 'drop' to remove them"
     )

@@ -1,4 +1,4 @@
-"""The groups within which a strategy is applied: everyone, or each class by itself."""
+"""The groups within which a strategy is applied: the whole table, or each class by itself."""
 
 from fractions import Fraction
 from typing import NamedTuple
@@ -20,25 +20,25 @@ class Group(NamedTuple):
     keep: int
 
 
-def everyone(total: int, share: Fraction) -> list[Group]:
+def whole_table(total: int, share: Fraction) -> list[Group]:
     """One group of all rows (a slice, which NumPy need not copy)."""
     return [Group("the table", slice(None), round_half_up(share * total))]
 
 
 def by_label(labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction) -> list[Group]:
-    """A group a class; together they keep exactly ``round_half_up(share * rows)``.
+    """One group per class; together they keep exactly ``round_half_up(share * rows)``.
 
-    Examples that were never presented may have no label. They are set aside already, kept or
+    Examples that were never presented may have no label. They are decided before, kept or
     removed; the classes share what is left of the count.
 
     Args:
         labels: shape (rows,), int64.
-        fates: shape (rows,), of the rows that are set aside; REMOVED for the others.
+        fates: shape (rows,), of the rows decided before; REMOVED for the others.
         share: the fraction of all rows to keep.
 
     Raises:
-        CurateError: a row without a label that is not set aside, or more such rows kept than the
-            count allows.
+        CurateError: a row without a label that is not decided before, or more such rows kept than
+            the count allows.
     """
     nameless = labels.is_null().to_numpy()
     if labels.null_count:
@@ -53,7 +53,7 @@ def by_label(labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction) -> lis
         named = len(fates) - labels.null_count
         if not 0 <= left <= named:
             raise CurateError(
-                f"stratify: with {labels.null_count:,} rows set aside that have no label, the "
+                f"stratify: with {labels.null_count:,} rows decided before that have no label, the "
                 f"{named:,} others cannot give {left:,}; change keep or unknown"
             )
         share = Fraction(left, named) if named else Fraction(0)

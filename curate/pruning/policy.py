@@ -1,6 +1,6 @@
 """The arguments of a selection, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.counts import is_count, keep_fraction
-from curate.pruning.strategies import Strategy, find_strategy
-from curate.scores.registry import SCORES, check_name
+from curate.pruning.registry import Strategy, find_strategy
+from curate.scores.registry import By, check_by, columns_of, name_of, registered_name
 from curate.table.column import missing_column
 
 _CHOICES = {
@@ -26,8 +26,8 @@ class Policy:
     """What :func:`curate.prune` was asked for."""
 
     keep: int | float | Fraction | Decimal
-    by: str
-    strategy: str
+    by: By
+    strategy: str  # its name, or the qualified name of a function
     rule: Strategy
     options: Mapping[str, Any]
     stratify: str | None
@@ -54,7 +54,7 @@ class Policy:
         }
         keep = int(self.keep) if is_count(self.keep) else float(self.keep)
         return {
-            "by": self.by,
+            "by": name_of(self.by),
             "strategy": self.strategy,
             **options,
             "keep": keep,
@@ -69,18 +69,18 @@ class Policy:
 
 def make_policy(
     keep: int | float | Fraction | Decimal,
-    by: str,
-    strategy: str,
+    by: By,
+    strategy: str | Callable[..., Any],
     options: Mapping[str, Any],
     **choices: Any,
 ) -> Policy:
-    """The checked arguments.
+    """The checked arguments; whether the table can be ranked by ``by`` shows with the table.
 
     Raises:
         CurateError: one that cannot be used, named with its value and what it may be.
     """
-    check_name(by)
-    rule, filled = find_strategy(strategy, options)
+    by = registered_name(by)
+    strategy_name, rule, filled = find_strategy(strategy, options)
     for name, allowed in _CHOICES.items():
         if choices[name] not in allowed:
             shown = " or ".join(repr(value) for value in allowed)
@@ -88,17 +88,18 @@ def make_policy(
     seed = choices["seed"]
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise CurateError(f"seed: {seed!r} is not an integer")
-    return Policy(keep, by, strategy, rule, filled, **{**choices, "seed": int(seed)})
+    return Policy(keep, by, strategy_name, rule, filled, **{**choices, "seed": int(seed)})
 
 
 def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
     """The columns of an example table that a selection reads.
 
     Raises:
-        CurateError: the table has not got one of them, or its labels are no integers.
+        CurateError: the table lacks one of them, or its labels are no integers.
     """
     available = schema.names
-    needed = ["example_id", *SCORES[policy.by].columns]
+    check_by(policy.by, available)
+    needed = ["example_id", *columns_of(policy.by, available)]
     if policy.never_learned == "drop":
         needed += ["presentations", "first_learned"]
     if policy.stratify is not None:
@@ -111,7 +112,6 @@ def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
             f"table: its column 'label' is of type {schema.field('label').type}; labels are class "
             "indices, int64, so cast or encode them"
         )
-    optional = [
-        name for name in ("label", *SCORES[policy.by].columns_if_merged) if name in available
-    ]
-    return list(dict.fromkeys([*needed, *optional]))
+    if "label" in available:
+        needed.append("label")
+    return list(dict.fromkeys(needed))

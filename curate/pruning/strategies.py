@@ -1,73 +1,196 @@
-"""Every strategy by its name."""
+"""The strategies: pure functions (scores, how many to keep, ties) -> which to keep.
 
-from collections.abc import Callable, Mapping
+Each takes the ``scores``, float64 of shape (n,), high = hard and without NaN; ``keep``, how many,
+0 ... n; and ``ties``, a function that takes row numbers, int64 of shape (k,), and returns a uint64
+hash of each row's id, by which equal scores are told apart so that the selection does not depend
+on the order of the rows. Each returns bool of shape (n,), exactly ``keep`` True.
+"""
+
 from fractions import Fraction
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from curate.errors import CurateError
-from curate.pruning._ccs import ccs
-from curate.pruning.counts import exact_fraction
-from curate.pruning.rankings import easiest, hardest, moderate, random, window
+from curate.pruning.counts import round_half_up
+from curate.pruning.top import Ties, smallest, top
 
 
-class Strategy(NamedTuple):
-    """A strategy, what it says of the examples, and its options with their defaults."""
+def hardest(scores: np.ndarray, keep: int, ties: Ties) -> np.ndarray:
+    """Keep the examples of highest score (Toneva et al., ICLR 2019, Section 5.1).
 
-    function: Callable[..., np.ndarray]
-    kept: str
-    removed: str
-    options: Mapping[str, float] = {}
-    cut: str | None = None  # the option that is a fraction cut from the hard end first
+    The paper removes the least forgotten examples first; Paul et al. (NeurIPS 2021) do the same
+    with EL2N and GraNd.
 
+    Args:
+        scores: float64 of shape (n,), high = hard, no NaN.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; of equal scores the smaller hash is kept.
 
-STRATEGIES: dict[str, Strategy] = {
-    "hardest": Strategy(hardest, "kept: among the hardest", "removed: among the easiest"),
-    "easiest": Strategy(easiest, "kept: among the easiest", "removed: among the hardest"),
-    "random": Strategy(random, "kept: drawn at random", "removed: not drawn"),
-    "window": Strategy(
-        window,
-        "kept: in the window",
-        "removed: easier than the window",
-        {"drop_hardest": 0.1},
-        "drop_hardest",
-    ),
-    "moderate": Strategy(moderate, "kept: near the median", "removed: far from the median"),
-    "ccs": Strategy(
-        ccs,
-        "kept: drawn from its stratum",
-        "removed: not drawn from its stratum",
-        {"hard_cutoff": 0.1, "strata": 50},
-        "hard_cutoff",
-    ),
-}
-"""All strategies; to add one, write its file and name it here."""
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+    """
+    return top(scores, keep, ties)
 
 
-def find_strategy(name: str, options: Mapping[str, Any]) -> tuple[Strategy, dict[str, Any]]:
-    """The strategy, and its options checked and filled up with the defaults.
+def easiest(scores: np.ndarray, keep: int, ties: Ties) -> np.ndarray:
+    """Keep the examples of lowest score.
+
+    Better than the hardest when little data is left or labels are noisy (Sorscher et al., NeurIPS
+    2022, 'Beyond neural scaling laws', Section 2).
+
+    Args:
+        scores: float64 of shape (n,), high = hard, no NaN.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; of equal scores the smaller hash is kept.
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+    """
+    return top(-scores, keep, ties)
+
+
+def random(scores: np.ndarray, keep: int, ties: Ties) -> np.ndarray:
+    """Keep examples drawn at random, whatever their score: the baseline that a score must beat.
+
+    Args:
+        scores: shape (n,); only their number matters.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; the smallest hashes are drawn.
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+    """
+    return smallest(ties(np.arange(len(scores))), keep)
+
+
+def moderate(scores: np.ndarray, keep: int, ties: Ties) -> np.ndarray:
+    """Keep the examples whose score is nearest to the median score (Xia et al., ICLR 2023).
+
+    'Moderate Coreset' states the rule for any score, and applies it to the distance of an
+    example's features to the centre of its class, within each class. The example table holds no
+    features: here the rule is applied to the score at hand, and within each class with
+    ``stratify="label"``.
+
+    Args:
+        scores: float64 of shape (n,), no NaN; the mean of the middle two is the median of an even
+            number. If the median is infinite (most were never learned), these are the nearest.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; of equal distances the smaller hash is kept.
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+    """
+    if len(scores) == 0:
+        return np.zeros(0, bool)
+    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf: refused, or taken as 0
+        median = np.median(scores)
+        if np.isnan(median):
+            raise CurateError(
+                "by: half of the scores are -inf and half +inf, so there is no median; give finite "
+                "scores or another strategy"
+            )
+        distance = np.where(scores == median, 0.0, np.abs(scores - median))
+    return top(-distance, keep, ties)
+
+
+def window(
+    scores: np.ndarray, keep: int, ties: Ties, drop_hardest: Fraction = Fraction(1, 10)
+) -> np.ndarray:
+    """Keep a window of the ranking that starts below the hardest examples.
+
+    The hardest examples are often mislabelled (Swayamdipta et al., EMNLP 2020, Section 5), so
+    they go first. Paul et al. (NeurIPS 2021, Section 4) slide such a window over EL2N; Choi et al.
+    (ICML 2024, 'BWS: Best Window Selection') choose its start by kernel ridge regression on
+    features, where here it is an argument.
+
+    Args:
+        scores: float64 of shape (n,), high = hard, no NaN.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; of equal scores the smaller hash counts as the harder.
+        drop_hardest: fraction of the n examples to drop from the hard end.
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
 
     Raises:
-        CurateError: an unknown strategy, an option that it does not take, or a bad fraction.
+        CurateError: fewer than ``keep`` remain after the cut.
     """
-    if name not in STRATEGIES:
+    cut = cut_count("drop_hardest", drop_hardest, len(scores), keep)
+    return top(scores, cut + keep, ties) & ~top(scores, cut, ties)
+
+
+def ccs(
+    scores: np.ndarray,
+    keep: int,
+    ties: Ties,
+    hard_cutoff: Fraction = Fraction(1, 10),
+    strata: int = 50,
+) -> np.ndarray:
+    """Keep examples from the whole range of scores (Zheng et al., ICLR 2023, Algorithm 1).
+
+    The hardest ``hard_cutoff`` (the paper's beta) are pruned. The range of the remaining scores is
+    cut into ``strata`` intervals of equal width. From the stratum with the fewest examples up,
+    each gives ``min(its size, budget left // strata left)``, drawn at random.
+
+    Infinite scores have no place in such intervals: +inf (never learned) that outlives the cut
+    belongs to the hardest stratum, -inf to the easiest. The paper tunes beta for each data set
+    and pruning rate: 0 to 0.5, more the more is pruned.
+
+    Args:
+        scores: float64 of shape (n,), high = hard, no NaN.
+        keep: how many, 0 ... n.
+        ties: a hash of each row; within a stratum the smallest hashes are drawn.
+        hard_cutoff: fraction of the n examples to prune from the hard end first.
+        strata: number of intervals (the paper's k, 50 there).
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+
+    Raises:
+        CurateError: fewer than ``keep`` remain after the cut.
+    """
+    if isinstance(strata, bool) or not isinstance(strata, int) or strata < 1:
+        raise CurateError(f"strata: {strata!r} intervals; give an integer of at least 1")
+    cut = cut_count("hard_cutoff", hard_cutoff, len(scores), keep)
+    rows = np.flatnonzero(~top(scores, cut, ties))
+    stratum = _strata(scores[rows], strata)
+    budgets = _budgets(np.bincount(stratum, minlength=strata), keep)
+    order = np.lexsort((ties(rows), stratum))
+    stratum = stratum[order]
+    place = np.arange(len(rows)) - np.searchsorted(stratum, stratum)  # within its stratum
+    mask = np.zeros(len(scores), bool)
+    mask[rows[order[place < budgets[stratum]]]] = True
+    return mask
+
+
+def _strata(scores: np.ndarray, strata: int) -> np.ndarray:
+    finite = scores[np.isfinite(scores)]
+    if len(finite) and finite.max() / 2 - finite.min() / 2 > np.finfo(float).max / 2:
+        return _strata(scores / 4, strata)  # the range is beyond the largest float
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    width = (high - low) / strata
+    if width > 0:
+        place = np.floor((np.clip(scores, low, high) - low) / width)
+    else:
+        place = np.zeros(len(scores))
+    place[scores == np.inf] = strata - 1
+    return np.clip(place, 0, strata - 1).astype(np.int64)  # the largest score: in the last one
+
+
+def _budgets(sizes: np.ndarray, keep: int) -> np.ndarray:
+    budgets = np.zeros(len(sizes), np.int64)
+    for done, i in enumerate(np.argsort(sizes, kind="stable")):
+        budgets[i] = min(sizes[i], keep // (len(sizes) - done))
+        keep -= int(budgets[i])
+    return budgets
+
+
+def cut_count(name: str, share: Fraction, total: int, keep: int) -> int:
+    """How many examples a cut of the hardest takes, checked against what has to remain."""
+    cut = round_half_up(share * total)
+    if total - cut < keep:
         raise CurateError(
-            f"strategy: {name!r} is no strategy; choose one of {', '.join(STRATEGIES)}"
+            f"{name}: dropping the hardest {float(share):g} of {total:,} examples leaves "
+            f"{total - cut:,}, fewer than the {keep:,} to keep; lower {name} or keep"
         )
-    strategy = STRATEGIES[name]
-    for option in options:
-        if option not in strategy.options:
-            takes = ", ".join(strategy.options) or "no options"
-            raise CurateError(f"{option}: the strategy {name!r} does not take it; it takes {takes}")
-    filled = {**strategy.options, **options}
-    if strategy.cut is not None:
-        filled[strategy.cut] = _fraction_below_one(strategy.cut, filled[strategy.cut])
-    return strategy, filled
-
-
-def _fraction_below_one(name: str, value: object) -> Fraction:
-    share = exact_fraction(name, value)
-    if not 0 <= share < 1:
-        raise CurateError(f"{name}: {value!r} is not in [0, 1); give a fraction such as 0.1")
-    return share
+    return cut

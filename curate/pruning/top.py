@@ -1,4 +1,4 @@
-"""The few with the highest priority: the one place where a selection is made."""
+"""Top-k with ties broken by hash: every strategy ends here."""
 
 from collections.abc import Callable
 

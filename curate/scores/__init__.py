@@ -1,4 +1,4 @@
-"""Scores: one number an example, high = hard = keep, whatever the paper's own sign."""
+"""Scores: one number per example, high = hard = keep, whatever the sign in the paper."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

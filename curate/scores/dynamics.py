@@ -1,4 +1,4 @@
-"""Forgetting events."""
+"""Scores of training dynamics: one number per example, high = hard = keep."""
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +9,8 @@ from curate.table.column import floats, nulls, require
 def forgetting(table: pa.Table) -> np.ndarray:
     """Number of forgetting events (Toneva et al., ICLR 2019, Section 3).
 
-    An example that some run never learned counts as forgotten without end (+inf): the paper
-    gives it the largest count there is. Over several runs (``curate.merge``) events are summed.
+    An example that a run never learned gets the score +inf: the paper gives it the largest count
+    there is. Over several runs (``curate.merge``) events are summed.
 
     Returns:
         float64 of shape (rows,): events, or NaN where the example was never presented.

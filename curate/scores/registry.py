@@ -1,10 +1,11 @@
-"""Every score by its name."""
+"""Every score by its name, and what else a table can be ranked by."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from curate.errors import CurateError
 from curate.scores.dynamics import (
@@ -20,13 +21,18 @@ from curate.scores.dynamics import (
 from curate.table._hash_ids import hash_ids
 from curate.table.column import floats, require
 
+By = Any
+"""A score's name, a column's name, an array of shape (rows,), or a function table -> array."""
+
 
 class Score(NamedTuple):
-    """A score and the columns of the example table that it reads."""
+    """A score, the columns of the example table that it reads, and its line in the docs."""
 
     function: Callable[[pa.Table], np.ndarray]
     columns: tuple[str, ...]
     columns_if_merged: tuple[str, ...] = ()
+    help: str = ""
+    paper: str = ""
 
 
 def _grand(table: pa.Table) -> np.ndarray:
@@ -45,45 +51,171 @@ def random(table: pa.Table, *, seed: int = 0) -> np.ndarray:
     return (hashes >> np.uint64(11)) * 2.0**-53
 
 
+_TONEVA = "Toneva et al., ICLR 2019"
+_PAUL = "Paul et al., NeurIPS 2021"
+_SWAYAMDIPTA = "Swayamdipta et al., EMNLP 2020"
+
 SCORES: dict[str, Score] = {
     "forgetting": Score(
-        forgetting, ("forgetting_events", "first_learned"), ("runs", "runs_learned")
+        forgetting,
+        ("forgetting_events", "first_learned"),
+        ("runs", "runs_learned"),
+        help="forgetting events; +∞ where a run never learned the example",
+        paper=_TONEVA,
     ),
-    "first_learned": Score(first_learned, ("first_learned", "presentations")),
-    "aum": Score(aum, ("margin_mean",)),
-    "el2n": Score(el2n, ("el2n_mean",)),
-    "confidence": Score(confidence, ("confidence_mean",)),
-    "variability": Score(variability, ("confidence_std",)),
-    "loss": Score(loss, ("loss_mean",)),
-    "margin": Score(margin, ("margin_last",)),
-    "random": Score(random, ("example_id",)),
-    "grand": Score(_grand, ("grand",)),
+    "first_learned": Score(
+        first_learned,
+        ("first_learned", "presentations"),
+        help="presentations until first correct; +∞ where never",
+        paper=_TONEVA,
+    ),
+    "aum": Score(
+        aum, ("margin_mean",), help="minus the mean margin", paper="Pleiss et al., NeurIPS 2020"
+    ),
+    "el2n": Score(el2n, ("el2n_mean",), help="mean norm of softmax(logits) − onehot", paper=_PAUL),
+    "confidence": Score(
+        confidence,
+        ("confidence_mean",),
+        help="minus the mean probability of the label",
+        paper=_SWAYAMDIPTA,
+    ),
+    "variability": Score(
+        variability,
+        ("confidence_std",),
+        help="standard deviation of the probability of the label",
+        paper=_SWAYAMDIPTA,
+    ),
+    "loss": Score(loss, ("loss_mean",), help="mean cross-entropy"),
+    "margin": Score(margin, ("margin_last",), help="minus the margin at the last presentation"),
+    "random": Score(
+        random, ("example_id",), help="drawn from the seed and the id, whatever the order of rows"
+    ),
+    "grand": Score(
+        _grand,
+        ("grand",),
+        help="norm of the example's own loss gradient; needs a column 'grand'",
+        paper=_PAUL,
+    ),
 }
-"""All scores; to add one, write its file and name it here."""
+"""All scores. To add one, write its function in ``dynamics.py`` and its entry here."""
 
 
-def score(table: pa.Table, name: str, *, seed: int = 0) -> np.ndarray:
-    """The named score of every row of an example table. High = hard = keep.
+def score(table: pa.Table, by: By, *, seed: int = 0) -> np.ndarray:
+    """The score of every row of an example table. High = hard = keep.
 
     Args:
         table: an example table (``curate.Recorder.table``, ``curate.read``, ``curate.merge``).
-        name: one of ``curate.scores.SCORES``.
+        by: the name of a score (``curate.scores.SCORES``) or of a numeric column, such as
+            ``"influence"``; a score goes before a column of the same name. Or an array of shape
+            (rows,) in the order of the table (NumPy, torch, Arrow or a list), or a function
+            ``table -> array``. Columns and arrays are taken as they are: high = keep.
         seed: draws the score ``"random"``; the others do not depend on it.
 
     Returns:
-        float64 of shape (rows,), NaN where the score is not known (never presented, or no
-        presentation had finite logits).
+        float64 of shape (rows,), a new array; NaN where the score is not known: never presented,
+        no presentation had finite logits, or null or NaN in a column or array.
 
     Raises:
-        CurateError: an unknown name, or a table that lacks the score's column.
+        CurateError: a name that is neither a score nor a column, a table that lacks the score's
+            column, or values that are not one number per row.
     """
-    check_name(name)
-    if name == "random":
-        return random(table, seed=seed)
-    return SCORES[name].function(table)
+    by = registered_name(by)
+    if isinstance(by, str):
+        check_by(by, table.column_names)
+        if by == "random":
+            return random(table, seed=seed)
+        return SCORES[by].function(table) if by in SCORES else floats(table, by)
+    if callable(by):
+        return _numbers(by(table), len(table), f"by: what {name_of(by)} returned")
+    return _numbers(by, len(table), "by: the array")
 
 
-def check_name(name: str) -> None:
-    """Raise an error that lists the scores unless ``name`` is one."""
-    if name not in SCORES:
-        raise CurateError(f"by: {name!r} is no score; choose one of {', '.join(SCORES)}")
+def registered_name(by: By) -> By:
+    """The name where ``by`` is the function of a registered score; else ``by`` as it is."""
+    for name, entry in SCORES.items():
+        if by is entry.function:
+            return name
+    return by
+
+
+def name_of(by: By) -> str:
+    """What a selection is stored under: the name, a function's qualified name, or "array"."""
+    if isinstance(by, str):
+        return by
+    if callable(by):
+        named = by if hasattr(by, "__qualname__") else type(by)
+        return f"{named.__module__}.{named.__qualname__}"
+    return "array"
+
+
+def columns_of(by: By, available: Iterable[str]) -> tuple[str, ...]:
+    """The columns that :func:`score` reads, of those available: all of them for a function."""
+    if callable(by):
+        return tuple(available)
+    if not isinstance(by, str):
+        return ()
+    if by not in SCORES:
+        return (by,)
+    optional = [name for name in SCORES[by].columns_if_merged if name in available]
+    return (*SCORES[by].columns, *optional)
+
+
+def check_by(by: By, available: Iterable[str]) -> None:
+    """Raise a CurateError where ``by`` is a name, but neither of a score nor of a column."""
+    if isinstance(by, str) and by not in SCORES and by not in available:
+        raise CurateError(
+            f"by: {by!r} is no score and no column of the table; choose one of "
+            f"{', '.join(SCORES)}, or a column of numbers among {list(available)}"
+        )
+
+
+def _numbers(values: Any, rows: int, where: str) -> np.ndarray:
+    """The values as a new float64 array of shape (rows,), with NaN for null.
+
+    Raises:
+        CurateError: values of another shape, or that are no numbers.
+    """
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        if values.is_floating_point():
+            values = values.double()  # NumPy has no bfloat16
+        values = values.numpy()
+    elif isinstance(values, list | tuple):  # Arrow reads None as null
+        try:
+            values = pa.array(values)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            values = np.array(None)
+    elif isinstance(values, np.ma.MaskedArray):
+        values = pa.array(values.data, mask=np.ma.getmaskarray(values))
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _numbers_of_arrow(values, rows, where)
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf" or values.ndim == 0:
+        kind = f"type {values.dtype}" if values.ndim else "a kind that is no array"
+        raise _no_numbers(where, kind)
+    if values.shape != (rows,):
+        raise _wrong_shape(where, values.shape, rows)
+    return values.astype(np.float64)
+
+
+def _numbers_of_arrow(values: pa.Array | pa.ChunkedArray, rows: int, where: str) -> np.ndarray:
+    kinds = pa.types.is_integer, pa.types.is_floating, pa.types.is_null
+    if not any(is_kind(values.type) for is_kind in kinds):
+        raise _no_numbers(where, f"type {values.type}")
+    if len(values) != rows:
+        raise _wrong_shape(where, (len(values),), rows)
+    return floats(pa.table({"values": values}), "values")
+
+
+def _no_numbers(where: str, kind: str) -> CurateError:
+    return CurateError(
+        f"{where} holds values of {kind}; give a score's name, a column's name, an array with one "
+        "number per row, or a function table -> array"
+    )
+
+
+def _wrong_shape(where: str, shape: tuple[int, ...], rows: int) -> CurateError:
+    return CurateError(
+        f"{where} has the shape {shape} for a table of {rows:,} rows; give one number per row, in "
+        "the order of the table"
+    )

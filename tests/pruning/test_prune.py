@@ -237,6 +237,9 @@ def test_ids_that_occur_twice_are_named(strings):
     [
         ({"by": "hardness"}, "by: 'hardness' is no score"),
         ({"strategy": "best"}, "strategy: 'best' is no strategy"),
+        ({"strategy": None}, "strategy: None is no strategy"),
+        ({"by": None}, "by: the array holds values of a kind that is no array"),
+        ({"by": {"a": 1}}, "by: the array holds values of a kind that is no array"),
         ({"stratify": "class"}, "stratify: 'class' is not a choice; give None or 'label'"),
         ({"never_learned": "ignore"}, "never_learned: 'ignore' is not a choice"),
         ({"unknown": None}, "unknown: None is not a choice"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curate import CurateError
 from curate.pruning import STRATEGIES, ccs, moderate, window
-from curate.pruning.strategies import find_strategy
+from curate.pruning.registry import find_strategy
 from curate.table import hash_ids
 from tests.pruning import reference
 

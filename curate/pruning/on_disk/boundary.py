@@ -123,13 +123,13 @@ def find_boundary(rank: int, counted: Histogram, scan: Scan) -> Boundary:
         hashes = np.concatenate([part[2] for part in found])
         if 0 <= place < len(hashes):
             return _pick(priority, hashes, place)
-    raise AssertionError("the rows were not the same each time they were gone through")
+    raise CurateError("path: the table changed between two scans; prune when nothing writes it")
 
 
 def _count(rows: Iterator[Ranked], low: int, high: int) -> Histogram:
     histogram = Histogram(low, high)
-    for some in rows:
-        histogram.add(some.priority)
+    for batch in rows:
+        histogram.add(batch.priority)
     return histogram
 
 
@@ -137,15 +137,15 @@ def _collect(
     rows: Iterator[Ranked], low: float, high: float, least: int, most: int
 ) -> tuple[int, np.ndarray, np.ndarray]:
     smaller, priorities, hashes = 0, [np.empty(0)], [np.empty(0, np.uint64)]
-    for some in rows:
+    for batch in rows:
         if low == high:
-            inside = np.flatnonzero(some.priority == low)
+            inside = np.flatnonzero(batch.priority == low)
         else:
-            inside = np.flatnonzero((some.priority >= low) & (some.priority <= high))
-        found = some.hashes(inside)
+            inside = np.flatnonzero((batch.priority >= low) & (batch.priority <= high))
+        found = batch.hashes(inside)
         smaller += int(np.count_nonzero(found < np.uint64(least)))
         near = (found >= np.uint64(least)) & (found <= np.uint64(most))
-        priorities.append(some.priority[inside[near]])
+        priorities.append(batch.priority[inside[near]])
         hashes.append(found[near])
     return smaller, np.concatenate(priorities), np.concatenate(hashes)
 

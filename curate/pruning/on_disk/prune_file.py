@@ -14,10 +14,10 @@ from curate import table as tables
 from curate.errors import CurateError
 from curate.pruning.checksum import RowChecksum, hash_rows
 from curate.pruning.fates import (
-    CUT,
     KEPT,
     KEPT_UNKNOWN,
     REMOVED,
+    REMOVED_HARDEST,
     REMOVED_UNKNOWN,
     is_kept,
     reasons,
@@ -25,11 +25,11 @@ from curate.pruning.fates import (
     unknown_scores,
 )
 from curate.pruning.freed_memory import keep_freed_memory
-from curate.pruning.groups import check_enough, everyone
+from curate.pruning.groups import check_enough, whole_table
 from curate.pruning.on_disk.boundary import Boundary, Histogram, Ranked, find_boundary
 from curate.pruning.on_disk.rows import Rows, Stream
-from curate.pruning.policy import make_policy
-from curate.pruning.rankings import cut_count
+from curate.pruning.policy import Policy, make_policy
+from curate.pruning.strategies import cut_count
 from curate.table.parts import Parts, open_parts
 from curate.table.pieces import open_pieces
 
@@ -61,7 +61,7 @@ def prune_file(
         path: an example table: a Parquet file, or a folder of them.
         out: a folder to make, which ``curate.read`` and ``Selection.load`` read as one table.
         keep: as in :func:`curate.prune`, and so are the others.
-        by: a score.
+        by: the name of a score or of a numeric column in the files.
         strategy: one of :data:`STREAMED`: the others, and ``stratify``, need all rows at once.
         never_learned: ``"keep"`` or ``"drop"``.
         unknown: ``"error"``, ``"keep"`` or ``"drop"``.
@@ -74,18 +74,14 @@ def prune_file(
     Raises:
         CurateError: as :func:`curate.prune`; a strategy that cannot stream; ``out`` exists.
     """
-    if strategy not in STREAMED:
-        raise CurateError(
-            f"strategy: {strategy!r} is not one of {', '.join(STREAMED)}, which can prune a file "
-            "larger than memory; use curate.prune, which holds the needed columns in memory"
-        )
     choices = {"never_learned": never_learned, "unknown": unknown, "seed": seed}
     policy = make_policy(keep, by, strategy, options, stratify=None, **choices)
+    _check_can_stream(policy)
     if os.path.exists(out):
         raise CurateError(f"out: {os.fspath(out)!r} exists already; remove it or give another name")
     keep_freed_memory()
     pieces = open_pieces(path)
-    (group,) = everyone(sum(pieces.rows), policy.share(sum(pieces.rows)))
+    (group,) = whole_table(sum(pieces.rows), policy.share(sum(pieces.rows)))
     stream = Stream(pieces, policy)
     census = _take_census(stream)
     left = group.keep - census.forced
@@ -95,12 +91,26 @@ def prune_file(
         cut = cut_count(policy.rule.cut, policy.options[policy.rule.cut], census.open, left)
 
     def scan(visit: Callable[[Iterator[Ranked]], Any]) -> list[Any]:
-        return stream.unlabelled(lambda _, rows: visit(some.ranked for some in rows))
+        return stream.unlabelled(lambda _, rows: visit(batch.ranked for batch in rows))
 
     start, end = (
         find_boundary(rank, census.histogram, scan) if rank else None for rank in (cut, cut + left)
     )
     return _write(stream, out, start, end, policy.settings(stream.total, group.keep))
+
+
+def _check_can_stream(policy: Policy) -> None:
+    if policy.strategy not in STREAMED:
+        raise CurateError(
+            f"strategy: {policy.strategy!r} is not one of {', '.join(STREAMED)}, which can prune a "
+            "file larger than memory; use curate.prune, which holds the needed columns in memory"
+        )
+    if not isinstance(policy.by, str):
+        what = "a function" if callable(policy.by) else "an array"
+        raise CurateError(
+            f"by: {what} may need all rows at once; write its values into a column and give the "
+            "column's name, or use curate.prune, which holds the needed columns in memory"
+        )
 
 
 class _Census(NamedTuple):
@@ -114,9 +124,9 @@ class _Census(NamedTuple):
 def _take_census(stream: Stream) -> _Census:
     def visit(_: int, rows: Iterator[Rows]) -> tuple[np.ndarray, Histogram]:
         fates, histogram = np.zeros(256, np.int64), Histogram()
-        for some in rows:
-            fates += np.bincount(some.fates, minlength=256)
-            histogram.add_all(some.ranked.priority)
+        for batch in rows:
+            fates += np.bincount(batch.fates, minlength=256)
+            histogram.add_all(batch.ranked.priority)
         return fates, histogram
 
     parts = stream.unlabelled(visit)
@@ -176,7 +186,8 @@ def _write_part(
 def _decide(
     fates: np.ndarray, ranked: Ranked, start: Boundary | None, end: Boundary | None
 ) -> np.ndarray:
-    """What ranks before the end is KEPT, unless it ranks before the start: then it is CUT.
+    """What ranks before the end is KEPT, unless it ranks before the start: then it is
+    REMOVED_HARDEST.
 
     By arithmetic, which is fifty times faster than assigning through a mask.
     """
@@ -184,7 +195,7 @@ def _decide(
     if end is not None:
         fates += (KEPT - REMOVED) * end.before(ranked).view(np.int8)
     if start is not None:
-        fates += (CUT - KEPT) * start.before(ranked).view(np.int8)
+        fates += (REMOVED_HARDEST - KEPT) * start.before(ranked).view(np.int8)
     return fates
 
 

@@ -1,4 +1,4 @@
-"""The rows of a table on disk, gone through part by part in threads."""
+"""Scan a table on disk in parallel parts."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from curate.pruning.fates import REMOVED, set_aside
+from curate.pruning.fates import REMOVED, decided_before
 from curate.pruning.on_disk.boundary import Ranked
 from curate.pruning.policy import Policy, needed_columns
-from curate.scores.registry import score
+from curate.scores.registry import columns_of, score
 from curate.table._hash_ids import hash_ids
 from curate.table.pieces import Pieces
 
@@ -22,13 +22,13 @@ _MOST_PARTS = 500
 
 
 class Rows(NamedTuple):
-    """Some rows of a table, scored."""
+    """A batch of rows of a table, scored."""
 
     ids: pa.Array
     labels: pa.Array | None
     scores: np.ndarray
-    fates: np.ndarray  # of those set aside; REMOVED for the others
-    ranked: Ranked  # for the strategy; those set aside take no part
+    fates: np.ndarray  # of those decided before; REMOVED for the others
+    ranked: Ranked  # for the strategy; those decided before take no part
 
 
 class Stream:
@@ -47,7 +47,8 @@ class Stream:
 
     def unlabelled(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
         """The same without the labels, which the ranking does not need."""
-        return self._map(visit, [name for name in self.columns if name != "label"])
+        unused = {"label"} - set(columns_of(self.policy.by, self.columns))
+        return self._map(visit, [name for name in self.columns if name not in unused])
 
     def _map(
         self, visit: Callable[[int, Iterator[Rows]], Any], columns: Sequence[str]
@@ -67,7 +68,7 @@ class Stream:
             for batch in self._pieces.read(piece, columns):
                 table = pa.Table.from_batches([batch])
                 scores = score(table, policy.by, seed=policy.seed)
-                fates = set_aside(table, scores, policy)
+                fates = decided_before(table, scores, policy)
                 ids = batch["example_id"]
                 labels = batch["label"] if "label" in columns else None
                 priority = _priority(scores, fates, policy.strategy)
