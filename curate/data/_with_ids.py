@@ -123,6 +123,12 @@ def ids_of(dataset: Any) -> Ids | None:
     return None
 
 
+def position_ids(dataset: Any) -> Ids:
+    """The ids that :func:`with_ids` gives to a data set that carries none."""
+    _check_map_style(dataset)
+    return checked_ids(_root_positions(dataset), len(dataset))
+
+
 def _root_positions(dataset: Any) -> Any:
     if isinstance(dataset, Subset):
         inner = _root_positions(dataset.dataset)

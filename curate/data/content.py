@@ -11,6 +11,9 @@ import torch
 
 from curate.errors import CurateError
 
+BLOCK = 128
+"""Rows that are fed together; part of the definition of every hash of rows."""
+
 Feed = Callable[[Any], None]
 """Takes bytes or a contiguous buffer; ``hashlib``'s ``update``."""
 
@@ -71,6 +74,14 @@ def feed_array(feed: Feed, value: torch.Tensor | np.ndarray) -> None:
         value = value.astype(value.dtype.newbyteorder("<"))
     _feed_bytes(feed, b"A", f"{kind} {value.shape}".encode())
     feed(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+
+
+def feed_arrays(feed: Feed, arrays: Mapping[str, Any], rows: np.ndarray) -> None:
+    """Feed names and these rows of arrays, a block of rows at a time."""
+    for name, array in arrays.items():
+        feed_value(feed, name)
+        for start in range(0, len(rows), BLOCK):
+            feed_array(feed, array[rows[start : start + BLOCK]])
 
 
 def feed_column(feed: Feed, column: pa.ChunkedArray | pa.Array) -> None:

@@ -1,8 +1,10 @@
 """Encoded images to uint8 pixels, and to one common shape."""
 
 import io
+from typing import Any
 
 import numpy as np
+import torch
 
 from curate.data.encoded import Encoded
 from curate.errors import CurateError
@@ -82,6 +84,41 @@ def checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
     if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
         raise CurateError(f"size: {size!r}; give (height, width) or one side, from 1 to 4096")
     return sides
+
+
+def is_image(value: Any) -> bool:
+    """Whether this is a Pillow image, or uint8 of shape (H, W), (C, H, W) or (H, W, C)."""
+    if hasattr(value, "mode") and hasattr(value, "save"):
+        return True
+    if not isinstance(value, torch.Tensor | np.ndarray):
+        return False
+    return str(value.dtype).endswith("uint8") and channels_last(value) is not None
+
+
+def as_pixels(image: Any) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) of what :func:`is_image` accepts; transparency is left out."""
+    if isinstance(image, torch.Tensor | np.ndarray):
+        pixels = channels_last(image)
+        assert pixels is not None, "no image"
+        return pixels[:, :, :3] if pixels.ndim == 3 else pixels
+    return np.asarray(image.convert("L" if image.mode in _GREY else "RGB"))
+
+
+def channels_last(value: Any) -> np.ndarray | None:
+    """(H, W) or (H, W, C) with C of 3 or 4; tensors hold channels first, arrays often last."""
+    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    if 0 in array.shape:
+        return None
+    if array.ndim == 2:
+        return array
+    if array.ndim != 3:
+        return None
+    first, last = array.shape[0], array.shape[-1]
+    if first in (1, 3, 4) and (isinstance(value, torch.Tensor) or last not in (1, 3, 4)):
+        array = array.transpose(1, 2, 0)
+    elif last not in (1, 3, 4):
+        return None
+    return array[:, :, 0] if array.shape[-1] == 1 else array
 
 
 def _header(content: bytes, position: int) -> tuple[int, int, bool]:

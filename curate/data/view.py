@@ -13,7 +13,7 @@ from curate.data.pixels import decode
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    import datasets
+    import pyarrow as pa
 
 
 class View:
@@ -24,6 +24,7 @@ class View:
 
     Attributes:
         name: what to call the set in an error.
+        kind: the type of the data set under its wrappers, as provenance writes it down.
         ids: int64 array of shape (n,), or list of n strings.
         labels: int64 class indices of shape (n,), where known.
         class_names: the name of each class, where known.
@@ -34,6 +35,7 @@ class View:
     """
 
     name: str
+    kind: str = "Source"
     ids: Ids
     labels: np.ndarray | None
     class_names: Sequence[str] | None
@@ -41,6 +43,9 @@ class View:
     encoded: Encoded | None
     pixels: torch.Tensor | None
     features: np.ndarray | None
+
+    is_plain = False
+    """Whether :meth:`value` gives only what files can hold: numbers, text, bytes, lists, images."""
 
     label_field: str | None = "label"
     """The key of the label in :meth:`value`, if it has one."""
@@ -97,10 +102,15 @@ class View:
         for value in self.values(np.arange(len(self))):
             feed_value(feed, value)
 
-    def rows(self) -> "datasets.Dataset | None":
-        """The Hugging Face rows behind the set, all columns, in its order; None if there are none.
+    def whole(self) -> "View":
+        """The view of every column, where the data set shows only a few of its rows' columns."""
+        return self
 
-        Such rows can be written as they are.
+    def tables(self, positions: np.ndarray) -> "Iterator[pa.Table] | None":
+        """The rows of several examples as Arrow tables, in order, ``example_id`` first.
+
+        Files that rows point at are read into them, and the schema's metadata names Hugging
+        Face's feature types. None where the set is not made of rows.
         """
         return None
 
@@ -126,3 +136,8 @@ class View:
                 f"source {self.name!r}: row {bad.flat[0]} of {len(self)} examples; give rows from "
                 f"0 to {len(self) - 1}"
             )
+
+
+def printable(names: Sequence[str] | None) -> list[str] | None:
+    """Class names as valid Unicode: those of undecodable folders hold what no file can."""
+    return None if names is None else [name.encode(errors="replace").decode() for name in names]

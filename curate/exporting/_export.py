@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curate.data._fingerprint import fingerprint
+from curate.data.opening import open_view
 from curate.errors import CurateError
 from curate.exporting.atomic_folder import PROVENANCE, atomic_folder
 from curate.exporting.card import card
@@ -17,7 +18,6 @@ from curate.exporting.formats.webdataset import write_webdataset
 from curate.exporting.kept import kept_positions
 from curate.exporting.layout import Format
 from curate.exporting.provenance import provenance
-from curate.exporting.source import open_source
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
@@ -67,14 +67,13 @@ def export(
     """
     if format not in FORMATS:
         raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")
-    source = open_source(dataset)
-    kept = kept_positions(source.ids, selection)
+    view = open_view(dataset, needs_ids=True)
+    kept = kept_positions(view.ids, selection)
     with atomic_folder(path, overwrite) as folder:
-        content = fingerprint(dataset)  # first: it finds out random transforms
-        layout = FORMATS[format].write(source, kept, folder)
-        kind = type(source.root).__name__
-        origin = provenance(selection, format, kind, content, source.ids, kept)
-        text = card(selection, source, layout, origin)
+        content = fingerprint(view)  # first: it finds out random transforms
+        layout = FORMATS[format].write(view, kept, folder)
+        origin = provenance(selection, format, view.kind, content, view.ids, kept)
+        text = card(selection, view, layout, origin)
         (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
         origin["contents"] = sorted({PROVENANCE, *(entry.name for entry in folder.iterdir())})
         written = json.dumps(origin, indent=2, ensure_ascii=False, default=str)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from curate.data.formats.hugging_face import is_hugging_face
-from curate.data.ids import as_arrow, take_ids
+from curate.data.view import View
 from curate.errors import CurateError
 from curate.exporting.examples import Example, examples
 from curate.exporting.image import EncodedImage
-from curate.exporting.source import Source
 
 if TYPE_CHECKING:
     import datasets
@@ -21,14 +19,14 @@ _ROWS = 100  # fetched at once: images may be large
 _MOST_ROWS, _MOST_BYTES = 100_000, 32 << 20  # of one row group
 
 
-def tables(source: Source, kept: np.ndarray) -> Iterator[pa.Table]:
+def tables(view: View, kept: np.ndarray) -> Iterator[pa.Table]:
     """The kept examples in order, ``example_id`` first, a row group's worth at a time.
 
     Rows of Hugging Face sets pass unchanged. Images become Hugging Face's ``{bytes, path}``,
     labels a ``ClassLabel`` where their names are known; the schema's metadata says so.
     """
-    from_root = _from_rows if is_hugging_face(source.root) else _from_examples
-    return _grouped(from_root(source, kept))
+    rows = view.tables(kept)
+    return _grouped(_from_examples(view, kept) if rows is None else rows)
 
 
 def _grouped(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -44,43 +42,14 @@ def _grouped(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _from_rows(source: Source, kept: np.ndarray) -> Iterator[pa.Table]:
-    from datasets import Features, Image, Value
-    from datasets.table import embed_table_storage, table_cast
-
-    kinds = {name: kind for name, kind in source.root.features.items() if name != "example_id"}
-    if source.image is not None:
-        kinds[source.image] = Image()
-    ids = as_arrow(take_ids(source.ids, kept))
-    features = Features({"example_id": Value(str(ids.type)), **kinds})
-    table = source.root.with_format("arrow")
-    at_once = _rows_at_once(source.root)
-    for start in range(0, len(kept), at_once):
-        block = table[source.rows[kept[start : start + at_once]]]
-        if "example_id" in block.column_names:
-            block = block.drop_columns("example_id")
-        block = block.add_column(0, "example_id", ids[start : start + at_once])
-        block = table_cast(block.select(list(features)), features.arrow_schema)
-        yield embed_table_storage(block).replace_schema_metadata(features.arrow_schema.metadata)
-
-
-def _rows_at_once(root: "datasets.Dataset") -> int:
-    """A hundred rows if they point at files, of any size, else as many as take about 4 MB."""
-    from datasets.features.features import require_storage_embed
-
-    if any(require_storage_embed(kind) for kind in root.features.values()):
-        return _ROWS
-    return max(1, min(10_000, (4 << 20) * root.data.num_rows // max(1, root.data.nbytes)))
-
-
-def _from_examples(source: Source, kept: np.ndarray) -> Iterator[pa.Table]:
-    stream = examples(source, kept)
+def _from_examples(view: View, kept: np.ndarray) -> Iterator[pa.Table]:
+    stream = examples(view, kept)
     kinds: dict[str, pa.DataType] = {}
     schema: pa.Schema | None = None
     while batch := list(islice(stream, _ROWS)):
         if schema is None:
             kinds = {name: _kind(value, name) for name, value in batch[0].values.items()}
-            schema = _features(source, kinds, batch[0]).arrow_schema
+            schema = _features(view, kinds, batch[0]).arrow_schema
         for example in batch:
             if example.values.keys() != kinds.keys():
                 raise CurateError(
@@ -92,7 +61,7 @@ def _from_examples(source: Source, kept: np.ndarray) -> Iterator[pa.Table]:
         yield pa.Table.from_arrays([pa.array(ids, schema.types[0]), *columns], schema=schema)
 
 
-def _features(source: Source, kinds: dict[str, pa.DataType], first: Example) -> "datasets.Features":
+def _features(view: View, kinds: dict[str, pa.DataType], first: Example) -> "datasets.Features":
     from datasets import ClassLabel, Features, Image
 
     ids = pa.string() if isinstance(first.id, str) else pa.int64()
@@ -100,10 +69,10 @@ def _features(source: Source, kinds: dict[str, pa.DataType], first: Example) -> 
     for name, value in first.values.items():
         if isinstance(value, EncodedImage):
             features[name] = Image()
-    names = source.class_names
-    is_index = source.label is not None and kinds.get(source.label) == pa.int64()
+    names = view.class_names
+    is_index = view.label_field is not None and kinds.get(view.label_field) == pa.int64()
     if is_index and names and len(set(names)) == len(names):
-        features[source.label] = ClassLabel(names=names)
+        features[view.label_field] = ClassLabel(names=names)
     return features
 
 

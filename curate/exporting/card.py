@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any
 
+from curate.data.view import View
 from curate.exporting.layout import Layout
-from curate.exporting.source import Source
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
@@ -21,7 +21,7 @@ _SIZES = (
 )
 
 
-def card(selection: "Selection", source: Source, layout: Layout, origin: dict[str, Any]) -> str:
+def card(selection: "Selection", view: View, layout: Layout, origin: dict[str, Any]) -> str:
     """The text of README.md; what comes from the data is escaped, the licence is left to people.
 
     Args:
@@ -53,7 +53,7 @@ def card(selection: "Selection", source: Source, layout: Layout, origin: dict[st
         f"```python\n{layout.reading}\n```",
         "PATH stands for this folder.",
         "## Classes",
-        _classes(selection, source),
+        _classes(selection, view),
         "## Provenance",
         f"Source: {_text(origin['source']['type'])}, fingerprint "
         f"`{origin['source']['fingerprint']}`. Everything else is in `provenance.json`: policy, "
@@ -62,12 +62,12 @@ def card(selection: "Selection", source: Source, layout: Layout, origin: dict[st
     return "\n\n".join(parts) + "\n"
 
 
-def _classes(selection: "Selection", source: Source) -> str:
+def _classes(selection: "Selection", view: View) -> str:
     summary = selection.summary()
     lines = ["| class | total | kept | fraction |", "|---|---:|---:|---:|"]
     for row in summary.slice(0, _MOST_CLASSES).to_pylist():
         label = row["label"]
-        name = source.class_name(label) if source.class_names and label is not None else label
+        name = view.class_name(label) if view.class_names and label is not None else label
         name = "(no label)" if name is None else str(name)
         lines.append(
             f"| {_text(name)} | {row['total']:,} | {row['kept']:,} | {row['fraction']:.1%} |"

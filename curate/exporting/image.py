@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from curate.data.pixels import channels_last
 from curate.errors import CurateError
 
 _EXTENSIONS = {
@@ -46,15 +47,6 @@ def from_file(content: bytes, name: object) -> EncodedImage:
         ) from None
 
 
-def is_image(value: Any) -> bool:
-    """Whether this is a Pillow image, or uint8 of shape (H, W), (C, H, W) or (H, W, C)."""
-    if hasattr(value, "mode") and hasattr(value, "save"):
-        return True
-    if not isinstance(value, torch.Tensor | np.ndarray):
-        return False
-    return str(value.dtype).endswith("uint8") and _channels_last(value) is not None
-
-
 def as_png(value: Any, name: object) -> EncodedImage:
     """A lossless PNG of a Pillow image, of uint8 pixels, or of floats that are n/255 exactly.
 
@@ -64,7 +56,7 @@ def as_png(value: Any, name: object) -> EncodedImage:
     from PIL import Image
 
     if isinstance(value, torch.Tensor | np.ndarray):
-        pixels = _channels_last(value)
+        pixels = channels_last(value)
         if pixels is None:
             raise CurateError(
                 f"dataset: example {name!r} has shape {tuple(value.shape)}, which is no image; "
@@ -95,20 +87,3 @@ def _eight_bits(array: np.ndarray, name: object) -> np.ndarray:
         f"dataset: the image of example {name!r} is {array.dtype} with values other than n/255, "
         "which 8-bit PNG cannot hold; export with format='parquet', or without the transform"
     )
-
-
-def _channels_last(value: Any) -> np.ndarray | None:
-    """(H, W) or (H, W, C) with C of 3 or 4; tensors hold channels first, arrays often last."""
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-    if 0 in array.shape:
-        return None
-    if array.ndim == 2:
-        return array
-    if array.ndim != 3:
-        return None
-    first, last = array.shape[0], array.shape[-1]
-    if first in (1, 3, 4) and (isinstance(value, torch.Tensor) or last not in (1, 3, 4)):
-        array = array.transpose(1, 2, 0)
-    elif last not in (1, 3, 4):
-        return None
-    return array[:, :, 0] if array.shape[-1] == 1 else array

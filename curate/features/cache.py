@@ -37,6 +37,8 @@ def cache_path(folder: str | os.PathLike[str], kind: str, source: View, options:
     elif source.pixels is not None:
         for start in range(0, len(source), _ROWS):
             feed_value(digest.update, source.pixels[start : start + _ROWS])
+    else:
+        source.feed(digest.update)
     return Path(folder) / f"{kind}-{digest.hexdigest()[:32]}.parquet"
 
 

@@ -39,7 +39,7 @@ def test_the_provenance_tells_where_it_comes_from(tmp_path, format):
     place = export(data, select, tmp_path / "out", format)
     told = json.loads((place / "provenance.json").read_text())
     assert told["source"] == {
-        "type": "ExampleSet",
+        "type": "Loaded",
         "fingerprint": fingerprint(data),
         "fingerprint_when_recorded": "sha256:recorded",
     }

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from curate import table as files
+from curate.data.view import View
 from curate.exporting.arrow import tables
 from curate.exporting.layout import Layout
 from curate.exporting.progress import progress
-from curate.exporting.source import Source, with_all_columns
 
 SHARD_BYTES = 500 << 20
 """A shard that has reached this size is closed; the hub recommends 500 MB."""
 
 
-def write_huggingface(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+def write_huggingface(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write Parquet shards: ``data/train-00000-of-00001.parquet`` …"""
-    groups = tables(with_all_columns(source), kept)
+    groups = tables(view.whole(), kept)
     shards: list[Path] = []
     size = 0
     with ExitStack() as stack:

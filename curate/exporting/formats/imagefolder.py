@@ -8,13 +8,13 @@ import pyarrow as pa
 import torch
 
 from curate import table as files
+from curate.data.view import View
 from curate.errors import CurateError
 from curate.exporting.examples import Example, examples, image_of
 from curate.exporting.image import EncodedImage, as_png
 from curate.exporting.layout import Layout
 from curate.exporting.names import Names
 from curate.exporting.progress import progress
-from curate.exporting.source import Source
 
 INDEX = "metadata.parquet"  # the name under which Hugging Face's loader finds it
 _OURS = (INDEX, "README.md", "provenance.json")
@@ -23,20 +23,20 @@ _INDEX_SCHEMA = [("label", pa.int64()), ("class_name", pa.string()), ("file_name
 _INDEX_ROWS = 10_000
 
 
-def write_imagefolder(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+def write_imagefolder(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write an image file an example, and ``metadata.parquet`` with the id of every file.
 
     Every class has a folder, also one of which nothing was kept, so that the numbering of
     classes stays.
     """
-    places = _Places(folder, source)
-    ids = pa.string() if isinstance(source.ids, list) else pa.int64()
+    places = _Places(folder, view)
+    ids = pa.string() if isinstance(view.ids, list) else pa.int64()
     schema = pa.schema([("example_id", ids), *_INDEX_SCHEMA])
     rows: list[dict[str, Any]] = []
     with files.open_writer(folder / INDEX, schema) as index:
-        for example in progress(examples(source, kept), len(kept)):
+        for example in progress(examples(view, kept), len(kept)):
             image = image_of(example) or _image_from_floats(example)
-            label = _label(example, source)
+            label = _label(example, view)
             name = places.take(label, example.id, image.extension)
             (folder / name).write_bytes(image.content)
             number = None if isinstance(label, str) else label
@@ -44,7 +44,7 @@ def write_imagefolder(source: Source, kept: np.ndarray, folder: Path) -> Layout:
                 {
                     "example_id": example.id,
                     "label": number,
-                    "class_name": source.class_name(label),
+                    "class_name": view.class_name(label),
                     "file_name": name.as_posix(),
                 }
             )
@@ -65,18 +65,18 @@ def write_imagefolder(source: Source, kept: np.ndarray, folder: Path) -> Layout:
 class _Places:
     """Where each example's file goes: ``class/file``, two names that nothing else has."""
 
-    def __init__(self, folder: Path, source: Source) -> None:
-        self.folder, self.source = folder, source
+    def __init__(self, folder: Path, view: View) -> None:
+        self.folder, self.view = folder, view
         self.classes, self.class_folders = Names(_OURS), dict[Any, str]()
         self.names = dict[str, Names]()
-        for number in range(len(source.class_names or ())):
+        for number in range(len(view.class_names or ())):
             self._class_folder(number)
 
     def take(self, label: int | str, example_id: int | str, extension: str) -> PurePosixPath:
         place = self._class_folder(label)
         if isinstance(example_id, int):  # unique as it is: nothing to remember
             return PurePosixPath(place, f"{example_id:09d}.{extension}")
-        text = example_id.removeprefix(self.source.class_name(label) + "/")
+        text = example_id.removeprefix(self.view.class_name(label) + "/")
         ending = PurePosixPath(text.lower()).suffix
         if ending in _EXTENSIONS:  # a file of this kind already: it keeps its name
             text, extension = text[: -len(ending)], text[-len(ending) + 1 :]
@@ -85,14 +85,14 @@ class _Places:
 
     def _class_folder(self, label: int | str) -> str:
         if label not in self.class_folders:
-            name = self.classes.take(self.source.class_name(label))
+            name = self.classes.take(self.view.class_name(label))
             (self.folder / name).mkdir()
             self.class_folders[label] = name
         return self.class_folders[label]
 
 
-def _label(example: Example, source: Source) -> int | str:
-    label = example.values.get(source.label) if source.label is not None else None
+def _label(example: Example, view: View) -> int | str:
+    label = example.values.get(view.label_field) if view.label_field is not None else None
     if isinstance(label, int | str) and not isinstance(label, bool):
         return label
     raise CurateError(

@@ -7,14 +7,14 @@ import pyarrow as pa
 
 from curate import table as files
 from curate.data.ids import as_arrow, take_ids
+from curate.data.view import View
 from curate.exporting.layout import Layout
-from curate.exporting.source import Source
 
 
-def write_indices(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+def write_indices(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write ``positions.npy`` (int64) and ``kept.parquet`` (``example_id``, ``position``)."""
     np.save(folder / "positions.npy", kept, allow_pickle=False)
-    ids = as_arrow(take_ids(source.ids, kept))
+    ids = as_arrow(take_ids(view.ids, kept))
     files.write(pa.table({"example_id": ids, "position": kept}), folder / "kept.parquet")
     return Layout(
         "import numpy\nfrom torch.utils.data import Subset\n\n"

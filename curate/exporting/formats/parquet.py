@@ -6,23 +6,23 @@ import numpy as np
 import pyarrow as pa
 
 from curate import table as files
+from curate.data.view import View
 from curate.exporting.arrow import tables
 from curate.exporting.layout import Layout
 from curate.exporting.progress import progress
-from curate.exporting.source import Source, with_all_columns
 
 FILE = "examples.parquet"
 
 
-def write_parquet(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+def write_parquet(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write one Parquet file; ``class_name`` stands beside the label where names are known."""
-    source = with_all_columns(source)
-    groups = progress(tables(source, kept), len(kept), len)
-    first = _with_class_names(next(groups), source)
+    view = view.whole()
+    groups = progress(tables(view, kept), len(kept), len)
+    first = _with_class_names(next(groups), view)
     with files.open_writer(folder / FILE, first.schema) as writer:
         writer.write_table(first)
         for group in groups:
-            writer.write_table(_with_class_names(group, source))
+            writer.write_table(_with_class_names(group, view))
     return Layout(
         f'import pyarrow.parquet as pq\n\nkept = pq.read_table("PATH/{FILE}")',
         FILE,
@@ -31,8 +31,8 @@ def write_parquet(source: Source, kept: np.ndarray, folder: Path) -> Layout:
     )
 
 
-def _with_class_names(group: pa.Table, source: Source) -> pa.Table:
-    names, label = source.class_names, source.label
+def _with_class_names(group: pa.Table, view: View) -> pa.Table:
+    names, label = view.class_names, view.label_field
     if names is None or label not in group.column_names or "class_name" in group.column_names:
         return group
     if not pa.types.is_integer(group[label].type):

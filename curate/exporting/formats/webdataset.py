@@ -7,18 +7,18 @@ from typing import IO, Any
 
 import numpy as np
 
+from curate.data.view import View
 from curate.errors import CurateError
 from curate.exporting.examples import Example, examples, image_of
 from curate.exporting.image import EncodedImage
 from curate.exporting.layout import Layout
 from curate.exporting.progress import progress
-from curate.exporting.source import Source
 
 SHARD_EXAMPLES = 10_000
 SHARD_BYTES = 500 << 20
 
 
-def write_webdataset(source: Source, kept: np.ndarray, folder: Path) -> Layout:
+def write_webdataset(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write ``train-000000.tar`` …: an image, ``.cls`` (the label) and ``.json`` an example.
 
     Keys are numbers, the position among the kept; ids and class names are in the ``.json``.
@@ -50,8 +50,8 @@ def write_webdataset(source: Source, kept: np.ndarray, folder: Path) -> Layout:
         mtime=0,
     )
     try:
-        for number, example in enumerate(progress(examples(source, kept), len(kept))):
-            writer.write({"__key__": f"{number:09d}", **_entries(example, source)})
+        for number, example in enumerate(progress(examples(view, kept), len(kept))):
+            writer.write({"__key__": f"{number:09d}", **_entries(example, view)})
     finally:
         writer.close()
         for file in open_files:
@@ -66,7 +66,7 @@ def write_webdataset(source: Source, kept: np.ndarray, folder: Path) -> Layout:
     )
 
 
-def _entries(example: Example, source: Source) -> dict[str, Any]:
+def _entries(example: Example, view: View) -> dict[str, Any]:
     """What goes into the tar, by extension; a second image gets its field's name in front."""
     described: dict[str, Any] = {"example_id": example.id}
     entries: dict[str, Any] = {}
@@ -80,10 +80,10 @@ def _entries(example: Example, source: Source) -> dict[str, Any]:
             entries[f"{field}.npy"] = value
         elif isinstance(value, bytes):
             entries[f"{field}.bin"] = value
-        elif name == source.label and value is not None:
+        elif name == view.label_field and value is not None:
             if isinstance(value, int):
                 entries["cls"] = str(value).encode()
-            described["class_name"] = source.class_name(value)
+            described["class_name"] = view.class_name(value)
         else:
             described[name] = value
     text = json.dumps(described, default=str, ensure_ascii=False)

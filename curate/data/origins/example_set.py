@@ -1,0 +1,95 @@
+"""The view of a set that :func:`curate.data.load` returned."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.data.content import Feed, feed_arrays, feed_value
+from curate.data.encoded import Encoded, ImageFile, Taken
+from curate.data.example_set import ExampleSet
+from curate.data.formats.hugging_face import is_hugging_face
+from curate.data.ids import Ids
+from curate.data.origins.rows import RowsView
+from curate.data.view import View, printable
+
+
+class ExampleSetView(View):
+    """Rows of an :class:`ExampleSet`: encoded images, uint8 pixels, features or texts."""
+
+    columns = None
+    kind = "Loaded"  # the name of ExampleSet when exports began to write it down
+
+    def __init__(self, root: ExampleSet, positions: np.ndarray, ids: Ids, name: str) -> None:
+        self.root, self.positions, self.ids, self.name = root, positions, ids, name
+        self.labels = root.labels[positions]
+        self.class_names = printable(root.class_names)
+
+    @property
+    def _all(self) -> bool:
+        return np.array_equal(self.positions, np.arange(len(self.root)))
+
+    @cached_property
+    def encoded(self) -> Encoded | None:  # type: ignore[override]
+        """The image files, if that is what the set holds."""
+        whole = self.root.encoded
+        return whole if whole is None or self._all else Taken(whole, self.positions)
+
+    @cached_property
+    def pixels(self) -> torch.Tensor | None:  # type: ignore[override]
+        """The uint8 images held in memory."""
+        return self._values(torch.uint8)
+
+    @cached_property
+    def features(self) -> np.ndarray | None:  # type: ignore[override]
+        """The feature vectors, flattened to (n, d)."""
+        values = None if self.root.texts is not None else self._values(torch.float32)
+        return None if values is None else values.reshape(len(self), -1).numpy()
+
+    def _values(self, kind: torch.dtype) -> torch.Tensor | None:
+        values = self.root.values
+        if self.root.encoded is not None or values is None or values.dtype != kind:
+            return None
+        return values if self._all else values[torch.from_numpy(self.positions)]
+
+    def value(self, position: int) -> dict[str, Any]:
+        """One example by name; see :meth:`View.value`."""
+        row, root = int(self.positions[position]), self.root
+        label = {"label": int(root.labels[row])}
+        if root.encoded is not None:
+            return {"image": ImageFile(root.encoded[row]), **label}
+        if root.texts is not None:
+            return {"text": root.texts[row], **label}
+        assert root.values is not None
+        images = root.values.dtype == torch.uint8
+        return {"image" if images else "features": root.values[row], **label}
+
+    def feed(self, feed: Feed) -> None:
+        """The content for a hash; the order of the calls is part of the definition."""
+        root, labels = self.root, {"label": self.root.labels}
+        if root.encoded is not None:
+            feed_arrays(feed, labels, self.positions)
+            feed_value(feed, root.class_names)
+            for row in self.positions.tolist():
+                feed_value(feed, root.encoded[row])
+            return
+        feed_value(feed, root.class_names)
+        if root.texts is None:
+            feed_arrays(feed, {**labels, "values": root.values}, self.positions)
+            return
+        feed_arrays(feed, labels, self.positions)
+        for row in self.positions.tolist():
+            feed_value(feed, root.texts[row])
+
+    def whole(self) -> View:
+        """The view of the Hugging Face rows underneath, if any."""
+        under = self.root.dataset
+        if not is_hugging_face(under):
+            return self
+        column = getattr(self.root.encoded, "column", None)
+        rows = RowsView(under, self.positions, self.ids, self.name, image_column=column)
+        rows.class_names = printable(
+            self.class_names
+        )  # those of the training split, for a test split too
+        return rows
