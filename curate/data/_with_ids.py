@@ -29,6 +29,9 @@ class WithIds(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({type(self.dataset).__name__}, {len(self):,} examples)"
+
     def __getitem__(self, index: Any) -> Any:
         position = operator.index(index)
         example_id = self.ids[position]  # before the fetch: an IndexError here ends a for loop

@@ -57,6 +57,10 @@ class ExampleSet(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
+        return f"{type(self).__name__}({len(self):,} examples of shape {self.shape}{classes})"
+
     def __getitem__(self, index: Any) -> tuple[torch.Tensor, int, int | str]:
         position = operator.index(index)
         example_id = self.ids[position]
@@ -79,7 +83,7 @@ class ExampleSet(Dataset[Any]):
         return pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)
 
     def arrays(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Everything at once, so that batches need no Python call an example.
+        """Everything at once, so that batches need no Python call per example.
 
         Images that are still encoded are decoded now, once; that holds n·C·H·W bytes from then
         on.

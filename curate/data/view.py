@@ -58,6 +58,13 @@ class View:
         """Whether there are pictures to look at, and so pixel features and a nuisance audit."""
         return self.encoded is not None or self.pixels is not None
 
+    @property
+    def content(self) -> str:
+        """What the examples are, in a word: images, features, texts or other."""
+        if self.has_images:
+            return "images"
+        return "features" if self.features is not None else "other"
+
     def id_at(self, position: int) -> int | str:
         """The id of one example as a plain int or str."""
         example_id = self.ids[position]
@@ -123,9 +130,8 @@ class View:
         return f"{label:05d}"
 
     def __repr__(self) -> str:
-        kind = "images" if self.has_images else "features" if self.features is not None else "other"
         name = self.name if len(self.name) <= 40 else self.name[:39] + "…"
-        return f"{type(self).__name__}({name!r}, {len(self):,} examples, {kind})"
+        return f"{type(self).__name__}({name!r}, {len(self):,} examples, {self.content})"
 
     def _check(self, positions: np.ndarray) -> None:
         if positions.dtype.kind not in "iu":

@@ -1,4 +1,4 @@
-"""One vector of features an example, computed batch by batch and kept."""
+"""One vector of features per example, computed batch by batch and cached."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from curate.data.opening import open_view
 from curate.data.view import View
 from curate.errors import CurateError
 from curate.features._cnn import cnn, default_model
@@ -26,20 +27,21 @@ Features = str | Sequence[str] | nn.Module | Callable[[torch.Tensor], Any]
 
 
 def extract(
-    source: View,
+    source: Any,
     features: Features = "hog",
     *,
     size: int = 64,
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Features of every example of a source, in its order.
+    """Features of every example of a data set, in its order.
 
     Images go through the common decode (:func:`curate.features.pixels`) a few hundred at a
     time. A source that has no images keeps the features that it has, whatever is asked for.
 
     Args:
-        source: n examples.
+        source: a :class:`curate.bias.Source`, or any data set that
+            :func:`curate.data.with_ids` takes: n examples.
         features: "hog", "colour" or "thumbnail" (the functions of these names); "cnn"
             (torchvision's ResNet-18, if its weights are there); a network, whose penultimate
             layer counts (:func:`curate.features.cnn`); a function from uint8 images
@@ -57,6 +59,7 @@ def extract(
         CurateError: features of another kind, columns that the source lacks, a torn image, or
             features that are not finite or of varying length.
     """
+    source = open_view(source)
     if not isinstance(features, str) and isinstance(features, Sequence):
         return _columns(source, features)
     if not source.has_images:
@@ -119,7 +122,7 @@ def _computed(
             example_id = example_id if isinstance(example_id, str) else int(example_id)
             raise CurateError(
                 f"features: those of example {example_id!r} of {source.name!r} are not finite; "
-                "mend the function or leave the example out"
+                "fix the function or leave the example out"
             )
         whole[done : done + len(rows)] = rows
         done += len(rows)
@@ -150,10 +153,14 @@ def _probe(size: int) -> torch.Tensor:
 
 
 def _columns(source: View, columns: Sequence[str]) -> np.ndarray:
-    if source.features is None or source.columns is None:
+    if source.features is None:
         raise CurateError(
-            f"features: {source.name!r} has no columns of numbers (images go before them); give it "
-            "as a table with the columns and without images"
+            f"features: {source.name!r} has {source.content}, so its numeric columns are not used; "
+            "give a table with the columns and nothing else"
+        )
+    if source.columns is None:
+        raise CurateError(
+            f"features: {source.name!r} is an array without column names; give it as a table"
         )
     for column in columns:
         if column not in source.columns:

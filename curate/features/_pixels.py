@@ -1,20 +1,21 @@
-"""The common decode: every image as RGB pixels of one size, whatever it was."""
+"""Decode every image to RGB pixels of one size."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
+from curate.data.opening import open_view
 from curate.data.pixels import checked_size
-from curate.data.view import View
 from curate.errors import CurateError
 
 BATCH = 256
 """Images that are decoded at a time: memory is bounded by these."""
 
 
-def pixels(source: View, size: int = 64) -> torch.Tensor:
-    """All images of a source, cut to their central square and brought to one size.
+def pixels(source: Any, size: int = 64) -> torch.Tensor:
+    """All images of a data set, cut to their central square and brought to one size.
 
     The square is cut, not squeezed, so that what is left does not tell the aspect ratio. It is
     resampled with antialiasing (Pillow's bilinear filter) unless it has the size already. Files
@@ -22,7 +23,8 @@ def pixels(source: View, size: int = 64) -> torch.Tensor:
     differ from those of the same picture in another format.
 
     Args:
-        source: n examples that are images.
+        source: a :class:`curate.bias.Source`, or any data set that
+            :func:`curate.data.with_ids` takes: n images.
         size: height and width of the result, 1 to 4096.
 
     Returns:
@@ -32,6 +34,7 @@ def pixels(source: View, size: int = 64) -> torch.Tensor:
         CurateError: the examples are features, a file is torn, or the size is of no use.
     """
     checked_size(size)
+    source = open_view(source)
     whole = torch.empty((len(source), 3, size, size), dtype=torch.uint8)
     start = 0
     for batch in pixel_batches(source, size):
@@ -40,9 +43,10 @@ def pixels(source: View, size: int = 64) -> torch.Tensor:
     return whole
 
 
-def pixel_batches(source: View, size: int) -> Iterator[torch.Tensor]:
+def pixel_batches(source: Any, size: int) -> Iterator[torch.Tensor]:
     """The same as :func:`pixels`, a few hundred images at a time."""
     checked_size(size)
+    source = open_view(source)
     if not source.has_images:
         raise CurateError(
             f"source {source.name!r}: its examples are features, not images; give images, or ask "

@@ -196,7 +196,10 @@ def test_sources_keep_their_order_and_take_the_names_of_a_mapping(tmp_path):
         ({"a": pa.table({"x": [1.0, float("inf")]})}, "feature 0 ('x') of example 1 of 'a' is inf"),
         ({"a": pa.table({"x": [1.0, None]})}, "the column 'x' of 'a' is null in row 1"),
         ({"a": pa.table({"x": pa.array([], pa.float32())})}, "the table of 'a' has no rows"),
-        ({"a": pa.table({"word": ["x"]})}, "of which none is to be told as images or features"),
+        (
+            {"a": pa.table({"word": ["x"]})},
+            "cannot tell which of ['word'] holds images",
+        ),
         ({"a": pa.table({"text": ["x"]})}, "'a' holds texts"),
         ({"a": pa.table({"example_id": [1, 1], "x": [1, 2]})}, "'a': ids: 1 occurs at position 0"),
         ({"a": Source("a", [])}, "'a' holds no examples"),

@@ -152,7 +152,7 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
         ({"image": PICTURES, "label": [None, *LABELS[1:]]}, "'label' is null in row 0"),
         ({"image": PICTURES, "label": [*LABELS[1:], -1]}, "'label' is -1 in row 9"),
         ({"image": PICTURES, "label": [0.5] * 10}, "'label' is of type double"),
-        ({"image": ["a.png"] * 10, "label": LABELS}, "no image, feature or text column"),
+        ({"image": ["a.png"] * 10, "label": LABELS}, "cannot tell which of"),
         ({"image": [None, *PICTURES[1:]], "label": LABELS}, "row 0 of the column 'image'"),
         ({"x": [[1.0, 2.0], *[[1.0]] * 9], "label": LABELS}, "differ in length"),
         ({"x": [None, *[[1.0]] * 9], "label": LABELS}, "null"),

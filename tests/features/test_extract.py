@@ -175,7 +175,7 @@ def test_columns_by_name():
         extract(source, ["depth"])
     with pytest.raises(CurateError, match="an empty list"):
         extract(source, [])
-    with pytest.raises(CurateError, match="has no columns of numbers"):
+    with pytest.raises(CurateError, match="has images, so its numeric columns are not used"):
         extract(a_source(), ["width"])
 
 

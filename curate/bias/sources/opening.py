@@ -1,4 +1,4 @@
-"""Sources from whatever people have: folders, files, names, arrays, tables, loaded sets."""
+"""Open sources: folders, files, names, arrays, tables, data sets."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,10 @@ import torch
 
 from curate.bias.sources.folders import folder_source
 from curate.bias.sources.source import Source
-from curate.bias.sources.tables import arrow_source, file_source, hub_source, rows_source
+from curate.bias.sources.tables import arrow_source, file_source, hub_source, view_source
 from curate.data._load import load
-from curate.data.example_set import ExampleSet
-from curate.data.formats.hugging_face import is_hugging_face
 from curate.data.formats.parquet import holds_tables
+from curate.data.opening import open_view
 from curate.errors import CurateError
 
 _ROWS = 1 << 14
@@ -33,7 +32,8 @@ def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
               Parquet or Arrow file or folder with an image column, a column of lists of numbers,
               or columns of numbers, with or without labels; everything there is taken;
             - "digits", "mnist", "cifar10" or "hf:NAME": the training split of that set;
-            - a set that :func:`curate.data.load` returned;
+            - a data set that :func:`curate.data.load` returned, torchvision's ``ImageFolder``, or
+              one of these within ``with_ids`` or ``Subset``;
             - uint8 (n, C, H, W) pixels, C of 1 or 3, or floating (n, d) features: a tensor or
               an array; ids are 0..n-1;
             - a ``pyarrow.Table`` or ``datasets.Dataset`` with columns as in a Parquet file.
@@ -90,20 +90,24 @@ def _source(name: str, source: Any) -> Source:
         return replace(source, name=name)
     if isinstance(source, str | os.PathLike):
         return _opened(name, os.fspath(source))
-    if isinstance(source, ExampleSet):
-        return _from_loaded(name, source)
     if isinstance(source, pa.Table):
         return arrow_source(name, source)
-    if is_hugging_face(source):
-        return rows_source(name, source, follow_paths=True)
     if isinstance(source, np.ndarray) and source.dtype.kind in "biuf":
         source = torch.from_numpy(np.ascontiguousarray(source, source.dtype.newbyteorder("=")))
     if isinstance(source, torch.Tensor):
         return _from_tensor(name, source.detach().cpu())
-    raise CurateError(
-        f"sources: {name!r} is a {type(source).__name__}, which is no path, name, tensor, array of "
-        "numbers, table or set of curate.data.load"
-    )
+    if isinstance(source, np.ndarray) or not hasattr(source, "__getitem__"):
+        raise CurateError(
+            f"sources: {name!r} is a {type(source).__name__}, which is no path, name, tensor, "
+            "array of numbers, table or data set"
+        )
+    try:
+        view = open_view(source, name=name)
+    except CurateError as error:
+        raise CurateError(f"sources: {name!r}: {error}") from None
+    if not len(view):
+        raise CurateError(f"sources: {name!r} holds no examples; give at least one")
+    return view_source(name, view)
 
 
 def _opened(name: str, place: str) -> Source:
@@ -115,20 +119,7 @@ def _opened(name: str, place: str) -> Source:
             return file_source(name, path)
         if path.is_dir():
             return folder_source(name, path)
-    return _from_loaded(name, load(place))
-
-
-def _from_loaded(name: str, data: ExampleSet) -> Source:
-    class_names = None if data.class_names is None else tuple(data.class_names)
-    known = Source(name, data.ids, labels=data.labels, class_names=class_names)
-    if data.encoded is not None:
-        return replace(known, encoded=data.encoded)
-    values = data.arrays()[0]
-    if data.texts is not None:
-        raise CurateError(f"sources: {name!r} holds texts; give images or features")
-    if values.dtype == torch.uint8:
-        return replace(known, pixels=values)
-    return replace(known, features=values.reshape(len(data), -1).numpy())
+    return view_source(name, open_view(load(place), name=name))
 
 
 def _from_tensor(name: str, values: torch.Tensor) -> Source:

@@ -1,20 +1,18 @@
-"""A source from the rows of a table: encoded images, or features."""
+"""Sources from tables, and from the view of any data set."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate.bias.sources.source import Source
-from curate.data.encoded import Cells
-from curate.data.formats.columns import Columns, dense_features, input_column
 from curate.data.formats.hub import open_hub
-from curate.data.formats.hugging_face import column_of, id_column, with_id_column
-from curate.data.formats.labels import class_names_of, find_label, label_indices
+from curate.data.formats.hugging_face import id_column, with_id_column
 from curate.data.formats.parquet import open_tables
 from curate.data.holdout import TRAIN_NAMES
+from curate.data.origins.rows import RowsView
+from curate.data.view import View
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -59,62 +57,31 @@ def rows_source(name: str, rows: "datasets.Dataset", follow_paths: bool) -> Sour
         ids = id_column(with_id_column(rows, None))
     except CurateError as error:
         raise CurateError(f"sources: {name!r}: {error}") from None
-    labels, class_names = _labels(rows)
-    numbers = _number_columns(rows)
-    try:
-        column, kind = input_column(rows, Columns())
-    except CurateError:
-        if not numbers:
-            raise CurateError(
-                f"sources: {name!r} has the columns {rows.column_names}, of which none is to be "
-                "told as images or features; call one 'image' or 'features'"
-            ) from None
-        kind = "numbers"
-    if kind == "image":
-        cells = Cells(rows, column, follow_paths)
-        return Source(name, ids, encoded=cells, labels=labels, class_names=class_names)
-    if kind == "text" and not numbers:
+    positions = np.arange(len(rows))
+    return view_source(name, RowsView(rows, positions, ids, name, follow_paths=follow_paths))
+
+
+def view_source(name: str, view: View) -> Source:
+    """The view of a data set under a name; its files stay on disk.
+
+    Raises:
+        CurateError: its examples are neither files of images, nor arrays of pixels or features.
+    """
+    if view.content == "texts":
         raise CurateError(f"sources: {name!r} holds texts; give images or features")
-    if kind == "features":
-        features = dense_features(rows, column).reshape(len(rows), -1)
-        columns = (column,) * features.shape[1]
-    else:
-        features = np.stack([_numbers(rows, number, name) for number in numbers], axis=1)
-        columns = tuple(numbers)
-    return Source(
-        name, ids, features=features, columns=columns, labels=labels, class_names=class_names
-    )
-
-
-def _labels(rows: "datasets.Dataset") -> tuple[np.ndarray | None, tuple[str, ...] | None]:
-    column = find_label(rows)
-    if column is None:
-        return None, None
-    class_names = class_names_of(rows, column)
-    try:
-        labels = label_indices(column_of(rows, column), class_names, column)
-    except CurateError:  # missing or hidden: no question about a source's name needs them
-        return None, None
-    return labels, None if class_names is None else tuple(class_names)
-
-
-def _number_columns(rows: "datasets.Dataset") -> list[str]:
-    schema = rows.with_format("arrow")[:0].schema
-    apart = ("example_id", find_label(rows))
-    return [
-        field.name
-        for field in schema
-        if field.name not in apart
-        and (pa.types.is_floating(field.type) or pa.types.is_integer(field.type))
-    ]
-
-
-def _numbers(rows: "datasets.Dataset", column: str, name: str) -> np.ndarray:
-    values = column_of(rows, column)
-    if values.null_count:
-        row = pc.index(pc.is_null(values), True).as_py()
+    if view.encoded is None and view.pixels is None and view.features is None:
         raise CurateError(
-            f"sources: the column {column!r} of {name!r} is null in row {row}; fill it or leave "
-            "the column out"
+            f"sources: {name!r}: cannot tell which of {list(view.value(0))} holds images or "
+            "features; call one 'image' or 'features', or give an array"
         )
-    return values.to_numpy().astype(np.float32)
+    labels, names = view.labels, view.class_names
+    return Source(
+        name,
+        view.ids,
+        encoded=view.encoded,
+        pixels=view.pixels,
+        features=view.features,
+        labels=labels,
+        class_names=None if labels is None or names is None else tuple(names),
+        columns=view.columns,
+    )

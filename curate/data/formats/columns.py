@@ -134,7 +134,7 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
         if name in texts:
             return name, "text"
     raise CurateError(
-        f"column: no image, feature or text column is to be told among {rows.column_names}; name "
+        f"column: cannot tell which of {rows.column_names} holds images, features or texts; name "
         "it in curate.data.parquet, or rename it to 'image', 'features' or 'text'"
     )
 

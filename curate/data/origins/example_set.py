@@ -39,19 +39,27 @@ class ExampleSetView(View):
     @cached_property
     def pixels(self) -> torch.Tensor | None:  # type: ignore[override]
         """The uint8 images held in memory."""
-        return self._values(torch.uint8)
+        values = self._values
+        return values if values is not None and values.dtype == torch.uint8 else None
 
     @cached_property
     def features(self) -> np.ndarray | None:  # type: ignore[override]
         """The feature vectors, flattened to (n, d)."""
-        values = None if self.root.texts is not None else self._values(torch.float32)
-        return None if values is None else values.reshape(len(self), -1).numpy()
-
-    def _values(self, kind: torch.dtype) -> torch.Tensor | None:
-        values = self.root.values
-        if self.root.encoded is not None or values is None or values.dtype != kind:
+        values = self._values
+        if values is None or values.dtype == torch.uint8 or self.root.texts is not None:
             return None
-        return values if self._all else values[torch.from_numpy(self.positions)]
+        return values.reshape(len(self), -1).float().numpy()
+
+    @property
+    def content(self) -> str:
+        """What the examples are."""
+        return super().content if self.root.texts is None else "texts"
+
+    @property
+    def _values(self) -> torch.Tensor | None:
+        if self.root.encoded is not None or self.root.values is None:
+            return None
+        return self.root.values if self._all else self.root.values[torch.from_numpy(self.positions)]
 
     def value(self, position: int) -> dict[str, Any]:
         """One example by name; see :meth:`View.value`."""

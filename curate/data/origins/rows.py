@@ -95,6 +95,11 @@ class RowsView(View):
             return None
         return (column,) * self.features.shape[1] if kind == "features" else self._number_columns
 
+    @property
+    def content(self) -> str:
+        """What the examples are."""
+        return "texts" if self._input[1] == "text" else super().content
+
     def value(self, position: int) -> dict[str, Any]:
         """One example by name; see :meth:`View.value`."""
         return next(self.values(np.array([position])))
