@@ -46,6 +46,22 @@ def test_against_torch(text, variables, names, function, kinds, variable, order)
     assert_close(out, expected)
 
 
+def test_the_reference_itself():
+    """The derivatives of log x at 2, as log det, inverse and solve of a matrix of one number."""
+    log = [np.log(2), 1 / 2, -1 / 4, 1 / 4]
+    two, one = np.array([[2.0]]), np.array([1.0])
+    for order, expected in enumerate(log):
+        ours = torch_derivative(lambda xp, A: xp.linalg.slogdet(A)[1], 0, order, [two])
+        assert ours.item() == pytest.approx(expected, rel=1e-12)
+    for order, expected in enumerate(log[1:]):
+        inverse = torch_derivative(lambda xp, A: xp.linalg.inv(A), 0, order, [two])
+        solution = torch_derivative(lambda xp, A, b: xp.linalg.solve(A, b), 0, order, [two, one])
+        assert inverse.item() == pytest.approx(expected, rel=1e-12)
+        assert solution.item() == pytest.approx(expected, rel=1e-12)
+    third = torch_derivative(reference.determinant, 0, 3, [VALUES["A"]])
+    assert (third[0, 0, 1, 1, 2, 2], third[0, 1, 1, 0, 2, 2]) == (1, -1)  # even, odd permutation
+
+
 @needs_jax
 @pytest.mark.parametrize("order", [2])
 @pytest.mark.parametrize(("text", "variables", "names", "function", "kinds", "variable"), PAIRS)
@@ -85,7 +101,7 @@ def test_mixed(text, one, two):
     )
     given = {name: torch.as_tensor(VALUES[name]) for name in names}
     inner = torch.func.jacrev(lambda *v: function(torch, *v), argnums=names.index(one))
-    expected = torch.func.jacfwd(inner, argnums=names.index(two))(*given.values())
+    expected = torch.func.jacrev(inner, argnums=names.index(two))(*given.values())
     expression = parse(text)
     assert_close(expression.derivative(one, two)(**given), expected)
     assert_close(expression.hessian(one, two)(**given), expected)
