@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import Data, Json
+from curate.cli.options import Data, Format, Json
 
 
 def export(
@@ -14,9 +14,7 @@ def export(
     ],
     selection: Annotated[str, typer.Argument(help="A selection that curate prune wrote.")],
     out: Annotated[str, typer.Option(help="The folder to make.")],
-    format: Annotated[
-        str, typer.Option(help="huggingface, parquet, imagefolder, webdataset or indices.")
-    ] = "huggingface",
+    format: Format = "huggingface",
     split: Annotated[str, typer.Option(help="'train' or 'test'.")] = "train",
     data: Data = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,

@@ -1,32 +1,81 @@
 """Options that several commands share, and how their texts are read."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
 from curate.errors import CurateError
+from curate.exporting import FORMATS
+from curate.pruning import STRATEGIES
+from curate.scores import SCORES
+
+
+def _one_of(names: Any) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
 
 Keep = Annotated[
     str, typer.Option(help="Fraction to keep, such as 0.7, or a count, such as 35000.")
 ]
 By = Annotated[
     str,
-    typer.Option(
-        help="Score: forgetting, first_learned, aum, el2n, confidence, variability, loss, margin "
-        "or random; high = hard."
-    ),
+    typer.Option(help=f"Score: {_one_of(SCORES)}; or a column of numbers. High = hard = keep."),
 ]
-Strategy = Annotated[str, typer.Option(help="hardest, easiest, random, window, moderate or ccs.")]
+Strategy = Annotated[
+    str,
+    typer.Option(help="; ".join(f"{name} ({entry.help})" for name, entry in STRATEGIES.items())),
+]
 Stratify = Annotated[str | None, typer.Option(help="'label': keep the same share of each class.")]
 NeverLearned = Annotated[
     str, typer.Option(help="'keep' or 'drop' the examples that no run ever learned.")
 ]
+Unknown = Annotated[
+    str, typer.Option(help="'error', 'keep' or 'drop' for examples without a score.")
+]
 Seed = Annotated[int, typer.Option(help="Breaks ties and draws at random.")]
+Format = Annotated[str, typer.Option(help=f"Format of the exported set: {_one_of(FORMATS)}.")]
 Data = Annotated[
     str | None,
     typer.Option(help="Folder with local copies of mnist and cifar10; else CURATE_DATA."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def with_strategy_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for every option of a strategy (``STRATEGIES``).
+
+    The command takes them as ``**options``: only those that were given, by their names.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                type(option.default) | None, typer.Option(help=f"{strategy}: {option.help}.")
+            ],
+        )
+        for strategy, entry in STRATEGIES.items()
+        for name, option in entry.options.items()
+    ]
+    names = {parameter.name for parameter in added}
+
+    @wraps(command)
+    def parsed(**values: Any) -> None:
+        given = {
+            name: value for name, value in values.items() if value is not None or name not in names
+        }
+        command(**given)
+
+    parsed.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
+    parsed.__annotations__ = {one.name: one.annotation for one in [*parameters, *added]}
+    return parsed
 
 
 def keep_of(text: str) -> int | float:

@@ -13,50 +13,56 @@ from curate.cli.options import (
     Seed,
     Strategy,
     Stratify,
+    Unknown,
     keep_of,
+    with_strategy_options,
 )
 
 
+@with_strategy_options
 def prune(
-    table: Annotated[str, typer.Argument(help="A Parquet file of examples.")],
-    out: Annotated[str, typer.Option(help="Where to write the selection (Parquet).")],
+    table: Annotated[str, typer.Argument(help="A Parquet file of examples, or a folder of them.")],
+    out: Annotated[
+        str,
+        typer.Option(help="Where to write the selection: Parquet, of a large table a new folder."),
+    ],
     keep: Keep = "0.7",
     by: By = "forgetting",
     strategy: Strategy = "hardest",
     stratify: Stratify = None,
     never_learned: NeverLearned = "keep",
-    unknown: Annotated[
-        str, typer.Option(help="'error', 'keep' or 'drop' for examples without a score.")
-    ] = "error",
-    drop_hardest: Annotated[
-        float | None, typer.Option(help="window: fraction of the hardest to drop first.")
-    ] = None,
-    hard_cutoff: Annotated[
-        float | None, typer.Option(help="ccs: fraction of the hardest to drop first.")
-    ] = None,
-    strata: Annotated[int | None, typer.Option(help="ccs: number of strata.")] = None,
+    unknown: Unknown = "error",
     seed: Seed = 0,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Choose which examples to keep, and write the selection."""
     from curate.pruning import prune as select
+    from curate.pruning import prune_file
+    from curate.pruning.on_disk.prune_file import LARGE, can_stream
+    from curate.table.pieces import open_pieces
 
-    given = {"drop_hardest": drop_hardest, "hard_cutoff": hard_cutoff, "strata": strata}
-    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    selection = select(
-        table,
-        keep_of(keep),
-        by,
-        strategy,
-        stratify=stratify,  # type: ignore[arg-type]
-        never_learned=never_learned,  # type: ignore[arg-type]
-        unknown=unknown,  # type: ignore[arg-type]
-        seed=seed,
+    arguments: dict[str, Any] = {
+        "keep": keep_of(keep),
+        "by": by,
+        "strategy": strategy,
+        "never_learned": never_learned,
+        "unknown": unknown,
+        "seed": seed,
         **options,
-    )
-    selection.save(out)
-    if as_json:
-        print(json.dumps({**selection.policy, "selection": out}))
+    }
+    if can_stream(by, strategy, stratify) and sum(open_pieces(table).rows) > LARGE:
+        policy = prune_file(table, out, **arguments)
+        text = (
+            f"{policy['kept']:,} of {policy['total']:,} examples kept, by {by}, strategy "
+            f"{strategy}, seed {seed}; the table is large, so it was streamed from disk"
+        )
+        where = f"{out}, a folder"
     else:
-        print(selection)
-        print(f"\nwritten to {out}")
+        selection = select(table, stratify=stratify, **arguments)  # type: ignore[arg-type]
+        selection.save(out)
+        policy, text, where = selection.policy, str(selection), out
+    if as_json:
+        print(json.dumps({**policy, "selection": out}))
+    else:
+        print(f"{text}\n\nwritten to {where}")

@@ -21,7 +21,6 @@ from curate.pruning.fates import (
     reasons,
     selection_rows,
 )
-from curate.pruning.freed_memory import keep_freed_memory
 from curate.pruning.groups import Group, by_label, check_enough, whole_table
 from curate.pruning.policy import Policy, make_policy, needed_columns
 from curate.pruning.selection import Selection
@@ -97,7 +96,6 @@ def prune(
         unknown=unknown,
         seed=seed,
     )
-    keep_freed_memory()
     table = _load(table, policy)
     ids = table["example_id"]
     labels = table["label"] if "label" in table.column_names else None
