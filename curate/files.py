@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +38,41 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path, check: Callable[[Path], None]) -> Iterator[Path]:
+    """A temporary sibling of ``target`` to fill; it takes the name when the block succeeds.
+
+    On any error, also an interrupt, nothing is left behind and what was at ``target`` is there
+    still. The names in the folder are synced to disk before the rename; what its files hold is
+    for the block to sync (:func:`sync`).
+
+    Args:
+        target: the folder to make; parents are made.
+        check: raises where ``target`` may not be replaced; called before the block and after it.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    check(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
+    temporary, old = (target.with_name(f".curate-{mark}.{kind}") for kind in ("tmp", "old"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        sync(temporary)
+        check(target)  # someone may have made it meanwhile
+        if target.exists():
+            os.replace(target, old)
+        os.replace(temporary, target)
+        sync(target.parent)
+    finally:
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

@@ -31,7 +31,7 @@ def load(
             folder of them (:func:`parquet`).
         split: "train" or "test".
         root: where copies of "mnist" and "cifar10" lie; None: the environment variable
-            CURATE_DATA, else ``../shared/data`` beside the project; else torchvision downloads.
+            CURATE_DATA names the folder; without a copy, torchvision downloads one.
         size: (height, width), or the side of a square, for image folders, tables of images and
             Hugging Face sets; None: the median of the training images, at most 224 a side.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from curate.data._fingerprint import fingerprint
 from curate.data.opening import open_view
 from curate.errors import CurateError
-from curate.exporting.atomic_folder import PROVENANCE, atomic_folder
 from curate.exporting.card import card
 from curate.exporting.formats.huggingface import write_huggingface
 from curate.exporting.formats.imagefolder import write_imagefolder
@@ -18,6 +17,7 @@ from curate.exporting.formats.webdataset import write_webdataset
 from curate.exporting.kept import kept_positions
 from curate.exporting.layout import Format
 from curate.exporting.provenance import provenance
+from curate.exporting.replacing import PROVENANCE, export_folder
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
@@ -69,7 +69,7 @@ def export(
         raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")
     view = open_view(dataset, needs_ids=True)
     kept = kept_positions(view.ids, selection)
-    with atomic_folder(path, overwrite) as folder:
+    with export_folder(path, overwrite) as folder:
         content = fingerprint(view)  # first: it finds out random transforms
         layout = FORMATS[format].write(view, kept, folder)
         origin = provenance(selection, format, view.kind, content, view.ids, kept)

@@ -11,7 +11,7 @@ import numpy as np
 from curate import table as tables
 from curate.data.content import feed_value
 from curate.data.ids import Ids, take_ids
-from curate.exporting.atomic_folder import WRITER
+from curate.exporting.replacing import WRITER
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection

@@ -1,8 +1,6 @@
 """A table written as a folder of Parquet files, several threads at a time."""
 
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.files import sync
+from curate.files import atomic_folder, sync
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:
@@ -42,25 +40,21 @@ def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> I
         CurateError: ``path`` exists already.
         OSError: the disk is full or not writable.
     """
-    target = Path(path)
-    if target.exists():
-        raise CurateError(f"path: {str(target)!r} exists already; remove it or give another name")
-    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
     schema = describe(schema.empty_table()).schema.remove_metadata()
-    header, *files = [temporary / f"part-{part:03d}.parquet" for part in range(parts + 1)]
-    try:
-        temporary.mkdir(parents=True)
+    with atomic_folder(Path(path), _check_missing) as folder:
+        header, *files = [folder / f"part-{part:03d}.parquet" for part in range(parts + 1)]
         with ExitStack() as stack:
             opened = Parts([stack.enter_context(_writer(file, schema)) for file in files])
             yield opened
         with _writer(header, annotate(schema.empty_table(), **opened.entries).schema):
             pass
-        for file in [header, *files, temporary]:
+        for file in [header, *files]:
             sync(file)
-        temporary.rename(target)
-        sync(target.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_missing(target: Path) -> None:
+    if target.exists():
+        raise CurateError(f"path: {str(target)!r} exists already; remove it or give another name")
 
 
 def _writer(file: Path, schema: pa.Schema) -> "pq.ParquetWriter":

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from curate.data import load
+from curate.data.known.local_copy import find_copy
 from curate.errors import CurateError
 from tests.data.pictures import encoded, pixels, write_folder
 
@@ -215,3 +216,12 @@ def test_real_photos(real_data):
     assert len(train.class_names) == 40
     assert train.image(0).shape == (64, 64, 3)
     assert train[0][0].shape == (3, 32, 32)
+
+
+def test_only_named_folders_are_searched(tmp_path, monkeypatch):
+    (tmp_path / "mnist.npz").write_bytes(b"")
+    monkeypatch.delenv("CURATE_DATA", raising=False)
+    assert find_copy(None, "mnist.npz") is None
+    assert find_copy(tmp_path, "mnist.npz") == tmp_path / "mnist.npz"
+    monkeypatch.setenv("CURATE_DATA", str(tmp_path))
+    assert find_copy(None, "mnist.npz") == tmp_path / "mnist.npz"

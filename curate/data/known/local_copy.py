@@ -9,7 +9,7 @@ from curate.errors import CurateError
 
 
 def find_copy(root: str | os.PathLike[str] | None, *names: str) -> Path | None:
-    """The first existing file of these names under ``root``, else CURATE_DATA, else beside us."""
+    """The first existing file of these names under ``root``, else CURATE_DATA."""
     for folder in _folders(root):
         for name in names:
             if (folder / name).exists():
@@ -41,7 +41,5 @@ def _folders(root: str | os.PathLike[str] | None) -> list[Path]:
         if not Path(root).is_dir():
             raise CurateError(f"root: there is no folder {os.fspath(root)!r}")
         return [Path(root)]
-    project = Path(__file__).resolve().parents[2]
-    shared = project.parent / "shared" / "data"
     named = os.environ.get("CURATE_DATA")
-    return [Path(named), shared] if named else [shared]
+    return [Path(named)] if named else []

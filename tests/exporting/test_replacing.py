@@ -4,11 +4,11 @@ import os
 import pytest
 
 from curate.errors import CurateError
-from curate.exporting.atomic_folder import atomic_folder
+from curate.exporting.replacing import export_folder
 
 
 def fill(place, overwrite=False, text="new", names=("data.txt",)):
-    with atomic_folder(place, overwrite) as folder:
+    with export_folder(place, overwrite) as folder:
         for name in names:
             (folder / name).write_text(text)
         contents = [*names, "provenance.json"]
@@ -18,7 +18,7 @@ def fill(place, overwrite=False, text="new", names=("data.txt",)):
 
 def test_the_folder_appears_when_all_is_written(tmp_path):
     target = tmp_path / "deep" / "down"
-    with atomic_folder(target, overwrite=False) as folder:
+    with export_folder(target, overwrite=False) as folder:
         (folder / "a").mkdir()
         (folder / "a" / "b").write_text("b")
         assert not target.exists()
@@ -37,7 +37,7 @@ def test_an_error_leaves_what_was_there(tmp_path, error, before):
         fill(target, text="old")
 
     def fail():
-        with atomic_folder(target, overwrite=True) as folder:
+        with export_folder(target, overwrite=True) as folder:
             (folder / "half").write_text("half")
             raise error(5, "went wrong")
 
@@ -107,7 +107,7 @@ def test_a_folder_that_came_to_be_meanwhile_is_not_replaced(tmp_path):
     target = tmp_path / "out"
 
     def race():
-        with atomic_folder(target, overwrite=False) as folder:
+        with export_folder(target, overwrite=False) as folder:
             (folder / "mine").write_text("mine")
             target.mkdir()
             (target / "theirs").write_text("theirs")

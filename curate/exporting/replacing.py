@@ -1,25 +1,22 @@
-"""A folder that appears whole or not at all."""
+"""The folder of an export: what it may replace."""
 
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from curate.errors import CurateError
+from curate.files import atomic_folder
 
 PROVENANCE = "provenance.json"
 WRITER = "curate.export"
 
 
 @contextmanager
-def atomic_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
-    """A temporary sibling of ``path`` to fill; it takes the name when the block succeeds.
-
-    On any error, also an interrupt, nothing is left behind and what was at ``path`` is there
-    still.
+def export_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Path]:
+    """A temporary folder to fill; it takes the name ``path`` when the block succeeds.
 
     Args:
         path: the folder to make; parents are made.
@@ -27,30 +24,17 @@ def atomic_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
 
     Raises:
         CurateError: there is something at ``path`` that may not be replaced.
-        OSError: the disk is full or not writable.
+        OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
     target = Path(os.path.realpath(path))  # through a link: what it points at is replaced
-    _check_replaceable(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex
-    temporary, old = (target.with_name(f".curate-{mark}.{kind}") for kind in ("tmp", "old"))
     try:
-        temporary.mkdir()
-        yield temporary
-        _check_replaceable(target, overwrite)  # it may have come to be meanwhile
-        if target.exists():
-            os.replace(target, old)
-        os.replace(temporary, target)
+        with atomic_folder(target, partial(_check_replaceable, overwrite=overwrite)) as folder:
+            yield folder
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
             error.errno, f"no export to {str(target)!r} (what was there is untouched): {reason}"
         ) from error
-    finally:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_replaceable(target: Path, overwrite: bool) -> None:
