@@ -40,7 +40,7 @@ def prune(
     from curate.pruning import prune as select
     from curate.pruning import prune_file
     from curate.pruning.on_disk.prune_file import LARGE, can_stream
-    from curate.table.pieces import open_pieces
+    from curate.table.row_groups import open_row_groups
 
     arguments: dict[str, Any] = {
         "keep": keep_of(keep),
@@ -51,7 +51,7 @@ def prune(
         "seed": seed,
         **options,
     }
-    if can_stream(by, strategy, stratify) and sum(open_pieces(table).rows) > LARGE:
+    if can_stream(by, strategy, stratify) and sum(open_row_groups(table).rows) > LARGE:
         policy = prune_file(table, out, **arguments)
         text = (
             f"{policy['kept']:,} of {policy['total']:,} examples kept, by {by}, strategy "

@@ -27,7 +27,7 @@ from curate.pruning.selection import Selection
 from curate.pruning.top import top
 from curate.scores.registry import By, score
 from curate.table._hash_ids import hash_ids
-from curate.table.pieces import open_pieces
+from curate.table.row_groups import open_row_groups
 
 
 def prune(
@@ -121,7 +121,7 @@ def _load(table: pa.Table | str | os.PathLike[str], policy: Policy) -> pa.Table:
         raise CurateError(
             f"table: a {type(table).__name__}; give a pyarrow.Table or the path of one"
         )
-    return tables.read(table, needed_columns(policy, open_pieces(table).schema))
+    return tables.read(table, needed_columns(policy, open_row_groups(table).schema))
 
 
 def _check_unique(ids: pa.ChunkedArray) -> None:

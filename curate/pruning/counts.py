@@ -30,8 +30,8 @@ def keep_fraction(keep: int | float | Fraction | Decimal, total: int) -> Fractio
     if 0 < share <= 1 and round_half_up(share * total) == 0:
         raise CurateError(f"keep: {keep!r} of {total:,} rows rounds to none; keep more")
     if not 0 < share <= 1:
-        mend = f"write {int(share)} for a count" if share > 1 else "keep something"
-        raise CurateError(f"keep: {keep!r} is no fraction in (0, 1]; {mend}")
+        fix = f"write {int(share)} for a count" if share > 1 else "keep something"
+        raise CurateError(f"keep: {keep!r} is no fraction in (0, 1]; {fix}")
     return share
 
 

@@ -5,12 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
 from torch.nn.functional import cross_entropy
-
-from curate.errors import CurateError
-
-_GRADIENT_BYTES = 1 << 28  # what the gradients of one chunk may take when no chunk_size is given
 
 
 def grand(
@@ -47,29 +42,11 @@ def grand(
             (batch normalisation or dropout in training mode), an unknown parameter name, or inputs
             and labels of different lengths.
     """
-    if len(inputs) != len(labels):
-        raise CurateError(
-            f"labels: {len(labels)} of them for {len(inputs)} inputs; give one label an input"
-        )
-    _check_examples_stay_apart(model)
-    chosen, others = _split_parameters(model, params)
-    if chunk_size is None:
-        size = sum(value.numel() * value.element_size() for value in chosen.values())
-        chunk_size = max(1, min(1024, _GRADIENT_BYTES // max(1, size)))
-    if chunk_size < 1:
-        raise CurateError(f"chunk_size: {chunk_size} examples at a time; give at least 1")
+    from curate.nn.per_example import parameter_gradients  # the nets of curate.nn stay unloaded
 
-    def example_loss(values: dict[str, Tensor], example: Tensor, label: Tensor) -> Tensor:
-        logits = functional_call(model, (values, others), (example.unsqueeze(0),))
-        return loss(logits, label.unsqueeze(0))
-
-    gradients = vmap(grad(example_loss), in_dims=(None, 0, 0))
-    device = next(iter(chosen.values())).device
     norms = [np.empty(0)]
-    for start in range(0, len(inputs), chunk_size):
-        chunk = slice(start, start + chunk_size)
-        found = gradients(chosen, inputs[chunk].to(device), labels[chunk].to(device))
-        squares = [_square_norms(value) for value in found.values()]
+    for gradients in parameter_gradients(model, inputs, labels, loss, params, chunk_size):
+        squares = [_square_norms(value) for value in gradients.values()]
         norms.append(torch.stack(squares).sum(0).sqrt().cpu().numpy())
     return np.concatenate(norms)
 
@@ -77,44 +54,3 @@ def grand(
 def _square_norms(gradients: Tensor) -> Tensor:
     norms = torch.linalg.vector_norm(gradients.flatten(1), dim=1)
     return norms.double().square()
-
-
-def _split_parameters(
-    model: nn.Module, params: Iterable[str] | None
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The parameters to differentiate, and the other parameters with the buffers."""
-    every = dict(model.named_parameters())
-    if params is None:
-        names = {name for name, value in every.items() if value.requires_grad}
-        if not names:
-            raise CurateError("model: no parameter requires a gradient; set requires_grad on some")
-    else:
-        names = {params} if isinstance(params, str) else set(params)
-        unknown = sorted(names - set(every))
-        if unknown or not names:
-            raise CurateError(
-                f"params: {unknown} are no parameters of the model; choose from {list(every)[:20]}"
-            )
-    chosen = {name: value.detach() for name, value in every.items() if name in names}
-    others = {name: value.detach() for name, value in every.items() if name not in names}
-    return chosen, {**others, **dict(model.named_buffers())}
-
-
-def _check_examples_stay_apart(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        where = f"{name or 'the model'!r} ({type(module).__name__})"
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            if module.running_mean is None:
-                raise CurateError(
-                    f"model: {where} always normalises by its batch, so no example has a gradient "
-                    "of its own; use track_running_stats=True or GroupNorm"
-                )
-            if module.training:
-                raise CurateError(
-                    f"model: {where} mixes the examples of a batch in training mode; call "
-                    "model.eval() first"
-                )
-        if isinstance(module, nn.modules.dropout._DropoutNd) and module.training and module.p > 0:
-            raise CurateError(
-                f"model: {where} drops at random in training mode; call model.eval() first"
-            )

@@ -40,4 +40,4 @@ def _check_unique(ids: pa.Array) -> None:
         return
     counts = pc.value_counts(ids)
     repeated = counts.filter(pc.greater(counts.field("counts"), 1))[0]["values"].as_py()
-    raise CurateError(f"other: example_id {repeated!r} occurs more than once; keep one row an id")
+    raise CurateError(f"other: example_id {repeated!r} occurs more than once; keep one row per id")

@@ -1,4 +1,4 @@
-"""A column of the example table as NumPy sees it best."""
+"""Columns of the example table as NumPy arrays, and masks in both."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,10 @@ def require(table: pa.Table, name: str) -> pa.ChunkedArray:
 def missing_column(name: str, available: Sequence[str]) -> CurateError:
     """The error for a table without a column that a score needs."""
     if name == "grand":
-        mend = "compute it with curate.scores.grand(model, inputs, labels) and append it"
+        fix = "compute it with curate.scores.grand(model, inputs, labels) and append it"
     else:
-        mend = 'record with curate.Recorder(..., track="all") to have every statistic'
-    return CurateError(f"table: it has no column {name!r}, only {list(available)}; {mend}")
+        fix = 'record with curate.Recorder(..., track="all") to have every statistic'
+    return CurateError(f"table: it has no column {name!r}, only {list(available)}; {fix}")
 
 
 def floats(table: pa.Table, name: str) -> np.ndarray:
@@ -53,18 +53,18 @@ def nulls(table: pa.Table, name: str) -> np.ndarray:
 
 
 def mask_to_arrow(mask: np.ndarray) -> pa.BooleanArray:
-    """The mask as an Arrow array."""
+    """Convert a mask to Arrow, faster than its own conversion."""
     packed = pa.py_buffer(np.packbits(mask, bitorder="little"))
     return pa.Array.from_buffers(pa.bool_(), len(mask), [None, packed])
 
 
 def mask_to_numpy(mask: pa.ChunkedArray | pa.BooleanArray) -> np.ndarray:
-    """The mask, which has no nulls, as a NumPy array."""
+    """Convert a mask without nulls to NumPy, faster than its own conversion."""
     chunks = mask.chunks if isinstance(mask, pa.ChunkedArray) else [mask]
-    found = [np.empty(0, bool)]
+    masks = [np.empty(0, bool)]
     for chunk in chunks:
         if len(chunk):
             packed = np.frombuffer(chunk.buffers()[1], np.uint8)
             bits = np.unpackbits(packed, count=chunk.offset + len(chunk), bitorder="little")
-            found.append(bits[chunk.offset :].view(bool))
-    return found[1] if len(found) == 2 else np.concatenate(found)
+            masks.append(bits[chunk.offset :].view(bool))
+    return masks[1] if len(masks) == 2 else np.concatenate(masks)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-class Parts:
+class PartWriter:
     """The open files of a table in parts; rows of a lower part come first when it is read."""
 
     def __init__(self, writers: list["pq.ParquetWriter"]) -> None:
@@ -30,7 +30,7 @@ class Parts:
 
 
 @contextmanager
-def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> Iterator[Parts]:
+def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> Iterator[PartWriter]:
     """A new folder of ``parts`` Parquet files that :func:`curate.table.read` reads as one table.
 
     The folder takes its name, whole, when the block ends without an error. One more file, the
@@ -44,7 +44,7 @@ def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> I
     with atomic_folder(Path(path), _check_missing) as folder:
         header, *files = [folder / f"part-{part:03d}.parquet" for part in range(parts + 1)]
         with ExitStack() as stack:
-            opened = Parts([stack.enter_context(_writer(file, schema)) for file in files])
+            opened = PartWriter([stack.enter_context(_writer(file, schema)) for file in files])
             yield opened
         with _writer(header, annotate(schema.empty_table(), **opened.entries).schema):
             pass

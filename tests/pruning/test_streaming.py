@@ -189,7 +189,7 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sys.modules["curate.table.parts"].Parts, "write", full)
+    monkeypatch.setattr(sys.modules["curate.table.parts"].PartWriter, "write", full)
     with pytest.raises(OSError, match="No space left"):
         prune_file(tmp_path / "examples.parquet", tmp_path / "out", 0.5)
     assert [place.name for place in tmp_path.iterdir()] == ["examples.parquet"]

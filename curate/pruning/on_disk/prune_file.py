@@ -30,8 +30,8 @@ from curate.pruning.on_disk.rows import Rows, Stream
 from curate.pruning.policy import Policy, make_policy
 from curate.pruning.strategies import cut_count
 from curate.scores.registry import By
-from curate.table.parts import Parts, open_parts
-from curate.table.pieces import open_pieces
+from curate.table.parts import PartWriter, open_parts
+from curate.table.row_groups import open_row_groups
 
 STREAMED = ("hardest", "easiest", "random", "window")
 """Strategies that cut a ranking, and so need not see all rows at once."""
@@ -83,9 +83,10 @@ def prune_file(
     if os.path.exists(out):
         raise CurateError(f"out: {os.fspath(out)!r} exists already; remove it or give another name")
     _keep_freed_memory()
-    pieces = open_pieces(path)
-    (group,) = whole_table(sum(pieces.rows), policy.share(sum(pieces.rows)))
-    stream = Stream(pieces, policy)
+    row_groups = open_row_groups(path)
+    total = sum(row_groups.rows)
+    (group,) = whole_table(total, policy.share(total))
+    stream = Stream(row_groups, policy)
     census = _take_census(stream)
     left = group.keep - census.forced
     check_enough(group, left, census.open, policy)
@@ -181,7 +182,7 @@ def _write(
 
 
 def _write_part(
-    opened: Parts,
+    opened: PartWriter,
     words: list[str],
     start: Boundary | None,
     end: Boundary | None,

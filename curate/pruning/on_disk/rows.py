@@ -15,9 +15,9 @@ from curate.pruning.on_disk.boundary import Ranked
 from curate.pruning.policy import Policy, needed_columns
 from curate.scores.registry import columns_of, score
 from curate.table._hash_ids import hash_ids
-from curate.table.pieces import Pieces
+from curate.table.row_groups import RowGroups
 
-_PART = 1 << 22  # rows that one thread goes through, and writes to one file
+_PART = 1 << 22  # rows that one thread scans, and writes to one file
 _MOST_PARTS = 500
 
 
@@ -32,17 +32,17 @@ class Rows(NamedTuple):
 
 
 class Stream:
-    """A table in parts, which do not depend on the machine, gone through as often as asked."""
+    """A table in parts, which do not depend on the machine, scanned as often as asked."""
 
-    def __init__(self, pieces: Pieces, policy: Policy) -> None:
-        self.policy, self.schema = policy, pieces.schema
-        self.total = sum(pieces.rows)
-        self.columns = needed_columns(policy, pieces.schema)
-        self.parts = _split(pieces.rows, min(_MOST_PARTS, -(-self.total // _PART)))
-        self._pieces = pieces
+    def __init__(self, row_groups: RowGroups, policy: Policy) -> None:
+        self.policy, self.schema = policy, row_groups.schema
+        self.total = sum(row_groups.rows)
+        self.columns = needed_columns(policy, row_groups.schema)
+        self.parts = _split(row_groups.rows, min(_MOST_PARTS, -(-self.total // _PART)))
+        self._row_groups = row_groups
 
     def rows(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
-        """What ``visit(part, its rows)`` returns for each part, one thread a part."""
+        """What ``visit(part, its rows)`` returns for each part, one thread per part."""
         return self._map(visit, self.columns)
 
     def unlabelled(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
@@ -64,8 +64,8 @@ class Stream:
         policy = self.policy
         if policy.unknown == "error":  # raised for all rows together, once they are counted
             policy = replace(policy, unknown="drop")
-        for piece in self.parts[part]:
-            for batch in self._pieces.read(piece, columns):
+        for index in self.parts[part]:
+            for batch in self._row_groups.read(index, columns):
                 table = pa.Table.from_batches([batch])
                 scores = score(table, policy.by, seed=policy.seed)
                 fates = decided_before(table, scores, policy)
@@ -90,7 +90,7 @@ def _hashes(ids: pa.Array, policy: Policy, rows: np.ndarray) -> np.ndarray:
 
 
 def _split(rows: Sequence[int], most: int) -> list[range]:
-    """Consecutive pieces in at most so many parts of about the same number of rows."""
+    """Consecutive row groups in at most so many parts of about the same number of rows."""
     ends = np.cumsum(rows)
     shares = np.linspace(0, ends[-1], min(most, len(rows)) + 1)[1:]
     cuts = [0, *(int(cut) + 1 for cut in np.searchsorted(ends, shares))]

@@ -1,4 +1,4 @@
-"""An example table on disk as pieces that several threads may read at once."""
+"""The row groups of an example table on disk, which several threads may read at once."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class RowGroups:
     """The row groups of an example table, in row order.
 
     Attributes:
         path: where the table is.
         schema: of the table, with its metadata.
-        rows: number of rows of each piece.
+        rows: number of rows of each row group.
     """
 
     path: str
@@ -29,15 +29,15 @@ class Pieces:
     rows: list[int]
     _places: list[tuple[str, "pq.FileMetaData", int]]
 
-    def read(self, piece: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The rows of one piece, a batch at a time, decoded by the calling thread alone.
+    def read(self, index: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of one row group, a batch at a time, decoded by the calling thread alone.
 
         Raises:
             CurateError: a torn file, or a column that is a folder's name rather than in the file.
         """
         import pyarrow.parquet as pq
 
-        file, metadata, row_group = self._places[piece]
+        file, metadata, row_group = self._places[index]
         try:
             with pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True) as opened:
                 missing = [name for name in columns if name not in opened.schema_arrow.names]
@@ -50,8 +50,8 @@ class Pieces:
             raise _torn(self.path, error) from error
 
 
-def open_pieces(path: str | os.PathLike[str]) -> Pieces:
-    """The pieces of the table that :func:`curate.table.read` would read from ``path``.
+def open_row_groups(path: str | os.PathLike[str]) -> RowGroups:
+    """The row groups of the table that :func:`curate.table.read` would read from ``path``.
 
     Raises:
         CurateError: as :func:`curate.table.read`.
@@ -68,4 +68,4 @@ def open_pieces(path: str | os.PathLike[str]) -> Pieces:
                 places.append((file, metadata, row_group))
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    return Pieces(os.fspath(path), dataset.schema, rows, places)
+    return RowGroups(os.fspath(path), dataset.schema, rows, places)
