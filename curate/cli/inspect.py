@@ -17,8 +17,8 @@ def inspect(
 
     from curate.report import inspect as look
 
-    found = look(table)
+    summary = look(table)
     if as_json:
-        print(json.dumps(found.to_dict()))
+        print(json.dumps(summary.to_dict()))
     else:
-        Console().print(found)
+        Console().print(summary)

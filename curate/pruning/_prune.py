@@ -149,8 +149,8 @@ def _select(
     check_enough(group, keep, int(np.count_nonzero(open_)), policy)
     rows = group.rows if open_.all() else np.arange(len(fates))[group.rows][open_]
 
-    def ties(places: np.ndarray) -> np.ndarray:
-        chosen = places if isinstance(rows, slice) else rows[places]
+    def ties(indices: np.ndarray) -> np.ndarray:
+        chosen = indices if isinstance(rows, slice) else rows[indices]
         return hash_ids(ids.take(chosen), seed=policy.seed, purpose=policy.purpose)
 
     mask = policy.rule.function(scores[rows], keep, ties, **policy.options)

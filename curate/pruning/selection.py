@@ -20,7 +20,7 @@ class Selection:
     """Which examples of a table are kept, which are removed, and why (:func:`curate.prune`).
 
     Attributes:
-        table: a row an example, in the order of the input: ``example_id``, ``label`` (if known),
+        table: one row per example, in the order of the input: ``example_id``, ``label`` (if known),
             ``kept`` bool, ``score`` float64 (high = hard; null if not known), ``reason`` string
             (dictionary). Its metadata has the ``fingerprint`` and ``class_names`` of the data set.
     """
@@ -57,7 +57,7 @@ class Selection:
         return int(pc.sum(self.table["kept"], min_count=0).as_py())
 
     def summary(self) -> pa.Table:
-        """A row a class: ``label``, ``total``, ``kept`` (counts), ``fraction`` kept.
+        """One row per class: ``label``, ``total``, ``kept`` (counts), ``fraction`` kept.
 
         In order of the label; a null label comes last and stands for examples without one.
         """
@@ -100,15 +100,16 @@ class Selection:
 
     def __repr__(self) -> str:
         """One line."""
-        by, strategy = self._settings["by"], self._settings["strategy"]
+        by, strategy = (_printable(self._settings[key], 18) for key in ("by", "strategy"))
         return f"Selection(kept {len(self):,} of {len(self.table):,}, by={by!r}, {strategy=})"
 
     def __str__(self) -> str:
         """What was kept, by class and by reason."""
-        kept, total, settings = len(self), len(self.table), self._settings
+        kept, total, seed = len(self), len(self.table), self._settings["seed"]
+        by, strategy = (_printable(self._settings[key], 80) for key in ("by", "strategy"))
         lines = [
-            f"{kept:,} of {total:,} examples kept ({kept / max(1, total):.1%}), by "
-            f"{settings['by']}, strategy {settings['strategy']}, seed {settings['seed']}",
+            f"{kept:,} of {total:,} examples kept ({kept / max(1, total):.1%}), by {by}, "
+            f"strategy {strategy}, seed {seed}",
             "",
             *_class_lines(self.summary(), tables.metadata(self.table).get("class_names")),
             "",
@@ -133,10 +134,10 @@ def _class_lines(summary: pa.Table, class_names: list[str] | None) -> list[str]:
     return lines
 
 
-def _printable(name: str) -> str:
-    """A class name comes from data: no line breaks or terminal codes, and not too long."""
-    shown = "".join(char if char.isprintable() else "?" for char in name)
-    return shown if len(shown) <= 24 else shown[:23] + "…"
+def _printable(name: object, most: int = 24) -> str:
+    """The name, which comes from data: no line breaks or terminal codes, and not too long."""
+    shown = "".join(char if char.isprintable() else "?" for char in str(name))
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 def _nulls(rows: int) -> pa.Array:
@@ -146,7 +147,8 @@ def _nulls(rows: int) -> pa.Array:
 def _checksums(table: pa.Table) -> dict[str, str]:
     labels = table["label"] if "label" in table.column_names else None
     scores = table["score"].to_numpy()
-    rows, every, kept = hash_rows(table["example_id"], labels, scores), RowChecksum(), RowChecksum()
+    rows = hash_rows(table["example_id"], labels, scores)
+    every, kept = RowChecksum(), RowChecksum()
     every.add(rows)
     kept.add(rows * mask_to_numpy(table["kept"]))
     return {"table_checksum": every.hexdigest(), "kept_checksum": kept.hexdigest()}

@@ -132,7 +132,7 @@ def ccs(
     cut into ``strata`` intervals of equal width. From the stratum with the fewest examples up,
     each gives ``min(its size, budget left // strata left)``, drawn at random.
 
-    Infinite scores have no place in such intervals: +inf (never learned) that outlives the cut
+    Infinite scores fit no such interval: +inf (never learned) that outlives the cut
     belongs to the hardest stratum, -inf to the easiest. The paper tunes beta for each data set
     and pruning rate: 0 to 0.5, more the more is pruned.
 
@@ -157,9 +157,9 @@ def ccs(
     budgets = _budgets(np.bincount(stratum, minlength=strata), keep)
     order = np.lexsort((ties(rows), stratum))
     stratum = stratum[order]
-    place = np.arange(len(rows)) - np.searchsorted(stratum, stratum)  # within its stratum
+    position = np.arange(len(rows)) - np.searchsorted(stratum, stratum)  # within its stratum
     mask = np.zeros(len(scores), bool)
-    mask[rows[order[place < budgets[stratum]]]] = True
+    mask[rows[order[position < budgets[stratum]]]] = True
     return mask
 
 
@@ -170,11 +170,11 @@ def _strata(scores: np.ndarray, strata: int) -> np.ndarray:
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
     width = (high - low) / strata
     if width > 0:
-        place = np.floor((np.clip(scores, low, high) - low) / width)
+        index = np.floor((np.clip(scores, low, high) - low) / width)
     else:
-        place = np.zeros(len(scores))
-    place[scores == np.inf] = strata - 1
-    return np.clip(place, 0, strata - 1).astype(np.int64)  # the largest score: in the last one
+        index = np.zeros(len(scores))
+    index[scores == np.inf] = strata - 1
+    return np.clip(index, 0, strata - 1).astype(np.int64)  # the largest score: in the last one
 
 
 def _budgets(sizes: np.ndarray, keep: int) -> np.ndarray:

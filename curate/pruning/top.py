@@ -14,7 +14,7 @@ def top(priority: np.ndarray, count: int, ties: Ties) -> np.ndarray:
     """Mask of the ``count`` rows of highest priority; ties by the hash of the id.
 
     Only rows that tie at the threshold are hashed. As neither the priority nor the hash depends
-    on where a row stands, neither does the selection.
+    on the order of the rows, neither does the selection.
 
     Args:
         priority: shape (n,), no NaN.
@@ -60,9 +60,9 @@ def _kth_largest(values: np.ndarray, k: int) -> np.generic:
     if n > 4096:
         sample = np.sort(values[:: max(1, n // 8192)])
         spread = 2.5 * len(sample) ** 0.5
-        place = (n - k) * len(sample) / n
-        low = sample[max(0, int(place - spread))]
-        high = sample[min(len(sample) - 1, int(place + spread))]
+        position = (n - k) * len(sample) / n
+        low = sample[max(0, int(position - spread))]
+        high = sample[min(len(sample) - 1, int(position + spread))]
         above = int(np.count_nonzero(values > high))
         if low == high:
             if above < k <= above + int(np.count_nonzero(values == low)):

@@ -7,14 +7,19 @@ from curate.errors import CurateError
 
 
 def join(table: pa.Table, other: pa.Table) -> pa.Table:
-    """Add the columns of ``other`` to ``table`` by ``example_id``.
+    """Add the columns of ``other`` to ``table`` by ``example_id`` (a left join).
 
-    Every row of ``table`` stays, in its order; an example that ``other`` does not know gets
-    nulls, and what only ``other`` knows is left out.
+    Args:
+        table: an example table, also with an id in several rows (one per run, say).
+        other: one row per id, in any order; its columns may be of any type.
+
+    Returns:
+        The rows of ``table`` in their order, with null where ``other`` lacks the id; ids that
+        only ``other`` has are left out.
 
     Raises:
-        CurateError: ``other`` has an id twice or ids of another type, or both have a column of
-            the same name.
+        CurateError: no ``example_id`` column, ``other`` has an id twice or ids of another type, or
+            both have a column of the same name.
     """
     for name, side in (("table", table), ("other", other)):
         if "example_id" not in side.column_names:

@@ -24,11 +24,18 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     ``first_learned`` is the mean over the runs that learned the example. ``runs`` and
     ``runs_learned`` count the runs that presented it and that learned it. Merging merged tables
     gives the same as merging all at once. Histories are left out: presentations of different
-    runs have no common order. Rows come in the order of first appearance.
+    runs have no common order.
+
+    Args:
+        tables: one per run, with the same columns: example tables or merged ones.
+
+    Returns:
+        One row per example, in the order of first appearance. Of the metadata it has the entries
+        that all tables share.
 
     Raises:
-        CurateError: no table, ids of different types, a column that only some tables have, or
-            an example whose label differs between runs.
+        CurateError: no table, ids of different types, a column that only some tables have,
+            different fingerprints, or an example whose label differs between runs.
     """
     if not tables:
         raise CurateError("tables: an empty list; give at least one table to merge")
@@ -152,8 +159,8 @@ def _labels(stacked: pa.Table, groups: np.ndarray, ids: pa.Array) -> pa.Array:
 
 def _common_metadata(tables: Sequence[pa.Table]) -> dict[str, object]:
     """Entries that all tables share; differing fingerprints mean differing data sets."""
-    found = [metadata(table) for table in tables]
-    prints = {entry["fingerprint"] for entry in found if "fingerprint" in entry}
+    entries = [metadata(table) for table in tables]
+    prints = {entry["fingerprint"] for entry in entries if "fingerprint" in entry}
     if len(prints) > 1:
         raise CurateError(
             f"tables: they come from different data sets (fingerprints {sorted(prints)}); merge "
@@ -161,6 +168,6 @@ def _common_metadata(tables: Sequence[pa.Table]) -> dict[str, object]:
         )
     return {
         key: value
-        for key, value in found[0].items()
-        if all(entry.get(key) == value for entry in found)
+        for key, value in entries[0].items()
+        if all(entry.get(key) == value for entry in entries)
     }

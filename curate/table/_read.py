@@ -59,46 +59,46 @@ def open_stream(
 def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Dataset":
     import pyarrow.dataset as ds
 
-    place = Path(path)
-    if not place.exists():
-        raise CurateError(f"path: there is no file or folder {str(place)!r}")
-    if place.is_dir() and not any(place.rglob("*.parquet")):
-        raise CurateError(f"path: the folder {str(place)!r} holds no .parquet file")
+    location = Path(path)
+    if not location.exists():
+        raise CurateError(f"path: there is no file or folder {str(location)!r}")
+    if location.is_dir() and not any(location.rglob("*.parquet")):
+        raise CurateError(f"path: the folder {str(location)!r} holds no .parquet file")
     try:
         checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         dataset = ds.dataset(
-            place,
+            location,
             format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
-            partitioning="hive" if place.is_dir() else None,
+            partitioning="hive" if location.is_dir() else None,
             exclude_invalid_files=False,
         )
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    _check(place, dataset.schema)
+    _check(location, dataset.schema)
     for name in columns or ():
         if name not in dataset.schema.names:
             raise CurateError(
-                f"columns: {name!r} is not in {str(place)!r}, which has {dataset.schema.names}"
+                f"columns: {name!r} is not in {str(location)!r}, which has {dataset.schema.names}"
             )
     return dataset
 
 
-def _check(place: Path, schema: pa.Schema) -> None:
+def _check(location: Path, schema: pa.Schema) -> None:
     if "example_id" not in schema.names:
         raise CurateError(
-            f"path: {str(place)!r} is not an example table: it has no 'example_id' column, only "
+            f"path: {str(location)!r} is not an example table: it has no 'example_id' column, only "
             f"{schema.names[:8]}"
         )
-    found = metadata(schema).get("schema_version", 0)
-    if not isinstance(found, int) or found > SCHEMA_VERSION:
+    written = metadata(schema).get("schema_version", 0)
+    if not isinstance(written, int) or written > SCHEMA_VERSION:
         raise CurateError(
-            f"path: {str(place)!r} has schema version {found}, newer than the {SCHEMA_VERSION} "
-            "that this curate reads; upgrade curate"
+            f"path: {str(location)!r} has schema version {written}, newer than the "
+            f"{SCHEMA_VERSION} that this curate reads; upgrade curate-data"
         )
     for field in schema:
         if field.name in _NUMERIC_COLUMNS and not _is_number(field.type):
             raise CurateError(
-                f"path: {str(place)!r} is not an example table: its column {field.name!r} is of "
+                f"path: {str(location)!r} is not an example table: its column {field.name!r} is of "
                 f"type {field.type}, not a number"
             )
 

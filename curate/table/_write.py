@@ -29,7 +29,7 @@ def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """
     if "example_id" not in table.column_names:
         raise CurateError(
-            f"table: it has the columns {table.column_names} but no 'example_id'; add one id per row"
+            f"table: no 'example_id' among its columns {table.column_names}; add one id per row"
         )
     table = describe(annotate(table))
     with open_writer(path, table.schema) as writer:

@@ -122,15 +122,15 @@ def metadata(source: pa.Table | pa.Schema) -> dict[str, Any]:
     if raw is None:
         return {}
     try:
-        found = json.loads(raw)
+        entries = json.loads(raw)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        entries = None
+    if not isinstance(entries, dict):
         raise CurateError(
             "table: its schema metadata 'curate' is not a JSON object; write it again with "
             "curate.write"
         )
-    return found
+    return entries
 
 
 def annotate(table: pa.Table, **entries: object) -> pa.Table:

@@ -19,7 +19,7 @@ _MOST_COLLECTED = 1 << 22  # rows whose priorities and hashes are held in memory
 
 
 class Ranked(NamedTuple):
-    """Some rows to rank: by priority, the highest first, then by hash, the smallest first."""
+    """A batch of rows to rank: by priority, the highest first, then by hash, the smallest first."""
 
     priority: np.ndarray  # float64, np.nan for a row that takes no part
     hashes: Callable[[np.ndarray], np.ndarray]  # row numbers -> uint64
@@ -117,12 +117,12 @@ def find_boundary(rank: int, counted: Histogram, scan: Scan) -> Boundary:
     low, high = _value(interval.low), _value(interval.high)
     for spread in (6.0, 600.0, 1e30):
         least, most = _window(rank - interval.above, interval.inside, spread)
-        found = scan(partial(_collect, low=low, high=high, least=least, most=most))
-        place = rank - interval.above - sum(part[0] for part in found) - 1
-        priority = np.concatenate([part[1] for part in found])
-        hashes = np.concatenate([part[2] for part in found])
-        if 0 <= place < len(hashes):
-            return _pick(priority, hashes, place)
+        parts = scan(partial(_collect, low=low, high=high, least=least, most=most))
+        index = rank - interval.above - sum(part[0] for part in parts) - 1
+        priority = np.concatenate([part[1] for part in parts])
+        hashes = np.concatenate([part[2] for part in parts])
+        if 0 <= index < len(hashes):
+            return _pick(priority, hashes, index)
     raise CurateError("path: the table changed between two scans; prune when nothing writes it")
 
 
@@ -142,19 +142,19 @@ def _collect(
             inside = np.flatnonzero(batch.priority == low)
         else:
             inside = np.flatnonzero((batch.priority >= low) & (batch.priority <= high))
-        found = batch.hashes(inside)
-        smaller += int(np.count_nonzero(found < np.uint64(least)))
-        near = (found >= np.uint64(least)) & (found <= np.uint64(most))
+        candidates = batch.hashes(inside)
+        smaller += int(np.count_nonzero(candidates < np.uint64(least)))
+        near = (candidates >= np.uint64(least)) & (candidates <= np.uint64(most))
         priorities.append(batch.priority[inside[near]])
-        hashes.append(found[near])
+        hashes.append(candidates[near])
     return smaller, np.concatenate(priorities), np.concatenate(hashes)
 
 
-def _pick(priority: np.ndarray, hashes: np.ndarray, place: int) -> Boundary:
+def _pick(priority: np.ndarray, hashes: np.ndarray, index: int) -> Boundary:
     order = np.lexsort((hashes, -priority))
-    chosen = Boundary(float(priority[order[place]]), int(hashes[order[place]]))
-    if place + 1 < len(order):
-        following = order[place + 1]
+    chosen = Boundary(float(priority[order[index]]), int(hashes[order[index]]))
+    if index + 1 < len(order):
+        following = order[index + 1]
         if (priority[following], hashes[following]) == chosen:
             raise CurateError(
                 "example_id: two tied rows have the same id or hash; make the ids unique, or, if "
