@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from curate.nn.light import LightConvBlock, dynamic_conv1d, lightweight_conv1d
+from curate.nn import LightConvBlock, dynamic_conv1d, lightweight_conv1d
 
 BATCH, CHANNELS, HEADS, TAPS = 8, 512, 8, 31
 

@@ -31,7 +31,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import t as student
 
-from curate.nn.light import LanguageModel
+from curate.nn import LanguageModel
 
 CHANNELS, HIDDEN, HEADS, GROWING = 128, 256, 4, (3, 7, 15, 31)
 LENGTH, BATCH, RATE = 128, 16, 3e-3

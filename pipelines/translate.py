@@ -25,7 +25,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from curate.nn.light import EncoderDecoder, beam_search
+from curate.nn import EncoderDecoder, beam_search
 
 CHANNELS, HIDDEN, HEADS = 128, 256, 4
 ENCODER, DECODER = (3, 7), (3, 7)

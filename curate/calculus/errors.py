@@ -1,8 +1,10 @@
 """What the calculus raises for input that it cannot accept."""
 
+from curate.errors import CurateError
 
-class CalculusError(ValueError):
-    """An expression, a declaration or a value that cannot be used; the message says the mend."""
+
+class CalculusError(CurateError):
+    """An expression, a declaration or a value that cannot be used; says how to fix it."""
 
 
 class ParseError(CalculusError):

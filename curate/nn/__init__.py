@@ -1,42 +1,59 @@
 """Networks with honest per-example gradients: Fixup, and light and dynamic convolutions."""
 
-from curate.nn.fixup import CheckpointSequential as CheckpointSequential
-from curate.nn.fixup import Diagnosis as Diagnosis
-from curate.nn.fixup import FixupBasicBlock as FixupBasicBlock
-from curate.nn.fixup import FixupBias as FixupBias
-from curate.nn.fixup import FixupBottleneck as FixupBottleneck
-from curate.nn.fixup import FixupError as FixupError
-from curate.nn.fixup import FixupReport as FixupReport
-from curate.nn.fixup import FixupResNetCIFAR as FixupResNetCIFAR
-from curate.nn.fixup import FixupResNetImageNet as FixupResNetImageNet
-from curate.nn.fixup import FixupScale as FixupScale
-from curate.nn.fixup import branch_scale as branch_scale
-from curate.nn.fixup import checkpoint_ as checkpoint_
-from curate.nn.fixup import diagnose as diagnose
-from curate.nn.fixup import fixup_ as fixup_
-from curate.nn.fixup import fixup_init_ as fixup_init_
-from curate.nn.fixup import fixup_param_groups as fixup_param_groups
-from curate.nn.fixup import fixup_resnet18 as fixup_resnet18
-from curate.nn.fixup import fixup_resnet20 as fixup_resnet20
-from curate.nn.fixup import fixup_resnet32 as fixup_resnet32
-from curate.nn.fixup import fixup_resnet34 as fixup_resnet34
-from curate.nn.fixup import fixup_resnet44 as fixup_resnet44
-from curate.nn.fixup import fixup_resnet50 as fixup_resnet50
-from curate.nn.fixup import fixup_resnet56 as fixup_resnet56
-from curate.nn.fixup import fixup_resnet101 as fixup_resnet101
-from curate.nn.fixup import fixup_resnet110 as fixup_resnet110
-from curate.nn.fixup import fixup_resnet152 as fixup_resnet152
-from curate.nn.fixup import fixup_resnet1202 as fixup_resnet1202
-from curate.nn.fixup import fixup_resnet_cifar as fixup_resnet_cifar
-from curate.nn.fixup import scalar_lr_ratio as scalar_lr_ratio
-from curate.nn.light import DynamicConv1d as DynamicConv1d
-from curate.nn.light import EncoderDecoder as EncoderDecoder
-from curate.nn.light import LanguageModel as LanguageModel
-from curate.nn.light import LightConvBlock as LightConvBlock
-from curate.nn.light import LightConvError as LightConvError
-from curate.nn.light import LightConvLayer as LightConvLayer
-from curate.nn.light import LightweightConv1d as LightweightConv1d
-from curate.nn.light import TextClassifier as TextClassifier
-from curate.nn.light import beam_search as beam_search
-from curate.nn.light import dynamic_conv1d as dynamic_conv1d
-from curate.nn.light import lightweight_conv1d as lightweight_conv1d
+import warnings
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from curate.nn.fixup.checkpointing import CheckpointSequential as CheckpointSequential
+from curate.nn.fixup.checkpointing import checkpoint_ as checkpoint_
+from curate.nn.fixup.diagnosis import Diagnosis as Diagnosis
+from curate.nn.fixup.diagnosis import diagnose as diagnose
+from curate.nn.fixup.errors import FixupError as FixupError
+from curate.nn.fixup.fixup import fixup_ as fixup_
+from curate.nn.fixup.groups import fixup_param_groups as fixup_param_groups
+from curate.nn.fixup.groups import scalar_lr_ratio as scalar_lr_ratio
+from curate.nn.fixup.nets.resnet_cifar import FixupBasicBlock as FixupBasicBlock
+from curate.nn.fixup.nets.resnet_cifar import FixupResNetCIFAR as FixupResNetCIFAR
+from curate.nn.fixup.nets.resnet_cifar import fixup_resnet_cifar as fixup_resnet_cifar
+from curate.nn.fixup.nets.resnet_imagenet import FixupBottleneck as FixupBottleneck
+from curate.nn.fixup.nets.resnet_imagenet import FixupResNetImageNet as FixupResNetImageNet
+from curate.nn.fixup.nets.resnet_imagenet import fixup_resnet as fixup_resnet
+from curate.nn.fixup.report import FixupReport as FixupReport
+from curate.nn.fixup.rule import branch_scale as branch_scale
+from curate.nn.fixup.rule import fixup_init_ as fixup_init_
+from curate.nn.fixup.scalars import FixupBias as FixupBias
+from curate.nn.fixup.scalars import FixupScale as FixupScale
+from curate.nn.light.errors import LightConvError as LightConvError
+from curate.nn.light.functional.conv1d import dynamic_conv1d as dynamic_conv1d
+from curate.nn.light.functional.conv1d import lightweight_conv1d as lightweight_conv1d
+from curate.nn.light.modules.block import LightConvBlock as LightConvBlock
+from curate.nn.light.modules.classifier import TextClassifier as TextClassifier
+from curate.nn.light.modules.dynamic import DynamicConv1d as DynamicConv1d
+from curate.nn.light.modules.encoder_decoder import EncoderDecoder as EncoderDecoder
+from curate.nn.light.modules.encoder_decoder import beam_search as beam_search
+from curate.nn.light.modules.language_model import LanguageModel as LanguageModel
+from curate.nn.light.modules.layer import LightConvLayer as LightConvLayer
+from curate.nn.light.modules.lightweight import LightweightConv1d as LightweightConv1d
+
+_RESNETS = {
+    **{
+        f"fixup_resnet{depth}": (fixup_resnet_cifar, depth) for depth in (20, 32, 44, 56, 110, 1202)
+    },
+    **{f"fixup_resnet{depth}": (fixup_resnet, depth) for depth in (18, 34, 50, 101, 152)},
+}
+
+
+def __getattr__(name: str) -> Callable[..., nn.Module]:
+    """The old names of ResNets of one depth."""
+    if name not in _RESNETS:
+        raise AttributeError(f"module 'curate.nn' has no attribute {name!r}")
+    build, depth = _RESNETS[name]
+    warnings.warn(
+        f"curate.nn.{name} is now curate.nn.{build.__name__}({depth}); "
+        "the old name goes with version 1.0",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return partial(build, depth)

@@ -1,8 +1,9 @@
-"""Errors say what, where, and the mend."""
+"""Errors say what is wrong, where, and how to fix it."""
 
 import numpy as np
 import pytest
 
+import curate
 from curate import calculus
 from curate.calculus import CalculusError, ParseError, ShapeError, parse
 
@@ -126,3 +127,17 @@ def test_both_operands_and_their_shapes_are_named():
     ):  # fmt: skip
         with pytest.raises(ShapeError, match=where + r".*\(2, 3\) and \(2, 4\)"):
             wrong()
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda: parse("x + )"),
+        lambda: parse("x + A"),
+        lambda: parse("x'*x").derivative("q"),
+        lambda: parse("x'*x")(x=np.zeros((2, 2))),
+    ],
+)
+def test_the_root_of_errors_catches_them(mistake):
+    with pytest.raises(curate.CurateError):
+        mistake()

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from curate.nn.fixup.attach import AFTER, BEFORE, SCALE, attach
-from curate.nn.fixup.branch import Branch
-from curate.nn.fixup.kinds import BLOCKS, fused_activation, kind_of
+from curate.nn.fixup.branches.branch import Branch
+from curate.nn.fixup.branches.kinds import BLOCKS, fused_activation, kind_of
+from curate.nn.fixup.branches.structure import Structure
+from curate.nn.fixup.branches.transformer import leave_fast_path
 from curate.nn.fixup.scalars import FixupBias, FixupScale
-from curate.nn.fixup.structure import Structure
-from curate.nn.fixup.transformer import leave_fast_path
 
 
 def remove_norms(model: nn.Module, biased: set[str]) -> None:

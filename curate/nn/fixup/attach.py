@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from curate.nn.fixup.kinds import ATTENTION
+from curate.nn.fixup.branches.kinds import ATTENTION
 
 BEFORE, SCALE, AFTER = "fixup_before", "fixup_scale", "fixup_after"
 

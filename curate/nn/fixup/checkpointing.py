@@ -46,7 +46,7 @@ def checkpoint_(model: nn.Module, segment: int | None = None, shortest: int = 8)
             segment below 1.
 
     Example:
-        >>> checkpoint_(fixup_resnet110())
+        >>> checkpoint_(fixup_resnet_cifar(110))
         3
     """
     if segment is not None and segment < 1:

@@ -9,10 +9,11 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from curate.nn.fixup.apply import attach_biases, attach_scales, remove_norms, reset_scalars
+from curate.nn.fixup.branches.explicit import Given
+from curate.nn.fixup.branches.kinds import kind_of
+from curate.nn.fixup.branches.structure import Structure, structure_of
 from curate.nn.fixup.errors import FixupError
-from curate.nn.fixup.explicit import Given
 from curate.nn.fixup.initial import draw_, fixup_rows, plain_rows, standard_of, weight_std
-from curate.nn.fixup.kinds import kind_of
 from curate.nn.fixup.relatives import (
     amplify_stream,
     draw_transformer_,
@@ -22,7 +23,6 @@ from curate.nn.fixup.relatives import (
 )
 from curate.nn.fixup.report import FixupReport, Row
 from curate.nn.fixup.scalars import scalars_of
-from curate.nn.fixup.structure import Structure, structure_of
 
 RULES = ("fixup", "rezero", "skipinit", "tfixup", "deepnorm")
 

@@ -58,7 +58,7 @@ def fixup_param_groups(
         FixupError: a negative learning rate, decay or ratio, or a model without Fixup scalars.
 
     Example:
-        >>> groups = fixup_param_groups(fixup_resnet20(), lr=0.1, weight_decay=5e-4)
+        >>> groups = fixup_param_groups(fixup_resnet_cifar(20), lr=0.1, weight_decay=5e-4)
         >>> optimizer = torch.optim.SGD(groups, momentum=0.9)
     """
     for name, value in (("lr", lr), ("weight_decay", weight_decay)):

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from curate.nn.fixup.branch import Branch
-from curate.nn.fixup.kinds import ATTENTION
+from curate.nn.fixup.branches.branch import Branch
+from curate.nn.fixup.branches.kinds import ATTENTION
+from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.report import Row
 from curate.nn.fixup.rule import branch_scale, he_std
-from curate.nn.fixup.structure import Structure
 
 
 def fixup_rows(found: Structure, modules: dict[str, Any]) -> list[Row]:

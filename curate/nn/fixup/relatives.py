@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from curate.nn.fixup.branches.structure import Structure
+from curate.nn.fixup.branches.transformer import is_transformer_layer
 from curate.nn.fixup.errors import FixupError
 from curate.nn.fixup.report import Row
-from curate.nn.fixup.structure import Structure
-from curate.nn.fixup.transformer import is_transformer_layer
 
 
 def rezero_rows(found: Structure) -> list[Row]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from curate.nn.fixup.branch import Branch
+from curate.nn.fixup.branches.branch import Branch
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,5 +1,7 @@
 """What the light convolutions raise."""
 
+from curate.errors import CurateError
 
-class LightConvError(ValueError):
-    """An argument that cannot be used: the message names it, its value and the mend."""
+
+class LightConvError(CurateError):
+    """An argument that cannot be used: the message names it, its value and how to fix it."""

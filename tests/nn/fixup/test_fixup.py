@@ -172,9 +172,9 @@ def test_twice_is_as_once():
 
 
 def test_on_the_papers_own_networks_nothing_is_inserted():
-    from curate.nn import fixup_resnet20
+    from curate.nn import fixup_resnet_cifar
 
-    model = fixup_resnet20()
+    model = fixup_resnet_cifar(20)
     names = list(model.state_dict())
     report = fixup_(model, verbose=False)
     assert report.num_branches == 9

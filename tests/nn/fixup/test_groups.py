@@ -10,7 +10,6 @@ from curate.nn import (
     FixupScale,
     fixup_,
     fixup_param_groups,
-    fixup_resnet20,
     fixup_resnet_cifar,
 )
 from tests.nn.fixup.nets import Net, PostBlock
@@ -44,7 +43,7 @@ def test_by_identity_not_by_name():
     assert fixup_param_groups(model, 0.5, 1e-4, decay_scalars=True)[1]["weight_decay"] == 1e-4
 
 
-@pytest.mark.parametrize("build", [fixup_resnet20, lambda: fixed_up(4)])
+@pytest.mark.parametrize("build", [lambda: fixup_resnet_cifar(20), lambda: fixed_up(4)])
 def test_every_parameter_once_and_scalars_alone(build):
     model = build()
     weights, scalars = fixup_param_groups(model, 0.1)

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from curate.nn import FixupError, fixup_, fixup_resnet18, fixup_resnet50
+from curate.nn import FixupError, fixup_, fixup_resnet
 
 
-@pytest.mark.parametrize(("name", "build"), [("18", fixup_resnet18), ("50", fixup_resnet50)])
-def test_torchvision_becomes_the_papers_network(name, build):
+@pytest.mark.parametrize("depth", [18, 50])
+def test_torchvision_becomes_the_papers_network(depth):
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
-    model, paper = getattr(torchvision.models, f"resnet{name}")(), build()
+    model, paper = getattr(torchvision.models, f"resnet{depth}")(), fixup_resnet(depth)
     fixup_(model, verbose=False)
     assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in paper.parameters())
     initial = dict(paper.named_parameters())
@@ -25,7 +25,7 @@ def test_torchvision_becomes_the_papers_network(name, build):
         "bias3a": "conv3.fixup_before.bias", "bias3b": "conv3.fixup_after.bias",
         "scale": "conv3.fixup_scale.scale", "downsample.weight": "downsample.0.weight",
     }  # fmt: skip
-    if name == "18":
+    if depth == 18:
         places["scale"] = "conv2.fixup_scale.scale"
     top = {"bias1": "conv1.fixup_after.bias", "bias2": "fc.fixup_before.bias"}
     state = {}

@@ -19,7 +19,7 @@ IMAGENET = {
 
 
 def build(depth):
-    return getattr(cn, f"fixup_resnet{depth}")()
+    return cn.fixup_resnet(depth) if depth in IMAGENET else cn.fixup_resnet_cifar(depth)
 
 
 @pytest.mark.parametrize(("depth", "n"), CIFAR.items())
@@ -49,8 +49,24 @@ def test_parameter_count_is_torchvisions_without_norms_and_with_scalars(depth):
 
 def test_resnet1202_has_600_blocks():
     with torch.device("meta"):
-        model = cn.fixup_resnet1202()
+        model = cn.fixup_resnet_cifar(1202)
     assert sum(isinstance(m, cn.FixupBasicBlock) for m in model.modules()) == 600
+
+
+@pytest.mark.parametrize("depth", [*CIFAR, 1202, *IMAGENET])
+def test_old_names_of_one_depth_forward(depth):
+    with pytest.warns(DeprecationWarning, match=rf"fixup_resnet\w*\({depth}\)"):
+        build_old = getattr(cn, f"fixup_resnet{depth}")
+    with torch.device("meta"):
+        assert build_old(num_classes=3).fc.out_features == 3
+        assert len(build_old().state_dict()) == len(build(depth).state_dict())
+
+
+def test_a_depth_that_no_table_has():
+    with pytest.raises(cn.FixupError, match="depth: 19; give one of 18, 34"):
+        cn.fixup_resnet(19)
+    with pytest.raises(AttributeError, match="fixup_resnet19"):
+        cn.fixup_resnet19  # noqa: B018
 
 
 def he(weight):
@@ -84,11 +100,11 @@ def test_initial_statistics(depth):
 
 
 def test_names_and_order_are_the_authors():
-    names = [name for name, _ in cn.fixup_resnet20().layer1[0].named_parameters()]
+    names = [name for name, _ in cn.fixup_resnet_cifar(20).layer1[0].named_parameters()]
     scalars = ["bias1a", "bias1b", "bias2a", "scale", "bias2b"]
     assert names == [*scalars, "conv1.weight", "conv2.weight"]
     with torch.device("meta"):
-        names = [name for name, _ in cn.fixup_resnet50().layer1[1].named_parameters()]
+        names = [name for name, _ in cn.fixup_resnet(50).layer1[1].named_parameters()]
     scalars = ["bias1a", "bias1b", "bias2a", "bias2b", "bias3a", "scale", "bias3b"]
     assert names == [*scalars, "conv1.weight", "conv2.weight", "conv3.weight"]
 
@@ -96,7 +112,7 @@ def test_names_and_order_are_the_authors():
 def test_forward_pass_cifar_by_functions_only():
     """The published order of biases, activations and shortcuts, from the state dict alone."""
     torch.manual_seed(2)
-    model = cn.fixup_resnet20().double()
+    model = cn.fixup_resnet_cifar(20).double()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     s = model.state_dict()
@@ -159,7 +175,7 @@ def test_other_widths_classes_and_images():
 
 def test_built_on_meta_then_given_memory():
     with torch.device("meta"):
-        model = cn.fixup_resnet20()
+        model = cn.fixup_resnet_cifar(20)
     assert all(p.is_meta for p in model.parameters())
     model = model.to_empty(device="cpu")
     model.reset_parameters()

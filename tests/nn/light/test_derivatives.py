@@ -3,7 +3,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
-from curate.nn.light import LightConvBlock, dynamic_conv1d, lightweight_conv1d
+from curate.nn import LightConvBlock, dynamic_conv1d, lightweight_conv1d
 from tests.nn.light import reference
 
 # batch, positions, channels, heads, taps, padding

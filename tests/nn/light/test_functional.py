@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.nn.light import LightConvError, dynamic_conv1d, lightweight_conv1d
+from curate.nn import LightConvError, dynamic_conv1d, lightweight_conv1d
 from tests.nn.light import reference
 
 LAYOUTS = {"BTC": (0, 1, 2), "BCT": (0, 2, 1), "TBC": (1, 0, 2)}

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from curate.nn.light import DynamicConv1d, LightConvBlock, LightweightConv1d
+from curate.nn import DynamicConv1d, LightConvBlock, LightweightConv1d
 
 MODULES = {
     "lightweight": lambda: LightweightConv1d(8, 5, num_heads=2, padding="causal", bias=True),

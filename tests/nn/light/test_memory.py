@@ -8,7 +8,7 @@ import pytest
 
 CODE = """
 import sys, torch
-from curate.nn.light import dynamic_conv1d, lightweight_conv1d
+from curate.nn import dynamic_conv1d, lightweight_conv1d
 torch.set_num_threads(1)
 function = {"light": lightweight_conv1d, "dynamic": dynamic_conv1d}[sys.argv[1]]
 def resident(what):

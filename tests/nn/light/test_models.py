@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from curate.nn.light import EncoderDecoder, LanguageModel, TextClassifier, beam_search
-from curate.nn.light.language_model import reordered
+from curate.nn import EncoderDecoder, LanguageModel, TextClassifier, beam_search
+from curate.nn.light.modules.language_model import reordered
 
 KINDS = ["lightweight", "dynamic", "attention"]
 PAD, START, END = 0, 1, 2

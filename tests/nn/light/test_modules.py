@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.nn.light import (
+from curate.nn import (
     DynamicConv1d,
     LightConvBlock,
     LightConvError,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from curate.nn.fixup.branch import Branch, common_name
+from curate.nn.fixup.branches.branch import Branch, common_name
 from curate.nn.fixup.errors import FixupError
 
 Given: TypeAlias = "str | nn.Module | Sequence[str | nn.Module]"

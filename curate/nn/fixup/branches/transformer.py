@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from curate.nn.fixup.branch import Branch
+from curate.nn.fixup.branches.branch import Branch
 
 
 def transformer_branches(layer: Any, name: str) -> list[Branch]:

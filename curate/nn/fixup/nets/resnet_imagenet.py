@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from curate.nn.fixup.resnet_cifar import FixupBasicBlock, reset_fixup_
+from curate.nn.fixup.errors import FixupError
+from curate.nn.fixup.nets.resnet_cifar import FixupBasicBlock, reset_fixup_
 from curate.nn.fixup.rule import he_
 
 
@@ -102,26 +103,28 @@ class FixupResNetImageNet(nn.Module):
         return self.fc(self.avgpool(x).flatten(1) + self.bias2)
 
 
-def fixup_resnet18(num_classes: int = 1000) -> FixupResNetImageNet:
-    """ResNet-18 with Fixup."""
-    return FixupResNetImageNet(FixupBasicBlock, (2, 2, 2, 2), num_classes)
+_STAGES: dict[int, tuple[type[FixupBasicBlock] | type[FixupBottleneck], tuple[int, ...]]] = {
+    18: (FixupBasicBlock, (2, 2, 2, 2)),
+    34: (FixupBasicBlock, (3, 4, 6, 3)),
+    50: (FixupBottleneck, (3, 4, 6, 3)),
+    101: (FixupBottleneck, (3, 4, 23, 3)),
+    152: (FixupBottleneck, (3, 8, 36, 3)),
+}
 
 
-def fixup_resnet34(num_classes: int = 1000) -> FixupResNetImageNet:
-    """ResNet-34 with Fixup."""
-    return FixupResNetImageNet(FixupBasicBlock, (3, 4, 6, 3), num_classes)
+def fixup_resnet(depth: int, num_classes: int = 1000) -> FixupResNetImageNet:
+    """A Fixup ResNet for ImageNet, of depth 18, 34, 50, 101 or 152 (He et al., 2016, table 1).
 
+    Raises:
+        FixupError: another depth.
 
-def fixup_resnet50(num_classes: int = 1000) -> FixupResNetImageNet:
-    """ResNet-50 with Fixup."""
-    return FixupResNetImageNet(FixupBottleneck, (3, 4, 6, 3), num_classes)
-
-
-def fixup_resnet101(num_classes: int = 1000) -> FixupResNetImageNet:
-    """ResNet-101 with Fixup."""
-    return FixupResNetImageNet(FixupBottleneck, (3, 4, 23, 3), num_classes)
-
-
-def fixup_resnet152(num_classes: int = 1000) -> FixupResNetImageNet:
-    """ResNet-152 with Fixup."""
-    return FixupResNetImageNet(FixupBottleneck, (3, 8, 36, 3), num_classes)
+    Example:
+        >>> fixup_resnet(18)(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 1000])
+    """
+    if depth not in _STAGES:
+        raise FixupError(
+            f"depth: {depth}; give one of {', '.join(map(str, _STAGES))}, or build a "
+            "FixupResNetImageNet of other stages"
+        )
+    return FixupResNetImageNet(*_STAGES[depth], num_classes)

@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate.nn.light.dynamic import DynamicConv1d
 from curate.nn.light.errors import LightConvError
-from curate.nn.light.geometry import Padding
-from curate.nn.light.lightweight import LightweightConv1d
+from curate.nn.light.functional.geometry import Padding
+from curate.nn.light.modules.dynamic import DynamicConv1d
+from curate.nn.light.modules.lightweight import LightweightConv1d
 
 
 class LightConvBlock(nn.Module):

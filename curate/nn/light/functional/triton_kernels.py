@@ -109,7 +109,7 @@ def _weight_gradient(  # type: ignore[no-untyped-def]
 
 
 def convolve(x: Tensor, weight: Tensor, left: int, length: int, transposed: bool) -> Tensor:
-    """As :func:`curate.nn.light.eager.dynamic_conv`."""
+    """As :func:`curate.nn.light.functional.eager.dynamic_conv`."""
     x = x.contiguous()
     batch, source, channels = x.shape
     heads, taps = weight.shape[2:]

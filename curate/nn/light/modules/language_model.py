@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from curate.nn.light.layer import LightConvLayer, positions
+from curate.nn.light.modules.layer import LightConvLayer, positions
 
 State = tuple[int, list[Tensor]]
 

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from curate.nn.light.attention import SelfAttention
-from curate.nn.light.block import LightConvBlock
 from curate.nn.light.errors import LightConvError
+from curate.nn.light.modules.attention import SelfAttention
+from curate.nn.light.modules.block import LightConvBlock
 
 
 class LightConvLayer(nn.Module):

@@ -139,33 +139,3 @@ def fixup_resnet_cifar(
         below = max(8, depth - (depth - 2) % 6)
         raise FixupError(f"depth: {depth} is not 6n + 2; try {below} or {below + 6}")
     return FixupResNetCIFAR((depth - 2) // 6, num_classes, width=width, in_channels=in_channels)
-
-
-def fixup_resnet20(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-20 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(20, num_classes)
-
-
-def fixup_resnet32(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-32 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(32, num_classes)
-
-
-def fixup_resnet44(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-44 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(44, num_classes)
-
-
-def fixup_resnet56(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-56 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(56, num_classes)
-
-
-def fixup_resnet110(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-110 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(110, num_classes)
-
-
-def fixup_resnet1202(num_classes: int = 10) -> FixupResNetCIFAR:
-    """ResNet-1202 for CIFAR with Fixup."""
-    return fixup_resnet_cifar(1202, num_classes)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from curate.nn.fixup.graph import Node, function_kind, module_nodes
-from curate.nn.fixup.kinds import kind_of
+from curate.nn.fixup.branches.graph import Node, function_kind, module_nodes
+from curate.nn.fixup.branches.kinds import kind_of
 
 
 def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from curate.nn.light import composed
-from curate.nn.light.derivatives import DynamicConv, LightConv
 from curate.nn.light.errors import LightConvError
+from curate.nn.light.functional import composed
+from curate.nn.light.functional.derivatives import DynamicConv, LightConv
 
 BACKENDS = ("auto", "torch", "triton", "composed")
 

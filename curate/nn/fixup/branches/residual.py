@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from curate.nn.fixup.branch import Branch, common_name
+from curate.nn.fixup.branches.branch import Branch, common_name
+from curate.nn.fixup.branches.graph import Node
 from curate.nn.fixup.errors import FixupError
-from curate.nn.fixup.graph import Node
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from curate.nn.light.geometry import inside
+from curate.nn.light.functional.geometry import inside
 
 
 def normalized(logits: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import importlib.util
 import torch
 from torch import Tensor
 
-from curate.nn.light import eager
+from curate.nn.light.functional import eager
 
 _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
@@ -23,7 +23,7 @@ def use_triton(x: Tensor, backend: str) -> bool:
 def light_conv(x: Tensor, kernel: Tensor, left: int, length: int, backend: str) -> Tensor:
     """``y[t] = sum_k kernel[h, k] x[t + k - left]``: x (B, T, C), kernel (H, K)."""
     if use_triton(x, backend):
-        from curate.nn.light import triton_kernels
+        from curate.nn.light.functional import triton_kernels
 
         weight = kernel.expand(x.shape[0], length, *kernel.shape)
         return triton_kernels.convolve(x, weight, left, length, transposed=False)
@@ -36,7 +36,7 @@ def light_conv_weight(
 ) -> Tensor:
     """Each example's kernel gradient, (B, H, K); float32 for half precision."""
     if use_triton(x, backend):
-        from curate.nn.light import triton_kernels
+        from curate.nn.light.functional import triton_kernels
 
         return triton_kernels.weight_gradient(x, dy, heads, taps, left, summed=True)
     return eager.light_conv_weight(x, dy, heads, taps, left)
@@ -48,7 +48,7 @@ def dynamic_conv(
 ) -> Tensor:
     """``y[t] = sum_k weight[t, h, k] x[t + k - left]``, or by the transposed matrix."""
     if use_triton(x, backend):
-        from curate.nn.light import triton_kernels
+        from curate.nn.light.functional import triton_kernels
 
         return triton_kernels.convolve(x, weight, left, length, transposed)
     return eager.dynamic_conv(x, weight, left, length, transposed)
@@ -60,7 +60,7 @@ def dynamic_conv_weight(
 ) -> Tensor:
     """Every position's kernel gradient, (B, length, H, K)."""
     if use_triton(x, backend):
-        from curate.nn.light import triton_kernels
+        from curate.nn.light.functional import triton_kernels
 
         return triton_kernels.weight_gradient(x, dy, heads, taps, left, summed=False)
     return eager.dynamic_conv_weight(x, dy, heads, taps, left)

@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from curate.nn.fixup.kinds import fused_activation, kind_of
+from curate.nn.fixup.branches.kinds import fused_activation, kind_of
 
 ADD = {operator.add, operator.iadd, torch.add, "add", "add_"}
 MULTIPLY = {operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_", "multiply"}

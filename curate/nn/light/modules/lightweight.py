@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate.nn.light.dispatch import check_backend, convolve
 from curate.nn.light.errors import LightConvError
-from curate.nn.light.functional import shared_kernel
-from curate.nn.light.geometry import (
+from curate.nn.light.functional.conv1d import shared_kernel
+from curate.nn.light.functional.dispatch import check_backend, convolve
+from curate.nn.light.functional.geometry import (
     Padding,
     check_layout,
     real_positions,
@@ -15,7 +15,7 @@ from curate.nn.light.geometry import (
     to_btc,
     within,
 )
-from curate.nn.light.state import extend, keep
+from curate.nn.light.modules.state import extend, keep
 
 
 class LightweightConv1d(nn.Module):

@@ -6,14 +6,14 @@ from typing import Any
 
 from torch import nn
 
-from curate.nn.fixup.branch import Branch
+from curate.nn.fixup.branches.branch import Branch
+from curate.nn.fixup.branches.explicit import Given, explicit_branches
+from curate.nn.fixup.branches.graph import Node, traced
+from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
+from curate.nn.fixup.branches.recorded import recorded
+from curate.nn.fixup.branches.residual import residuals
+from curate.nn.fixup.branches.transformer import is_transformer_layer, transformer_branches
 from curate.nn.fixup.errors import FixupError
-from curate.nn.fixup.explicit import Given, explicit_branches
-from curate.nn.fixup.graph import Node, traced
-from curate.nn.fixup.kinds import ATTENTION, kind_of
-from curate.nn.fixup.recorded import recorded
-from curate.nn.fixup.residual import residuals
-from curate.nn.fixup.transformer import is_transformer_layer, transformer_branches
 
 
 @dataclass

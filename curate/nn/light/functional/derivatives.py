@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from curate.nn.light import operators
+from curate.nn.light.functional import operators
 
 
 def _folded(tensor: Tensor, dim: int | None, size: int) -> Tensor:

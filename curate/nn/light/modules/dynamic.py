@@ -4,12 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from curate.nn.light.dispatch import convolve
 from curate.nn.light.errors import LightConvError
-from curate.nn.light.functional import own_kernels
-from curate.nn.light.geometry import Padding, real_positions, resolve_padding, to_btc, within
-from curate.nn.light.lightweight import check_options
-from curate.nn.light.state import extend, keep
+from curate.nn.light.functional.conv1d import own_kernels
+from curate.nn.light.functional.dispatch import convolve
+from curate.nn.light.functional.geometry import (
+    Padding,
+    real_positions,
+    resolve_padding,
+    to_btc,
+    within,
+)
+from curate.nn.light.modules.lightweight import check_options
+from curate.nn.light.modules.state import extend, keep
 
 
 class DynamicConv1d(nn.Module):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from curate.nn.light.dispatch import check_backend, convolve
 from curate.nn.light.errors import LightConvError
-from curate.nn.light.geometry import (
+from curate.nn.light.functional.dispatch import check_backend, convolve
+from curate.nn.light.functional.geometry import (
     Padding,
     check_layout,
     real_positions,
@@ -13,7 +13,7 @@ from curate.nn.light.geometry import (
     to_btc,
     within,
 )
-from curate.nn.light.normalization import normalized, renormalized
+from curate.nn.light.functional.normalization import normalized, renormalized
 
 
 def lightweight_conv1d(

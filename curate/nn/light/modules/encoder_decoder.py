@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from curate.nn.light.language_model import State, reordered
-from curate.nn.light.layer import LightConvLayer, positions
+from curate.nn.light.modules.language_model import State, reordered
+from curate.nn.light.modules.layer import LightConvLayer, positions
 
 
 class EncoderDecoder(nn.Module):

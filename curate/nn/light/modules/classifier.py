@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from curate.nn.light.layer import LightConvLayer, positions
+from curate.nn.light.modules.layer import LightConvLayer, positions
 
 
 class TextClassifier(nn.Module):

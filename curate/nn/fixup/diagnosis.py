@@ -82,7 +82,7 @@ def diagnose(
 
     Example:
         >>> batch = torch.randn(8, 3, 32, 32), torch.randint(0, 10, (8,))
-        >>> diagnose(fixup_resnet20(), batch).healthy
+        >>> diagnose(fixup_resnet_cifar(20), batch).healthy
         True
     """
     if steps < 1:
