@@ -150,7 +150,7 @@ def block_rows(length: int, repeats: int, goal: str) -> list[tuple]:
 
 MEMORY = """
 import sys, torch
-from curate.nn.light import dynamic_conv1d, lightweight_conv1d
+from curate.nn import dynamic_conv1d, lightweight_conv1d
 torch.set_num_threads(1)
 kind, length, backward = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "backward"
 function = {"light": lightweight_conv1d, "dynamic": dynamic_conv1d}[kind]

@@ -37,11 +37,9 @@ from curate.nn.light.modules.language_model import LanguageModel as LanguageMode
 from curate.nn.light.modules.layer import LightConvLayer as LightConvLayer
 from curate.nn.light.modules.lightweight import LightweightConv1d as LightweightConv1d
 
-_RESNETS = {
-    **{
-        f"fixup_resnet{depth}": (fixup_resnet_cifar, depth) for depth in (20, 32, 44, 56, 110, 1202)
-    },
-    **{f"fixup_resnet{depth}": (fixup_resnet, depth) for depth in (18, 34, 50, 101, 152)},
+_RESNETS: dict[str, tuple[Callable[..., nn.Module], int]] = {
+    **{f"fixup_resnet{n}": (fixup_resnet_cifar, n) for n in (20, 32, 44, 56, 110, 1202)},
+    **{f"fixup_resnet{n}": (fixup_resnet, n) for n in (18, 34, 50, 101, 152)},
 }
 
 
@@ -50,8 +48,9 @@ def __getattr__(name: str) -> Callable[..., nn.Module]:
     if name not in _RESNETS:
         raise AttributeError(f"module 'curate.nn' has no attribute {name!r}")
     build, depth = _RESNETS[name]
+    function = "fixup_resnet" if build is fixup_resnet else "fixup_resnet_cifar"
     warnings.warn(
-        f"curate.nn.{name} is now curate.nn.{build.__name__}({depth}); "
+        f"curate.nn.{name} is now curate.nn.{function}({depth}); "
         "the old name goes with version 1.0",
         DeprecationWarning,
         stacklevel=2,

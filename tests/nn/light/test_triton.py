@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import torch
-from curate.nn.light import dynamic_conv1d, lightweight_conv1d
+from curate.nn import dynamic_conv1d, lightweight_conv1d
 torch.manual_seed(0)
 # positions, channels, heads, taps, padding, dtype
 for source, channels, heads, taps, padding, dtype in [
