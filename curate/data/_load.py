@@ -33,7 +33,7 @@ def load(
         root: where copies of "mnist" and "cifar10" lie; None: the environment variable
             CURATE_DATA names the folder; without a copy, torchvision downloads one.
         size: (height, width), or the side of a square, for image folders, tables of images and
-            Hugging Face sets; None: the median of the training images, at most 224 a side.
+            Hugging Face sets; None: the median of the training images, at most 224 per side.
 
     Raises:
         CurateError: an unknown name or split, or a set that cannot be read or downloaded.

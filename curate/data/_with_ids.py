@@ -92,12 +92,12 @@ def with_ids(dataset: Any, ids: Any = None) -> Any:
     if is_hugging_face(dataset):
         return with_id_column(dataset, ids)
     _check_map_style(dataset)
-    found = ids_of(dataset)
+    carried = ids_of(dataset)
     if ids is None and isinstance(dataset, WithIds | ExampleSet):
         return dataset
     if ids is None:
-        ids = found if found is not None else _root_positions(dataset)
-    return WithIds(dataset, checked_ids(ids, len(dataset)), carries_ids=found is not None)
+        ids = carried if carried is not None else _root_positions(dataset)
+    return WithIds(dataset, checked_ids(ids, len(dataset)), carries_ids=carried is not None)
 
 
 def ids_of(dataset: Any) -> Ids | None:

@@ -11,11 +11,11 @@ _TEST_FRACTION = 0.2
 
 TRAIN_NAMES = ("train", "training")
 TEST_NAMES = ("test", "testing", "val", "valid", "validation", "dev")
-"""What the splits that come with a set may be called; the first name found is taken."""
+"""What the splits that come with a set may be called; the first that exists is taken."""
 
 
 def held_out(labels: np.ndarray, ids: Ids, count: int, seed: int = 0) -> np.ndarray:
-    """Choose ``count`` examples for the test split, each class with its share.
+    """Choose ``count`` examples for the test split, in proportion to the classes.
 
     Every class gives ``count / n`` of its examples, rounded down, and the classes with the
     largest remainders one more; a class never gives its last example. Within a class those with

@@ -28,7 +28,7 @@ def checked_ids(ids: Any, size: int) -> Ids:
     plain = _integers_or_strings(ids)
     if len(plain) != size:
         raise CurateError(
-            f"ids: {len(plain)} ids for {size} examples; give exactly one id an example"
+            f"ids: {len(plain)} ids for {size} examples; give exactly one id per example"
         )
     _check_unique(plain)
     return plain
@@ -48,7 +48,7 @@ def take_ids(ids: Ids, positions: np.ndarray) -> Ids:
 
 def _integers_or_strings(ids: Any) -> Ids:
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
-        raise CurateError(f"ids: {ids!r} is not a list of ids; give one int or str an example")
+        raise CurateError(f"ids: {ids!r} is not a list of ids; give one int or str per example")
     if isinstance(ids, pa.Array | pa.ChunkedArray):
         if ids.null_count:
             raise CurateError(f"ids: {ids.null_count} of them are null; give every example an id")
@@ -141,5 +141,5 @@ def _check_unique(ids: Ids) -> None:
 def _duplicate(value: object, first: int, second: int) -> CurateError:
     return CurateError(
         f"ids: {value!r} occurs at position {first} and again at position {second}; give every "
-        "example an id of its own"
+        "example its own id"
     )

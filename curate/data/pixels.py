@@ -23,7 +23,7 @@ def decode(content: bytes, name: object) -> np.ndarray:
 
     Returns:
         uint8, (H, W) for a grey image and (H, W, 3) for any other; transparency is left out, and
-        16 bits a channel are cut to the upper 8.
+        16 bits per channel are cut to the upper 8.
 
     Raises:
         CurateError: the bytes are not a whole image.
@@ -33,7 +33,7 @@ def decode(content: bytes, name: object) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as opened:
             ImageOps.exif_transpose(opened, in_place=True)
-            if opened.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion clips
+            if opened.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion clips
                 return (np.asarray(opened).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
             if opened.mode in ("L", "RGB"):  # a conversion would copy
                 return np.asarray(opened)
@@ -62,7 +62,7 @@ def fit(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def common_shape(contents: Encoded, size: int | tuple[int, int] | None) -> tuple[int, int, int]:
     """The (C, H, W) that every image of a set is brought to.
 
-    Up to 1,000 images, evenly spread over the set, are looked at (their headers only). C is 1
+    Up to 1,000 images, evenly spread over the set, are examined (headers only). C is 1
     if all of these are grey, else 3. H and W are ``size``, else their medians, scaled down so
     that neither exceeds 224.
     """

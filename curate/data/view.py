@@ -89,16 +89,16 @@ class View:
 
         Images that come as files are :class:`curate.data.encoded.ImageFile`.
         """
-        found: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         if self.encoded is not None:
-            found["image"] = ImageFile(self.encoded[position])
+            fields["image"] = ImageFile(self.encoded[position])
         elif self.pixels is not None:
-            found["image"] = self.pixels[position]
+            fields["image"] = self.pixels[position]
         elif self.features is not None:
-            found["features"] = self.features[position]
+            fields["features"] = self.features[position]
         if self.labels is not None:
-            found["label"] = int(self.labels[position])
-        return found
+            fields["label"] = int(self.labels[position])
+        return fields
 
     def values(self, positions: np.ndarray) -> Iterator[dict[str, Any]]:
         """:meth:`value` of several examples, in this order; faster where rows lie in blocks."""

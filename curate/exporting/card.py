@@ -25,9 +25,9 @@ def card(selection: "Selection", view: View, layout: Layout, origin: dict[str, A
     """The text of README.md; what comes from the data is escaped, the licence is left to people.
 
     Args:
-        selection: what was exported.
-        source: out of what.
-        layout: how to read it.
+        selection: the exported selection.
+        view: its data set.
+        layout: how to read the export.
         origin: what :func:`provenance` says.
     """
     from huggingface_hub import DatasetCardData

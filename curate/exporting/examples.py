@@ -68,5 +68,5 @@ def _plain(value: Any, name: str, example_id: int | str) -> Any:
 
 def image_of(example: Example) -> EncodedImage | None:
     """The image of an example: the first of its values that is one."""
-    found = (value for value in example.values.values() if isinstance(value, EncodedImage))
-    return next(found, None)
+    images = (value for value in example.values.values() if isinstance(value, EncodedImage))
+    return next(images, None)

@@ -19,22 +19,22 @@ def kept_positions(ids: Ids, selection: "Selection") -> np.ndarray:
     Raises:
         CurateError: data set and selection do not have the same ids, or nothing is kept.
     """
-    own = as_arrow(ids)
+    known = as_arrow(ids)
     chosen = selection.table["example_id"].combine_chunks()
-    if chosen.type != own.type:
+    if chosen.type != known.type:
         raise CurateError(
-            f"selection: its ids are of type {chosen.type} but the data set's of type {own.type}; "
-            "give the data set that was recorded, wrapped with the same ids"
+            f"selection: its ids are of type {chosen.type} but the data set's of type "
+            f"{known.type}; give the data set that was recorded, wrapped with the same ids"
         )
-    rows = pc.index_in(own, value_set=chosen)
-    _check_known(own, rows, "of the data set are not in the selection")
+    rows = pc.index_in(known, value_set=chosen)
+    _check_known(known, rows, "of the data set are not in the selection")
     _check_known(
-        chosen, pc.index_in(chosen, value_set=own), "of the selection are not in the data set"
+        chosen, pc.index_in(chosen, value_set=known), "of the selection are not in the data set"
     )
-    if len(chosen) != len(own):
+    if len(chosen) != len(known):
         raise CurateError(
-            f"selection: it has {len(chosen)} rows for {len(own)} ids, so an id occurs twice; make "
-            "it again from a table with one row an example"
+            f"selection: it has {len(chosen)} rows for {len(known)} ids, so an id occurs twice; "
+            "make it again from a table with one row per example"
         )
     positions = np.flatnonzero(selection.table["kept"].combine_chunks().take(rows).to_numpy(False))
     if not len(positions):

@@ -61,9 +61,9 @@ def _check_replaceable(target: Path, overwrite: bool) -> None:
 def _exported(folder: Path) -> set[str]:
     """The names that the export in this folder wrote; none if there is no export in it."""
     try:
-        found = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
-        if found["written_by"] != WRITER:
+        written = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        if written["written_by"] != WRITER:
             return set()
-        return {str(name) for name in found["contents"]}
+        return {str(name) for name in written["contents"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()

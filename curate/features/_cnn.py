@@ -104,8 +104,8 @@ def _penultimate(model: nn.Module, images: Tensor) -> Tensor:
         tokens = isinstance(output, Tensor) and output.ndim == 3
     if not isinstance(output, Tensor) or output.ndim < 2 or len(output) != len(images):
         raise CurateError(
-            f"features: the {type(model).__name__} does not give one row of numbers an image; give "
-            "a function that does"
+            f"features: the {type(model).__name__} does not give one row of numbers per image; "
+            "give a function that does"
         )
     if output.ndim == 2:
         return output

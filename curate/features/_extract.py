@@ -47,7 +47,7 @@ def extract(
             layer counts (:func:`curate.features.cnn`); a function from uint8 images
             (N, 3, size, size) to (N, d); or names of columns, for a source of features.
         size: of the images that features are computed from.
-        cache: a folder of Parquet files, one a source and kind of features, that are made once
+        cache: a folder of Parquet files, one per source and kind of features, that are written once
             and then read; a function or network is known again by its features of two fixed
             images.
         on_progress: called with the examples done and n after every batch.
@@ -71,11 +71,11 @@ def extract(
     if cache is not None:
         probe = None if kind in _NAMED else _rows(function(_probe(size)), 2, source.name)
         path = cache_path(cache, kind, source, [size, probe])
-        found = read_cache(path, source.ids)
-        if found is not None:
+        cached = read_cache(path, source.ids)
+        if cached is not None:
             if on_progress is not None:
                 on_progress(len(source), len(source))
-            return found
+            return cached
     whole = _computed(source, function, size, on_progress)
     if path is not None:
         write_cache(path, source.ids, whole)
@@ -113,7 +113,7 @@ def _computed(
             whole = np.empty((len(source), rows.shape[1]), np.float32)
         if rows.shape[1] != whole.shape[1]:
             raise CurateError(
-                f"features: {whole.shape[1]} numbers an image, then {rows.shape[1]}; make them "
+                f"features: {whole.shape[1]} numbers per image, then {rows.shape[1]}; make them "
                 "equal"
             )
         finite = np.isfinite(rows).all(axis=1)
@@ -133,9 +133,9 @@ def _computed(
     return whole
 
 
-def _rows(found: Any, count: int, name: str) -> np.ndarray:
+def _rows(output: Any, count: int, name: str) -> np.ndarray:
     """What a function gave for ``count`` images, as float32 (count, d)."""
-    rows = found.detach().cpu().numpy() if isinstance(found, torch.Tensor) else np.asarray(found)
+    rows = output.detach().cpu().numpy() if isinstance(output, torch.Tensor) else np.asarray(output)
     if rows.ndim != 2 or len(rows) != count or not rows.shape[1] or rows.dtype.kind not in "fiub":
         raise CurateError(
             f"features: the function gave {rows.dtype} of shape {rows.shape} for {count} images of "
@@ -171,6 +171,9 @@ def _columns(source: View, columns: Sequence[str]) -> np.ndarray:
     if not columns:
         raise CurateError("features: an empty list; name at least one column")
     chosen = [
-        position for name in columns for position, own in enumerate(source.columns) if own == name
+        position
+        for name in columns
+        for position, column in enumerate(source.columns)
+        if column == name
     ]
     return np.ascontiguousarray(source.features[:, chosen])

@@ -31,7 +31,7 @@ def pixels(source: Any, size: int = 64) -> torch.Tensor:
         uint8 of shape (n, 3, size, size).
 
     Raises:
-        CurateError: the examples are features, a file is torn, or the size is of no use.
+        CurateError: the examples are features, a file is torn, or the size is out of range.
     """
     checked_size(size)
     source = open_view(source)

@@ -7,11 +7,11 @@ import numpy as np
 
 from curate.features.pair import Pair, copies
 
-_EXACT = 20_000  # different examples up to which all are looked at
+_EXACT = 20_000  # different examples up to which the search is exact
 _BYTES = 1 << 29  # of the index: one byte a number
 _LISTS = 1024
 _PROBES = 8
-_TRAINING = 40  # examples a cell that its centre is found from
+_TRAINING = 40  # examples per cell to fit its centre
 _QUERIES = 4096  # that are looked up together
 
 
@@ -22,7 +22,7 @@ class Neighbours:
     Attributes:
         example: int64 (e,).
         neighbour: int64 (e,).
-        method: how they were found.
+        method: the kind of search.
     """
 
     example: np.ndarray
@@ -43,21 +43,21 @@ def nearest(pair: Pair, k: int, queries: int, rng: np.random.Generator) -> Neigh
     by_group = np.argsort(group, kind="stable")  # positions in ``order``, group by group
     sizes = np.bincount(group)
     first = np.cumsum(sizes) - sizes
-    place = np.empty(total, np.int64)  # of a position, within its group
-    place[by_group] = np.arange(total) - np.repeat(first, sizes)
+    rank = np.empty(total, np.int64)  # of a position, within its group
+    rank[by_group] = np.arange(total) - np.repeat(first, sizes)
     # one of each group stands for it; which of them one looks at is drawn at random
     stands = order[by_group[first]]
     asked = np.arange(min(queries, total))
-    own = group[asked]
-    distinct, asks = np.unique(own, return_inverse=True)
+    group_asked = group[asked]
+    distinct, asks = np.unique(group_asked, return_inverse=True)
     near, method = _search(pair, stands, distinct, k, rng)
-    candidates = np.concatenate([own[:, None], near[asks]], 1)
+    candidates = np.concatenate([group_asked[:, None], near[asks]], 1)
     room = np.where(candidates < 0, 0, sizes[candidates])
-    room[:, 0] -= 1  # an example is no neighbour of its own
+    room[:, 0] -= 1  # an example is not its own neighbour
     before = np.cumsum(room, 1) - room
     taken = np.clip(k - before, 0, room)
     start = rng.integers(0, 1 << 62, candidates.shape)
-    start[:, 0] = place[asked] + 1
+    start[:, 0] = rank[asked] + 1
     flat = taken.ravel()
     entry = np.repeat(np.arange(flat.size), flat)
     offset = np.arange(len(entry)) - np.repeat(np.cumsum(flat) - flat, flat)
@@ -76,7 +76,7 @@ def _search(
     """The k nearest of different examples ``rows`` to those ``rows[asked]``, without themselves.
 
     Returns:
-        Indices into ``rows``, -1 where there are fewer; and how they were found.
+        Indices into ``rows``, -1 where there are fewer; and the kind of search.
     """
     import faiss
 
@@ -97,11 +97,11 @@ def _search(
         index.add(pair.take(rows[shown[start : start + pair.block]]))
     near = np.empty((len(asked), k), np.int64)
     for start in range(0, len(asked), _QUERIES):
-        some = asked[start : start + _QUERIES]
-        found = index.search(pair.take(rows[some]), k + 1)[1]
-        found = np.where(found < 0, -1, shown[found])
+        batch = asked[start : start + _QUERIES]
+        hits = index.search(pair.take(rows[batch]), k + 1)[1]
+        hits = np.where(hits < 0, -1, shown[hits])
         # itself is not always first, nor always there, where distances are equal or approximate
-        itself = found == some[:, None]
+        itself = hits == batch[:, None]
         itself[~itself.any(1), -1] = True
-        near[start : start + len(some)] = found[~itself].reshape(len(some), k)
+        near[start : start + len(batch)] = hits[~itself].reshape(len(batch), k)
     return near, method

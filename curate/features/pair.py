@@ -1,4 +1,4 @@
-"""Two sets of features that are looked at block by block, wherever they are kept."""
+"""Two sets of features, in memory or in mapped files, read block by block."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Pair:
 
     @property
     def block(self) -> int:
-        """Rows that are looked at together."""
+        """Rows that are read together."""
         return max(1, _BLOCK // self.d)
 
     def normal(self, rows: np.ndarray | slice, of: np.ndarray) -> np.ndarray:
@@ -61,12 +61,12 @@ class Pair:
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """:meth:`normal` rows of both together, in this order."""
-        found = np.empty((len(rows), self.d), np.float32)
+        rows_taken = np.empty((len(rows), self.d), np.float32)
         order = np.argsort(rows, kind="stable")  # a mapped file is read forwards
         parted = np.searchsorted(rows[order], self.n)
-        found[order[:parted]] = self.normal(rows[order[:parted]], self.x)
-        found[order[parted:]] = self.normal(rows[order[parted:]] - self.n, self.y)
-        return found
+        rows_taken[order[:parted]] = self.normal(rows[order[:parted]], self.x)
+        rows_taken[order[parted:]] = self.normal(rows[order[parted:]] - self.n, self.y)
+        return rows_taken
 
     def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Different rows of both together, drawn at random; all, shuffled, if there are fewer."""
@@ -87,7 +87,7 @@ def as_pair(x: Any, y: Any) -> Pair:
     """
     x, y = _numbers("x", x), _numbers("y", y)
     if x.shape[1] != y.shape[1]:
-        raise CurateError(f"y: {y.shape[1]} features an example where x has {x.shape[1]}")
+        raise CurateError(f"y: {y.shape[1]} features per example where x has {x.shape[1]}")
     total = np.zeros(x.shape[1])
     for name, values in (("x", x), ("y", y)):
         for start, rows in _blocks(values):
@@ -101,11 +101,11 @@ def as_pair(x: Any, y: Any) -> Pair:
 
 
 def _scale(x: np.ndarray, y: np.ndarray, mean: np.ndarray) -> float:
-    some = [_floating(of[:: max(1, len(of) // _SAMPLE)]) - mean for of in (x, y)]
-    largest = max(float(np.abs(part).max()) for part in some)
+    samples = [_floating(of[:: max(1, len(of) // _SAMPLE)]) - mean for of in (x, y)]
+    largest = max(float(np.abs(part).max()) for part in samples)
     if not largest:
         return 1.0
-    squares = [np.square(part / largest).mean(1) for part in some]  # of shares: no overflow
+    squares = [np.square(part / largest).mean(1) for part in samples]  # of shares: no overflow
     return largest * float(np.sqrt(np.concatenate(squares).mean()))
 
 

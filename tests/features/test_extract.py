@@ -203,7 +203,7 @@ def test_what_cannot_be_used_is_named(function, words):
 
 def test_another_length_later_on_is_named(monkeypatch):
     with_batch(monkeypatch, 20)
-    with pytest.raises(CurateError, match="20 numbers an image, then 1"):
+    with pytest.raises(CurateError, match="20 numbers per image, then 1"):
         extract(a_source(), lambda images: torch.zeros(len(images), len(images)))
 
 

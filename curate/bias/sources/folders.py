@@ -45,16 +45,16 @@ def _images(root: Path, inside: Path, seen: set[tuple[int, int]]) -> list[str]:
     if (status.st_dev, status.st_ino) in seen:  # a link to a folder further out
         return []
     seen.add((status.st_dev, status.st_ino))
-    found = []
+    names = []
     with os.scandir(root / inside) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                found += _images(root, inside / entry.name, seen)
+                names += _images(root, inside / entry.name, seen)
             elif entry.name.lower().endswith(_ENDINGS):
-                found.append((inside / entry.name).as_posix())
-    return found
+                names.append((inside / entry.name).as_posix())
+    return names
 
 
 def _classes(names: list[str]) -> list[str] | None:

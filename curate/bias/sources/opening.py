@@ -62,7 +62,7 @@ def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
     names: set[str] = set()
     for name, _ in pairs:
         if not isinstance(name, str) or not name.strip():
-            raise CurateError(f"sources: {name!r} is no name; give each source a text to go by")
+            raise CurateError(f"sources: {name!r} is no name; give each source a name")
         if name in names:
             raise CurateError(
                 f"sources: two are called {name!r}; give a mapping from names of your own"
@@ -110,16 +110,16 @@ def _source(name: str, source: Any) -> Source:
     return view_source(name, view)
 
 
-def _opened(name: str, place: str) -> Source:
-    if place.startswith("hf:"):
-        return hub_source(name, place.removeprefix("hf:"))
-    path = Path(place)
-    if place not in ("digits", "mnist", "cifar10"):
+def _opened(name: str, name_or_path: str) -> Source:
+    if name_or_path.startswith("hf:"):
+        return hub_source(name, name_or_path.removeprefix("hf:"))
+    path = Path(name_or_path)
+    if name_or_path not in ("digits", "mnist", "cifar10"):
         if holds_tables(path):
             return file_source(name, path)
         if path.is_dir():
             return folder_source(name, path)
-    return view_source(name, open_view(load(place), name=name))
+    return view_source(name, open_view(load(name_or_path), name=name))
 
 
 def _from_tensor(name: str, values: torch.Tensor) -> Source:

@@ -26,13 +26,13 @@ def shared_classes(sources: list[Source]) -> tuple[list[str], list[Source]]:
     for source in sources:
         if source.labels is None:
             raise CurateError(
-                f"sources: {source.name!r} has no labels; give a set with a class each"
+                f"sources: {source.name!r} has no labels; give a set with one label per example"
             )
     unnamed = [source.name for source in sources if source.class_names is None]
     if unnamed and len(unnamed) < len(sources):
         raise CurateError(f"sources: {unnamed[0]!r} has no class names, but others have; name them")
     names = [_names(source) for source in sources]
-    common = set.intersection(*(set(each.tolist()) for each in names))
+    common = set.intersection(*(set(labels.tolist()) for labels in names))
     if len(common) < 2:
         only = f", {next(iter(common))!r}" if common else ""
         raise CurateError(
@@ -41,9 +41,9 @@ def shared_classes(sources: list[Source]) -> tuple[list[str], list[Source]]:
         )
     order = sorted(common, key=lambda name: (len(name), name) if unnamed else (0, name))
     taken = []
-    for source, own in zip(sources, names, strict=True):
-        rows = np.flatnonzero(np.isin(own, order))
-        labels = np.array([order.index(name) for name in own[rows].tolist()], np.int64)
+    for source, class_of in zip(sources, names, strict=True):
+        rows = np.flatnonzero(np.isin(class_of, order))
+        labels = np.array([order.index(name) for name in class_of[rows].tolist()], np.int64)
         taken.append(replace(source.take(rows), labels=labels, class_names=tuple(order)))
     return order, taken
 

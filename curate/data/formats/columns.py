@@ -25,7 +25,7 @@ _TEXT_NAMES = ("text", "sentence", "content", "document")
 
 
 class Columns(NamedTuple):
-    """Which columns to take; None: found by type and name."""
+    """Which columns to take; None: chosen by type and name."""
 
     inputs: str | None = None
     label: str | None = None
@@ -114,22 +114,22 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
     texts = [field.name for field in schema if _is_text(field.type)]
     if columns.inputs is not None:
         _check_named(rows, columns.inputs, "column")
-        for kind, found in (("image", images), ("features", features), ("text", texts)):
-            if columns.inputs in found:
+        for kind, candidates in (("image", images), ("features", features), ("text", texts)):
+            if columns.inputs in candidates:
                 return columns.inputs, kind
         raise CurateError(
             f"column: {columns.inputs!r} is of type {schema.field(columns.inputs).type}; give one "
             "of image bytes, of lists of numbers, or of texts"
         )
     declared = [name for name, kind in rows.features.items() if type(kind).__name__ == "Image"]
-    for found, names, kind in (
+    for candidates, names, kind in (
         (declared, (), "image"),
         (images, _IMAGE_NAMES, "image"),
         (features, _FEATURE_NAMES, "features"),
     ):
-        named = [name for name in names if name in found]
-        if named or len(found) == 1:
-            return (named or found)[0], kind
+        named = [name for name in names if name in candidates]
+        if named or len(candidates) == 1:
+            return (named or candidates)[0], kind
     for name in _TEXT_NAMES:  # by name only: any column may hold strings
         if name in texts:
             return name, "text"
@@ -197,13 +197,13 @@ def _label_column(rows: "datasets.Dataset", columns: Columns) -> str:
     if columns.label is not None:
         _check_named(rows, columns.label, "label_column")
         return columns.label
-    found = find_label(rows)
-    if found is None:
+    label = find_label(rows)
+    if label is None:
         raise CurateError(
             f"label_column: none of {rows.column_names} is named like a label; name it in "
             "curate.data.parquet, or rename it to 'label'"
         )
-    return found
+    return label
 
 
 def _labels(rows: "datasets.Dataset", columns: Columns, names: list[str] | None) -> np.ndarray:

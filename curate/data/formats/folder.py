@@ -1,4 +1,4 @@
-"""Image folders: one folder a class."""
+"""Image folders: one folder per class."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def folder(
     split: str | None = None,
     size: int | tuple[int, int] | None = None,
 ) -> ExampleSet:
-    """Load a folder of images with one subfolder a class, as torchvision's ``ImageFolder``.
+    """Load a folder of images with one subfolder per class, as torchvision's ``ImageFolder``.
 
     The ids are the files' paths inside the folder, as ``"class/file.png"``. Images stay on disk
     and are decoded when asked for.
@@ -77,43 +77,43 @@ def _scan(root: Path) -> "ImageFolder":
     from torchvision.datasets import ImageFolder
 
     try:
-        found = ImageFolder(str(root), allow_empty=True)
+        scanned = ImageFolder(str(root), allow_empty=True)
     except FileNotFoundError:
         raise CurateError(
-            f"path: {str(root)!r} holds no class folders; put the images into one folder a class"
+            f"path: {str(root)!r} holds no class folders; put the images into one folder per class"
         ) from None
-    if not found.samples:
+    if not scanned.samples:
         raise CurateError(
             f"path: the folders in {str(root)!r} hold no images (.png, .jpg, .webp …); put the "
-            "images into one folder a class"
+            "images into one folder per class"
         )
-    return found
+    return scanned
 
 
 def _loaded(
     root: Path,
-    found: "ImageFolder",
+    scanned: "ImageFolder",
     rows: np.ndarray | None,
     size: int | tuple[int, int] | None,
     shape: tuple[int, ...] | None,
 ) -> ExampleSet:
-    samples = found.samples if rows is None else [found.samples[row] for row in rows.tolist()]
+    samples = scanned.samples if rows is None else [scanned.samples[row] for row in rows.tolist()]
     names = [Path(name).relative_to(root).as_posix() for name, _ in samples]
     files = Files(root, names)
     return ExampleSet(
         checked_ids(names, len(names)),
         np.array([label for _, label in samples], np.int64),
-        found.classes,
+        scanned.classes,
         shape=common_shape(files, size) if shape is None else shape,
         encoded=files,
-        dataset=found,
+        dataset=scanned,
     )
 
 
 def _subfolder(root: Path, names: tuple[str, ...]) -> Path | None:
     """The first of these folders that itself holds folders (else it is a class)."""
     for name in names:
-        place = root / name
-        if place.is_dir() and any(entry.is_dir() for entry in place.iterdir()):
-            return place
+        subfolder = root / name
+        if subfolder.is_dir() and any(entry.is_dir() for entry in subfolder.iterdir()):
+            return subfolder
     return None

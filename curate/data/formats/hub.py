@@ -22,7 +22,7 @@ def hub(name: str, split: str, size: int | tuple[int, int] | None) -> ExampleSet
         size: as for :func:`curate.data.load`.
 
     Raises:
-        CurateError: there is no such set, it cannot be downloaded, or its columns are of no use.
+        CurateError: there is no such set, it cannot be downloaded, or its columns are unusable.
     """
     return load_columns(
         open_hub(name),
@@ -41,13 +41,13 @@ def open_hub(name: str) -> Mapping[str, "datasets.Dataset"]:
     """
     import datasets
 
-    place, _, config = name.partition(":")
-    if not place:
+    path, _, config = name.partition(":")
+    if not path:
         raise CurateError("name_or_path: 'hf:' lacks a name; give hf:NAME")
     # its cache takes a local folder with a card for any other of that name: do not use it there
-    fresh = "force_redownload" if Path(place).is_dir() else None
+    fresh = "force_redownload" if Path(path).is_dir() else None
     try:
-        return datasets.load_dataset(place, config or None, download_mode=fresh)
+        return datasets.load_dataset(path, config or None, download_mode=fresh)
     except Exception as error:  # it raises errors of many libraries, down to those of HTTP
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CurateError(

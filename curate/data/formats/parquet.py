@@ -43,13 +43,13 @@ def parquet(
         split: None: all rows. "train" or "test": the split of that name (of the files, or of a
             text column ``split``); without one, a stratified fifth of the rows is the test
             split (:func:`curate.data.load`).
-        column: the image or feature column; None: found by type and name.
+        column: the image or feature column; None: chosen by type and name.
         label_column: None: a ``ClassLabel``, or "label", "labels", "class", "target", "y".
         id_column: of unique integers or strings; None: "example_id", else row numbers.
         size: as for :func:`curate.data.load`.
 
     Raises:
-        CurateError: no such file, a torn one, or columns that are missing or of no use.
+        CurateError: no such file, a torn one, or columns that are missing or unusable.
     """
     splits = open_tables(Path(path))
     if split is not None and len(splits) == 1:
@@ -107,17 +107,17 @@ def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
         )
     with _reading(path):
         return datasets.load_dataset(
-            formats.pop(), data_files={name or "train": found for name, found in splits.items()}
+            formats.pop(), data_files={name or "train": names for name, names in splits.items()}
         )
 
 
 def _files(folder: Path) -> list[Path]:
-    """The tables in a folder and its folders ``data``, ``train``, ``test`` …, an index apart."""
+    """The tables in a folder and its ``data``, ``train``, ``test`` …, without a metadata index."""
     return sorted(
         file
-        for place in (folder, *(folder / name for name in ("data", *TRAIN_NAMES, *TEST_NAMES)))
-        if place.is_dir()
-        for file in place.iterdir()
+        for subfolder in (folder, *(folder / name for name in ("data", *TRAIN_NAMES, *TEST_NAMES)))
+        if subfolder.is_dir()
+        for file in subfolder.iterdir()
         if file.suffix in _FORMATS and file.stem != "metadata"
     )
 

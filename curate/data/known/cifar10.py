@@ -38,16 +38,18 @@ def cifar10(split: str, root: str | os.PathLike[str] | None) -> ExampleSet:
     from torchvision.datasets import CIFAR10
 
     layout = find_copy(root, "cifar-10-batches-py")
-    place = root if layout is None else layout.parent
-    found = download(
-        "cifar10", place, lambda folder: CIFAR10(folder, train=split == "train", download=True)
+    folder_of_copy = root if layout is None else layout.parent
+    dataset = download(
+        "cifar10",
+        folder_of_copy,
+        lambda folder: CIFAR10(folder, train=split == "train", download=True),
     )
     return ExampleSet(
-        np.arange(len(found.data)),
-        np.array(found.targets),
+        np.arange(len(dataset.data)),
+        np.array(dataset.targets),
         CLASSES,
         shape=(3, 32, 32),
-        values=torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous(),
+        values=torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous(),
     )
 
 

@@ -17,15 +17,15 @@ def digits(split: str) -> ExampleSet:
     """
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    ids = np.arange(len(found.target))
-    test = held_out(found.target, ids, TEST_COUNT)
+    bunch = load_digits()
+    ids = np.arange(len(bunch.target))
+    test = held_out(bunch.target, ids, TEST_COUNT)
     rows = np.flatnonzero(test if split == "test" else ~test)
-    pixels = np.rint(found.images[rows] * (255 / 16)).astype(np.uint8)
+    pixels = np.rint(bunch.images[rows] * (255 / 16)).astype(np.uint8)
     return ExampleSet(
         ids[rows],
-        found.target[rows],
-        [str(name) for name in found.target_names],
+        bunch.target[rows],
+        [str(name) for name in bunch.target_names],
         shape=(1, 8, 8),
         values=torch.from_numpy(pixels[:, None]),
     )

@@ -25,11 +25,13 @@ def mnist(split: str, root: str | os.PathLike[str] | None) -> ExampleSet:
         from torchvision.datasets import MNIST
 
         layout = find_copy(root, "MNIST/raw")
-        place = root if layout is None else layout.parent.parent
-        found = download(
-            "mnist", place, lambda folder: MNIST(folder, train=split == "train", download=True)
+        folder_of_copy = root if layout is None else layout.parent.parent
+        dataset = download(
+            "mnist",
+            folder_of_copy,
+            lambda folder: MNIST(folder, train=split == "train", download=True),
         )
-        images, labels = found.data.numpy(), found.targets.numpy()
+        images, labels = dataset.data.numpy(), dataset.targets.numpy()
     return ExampleSet(
         np.arange(len(images)),
         labels,

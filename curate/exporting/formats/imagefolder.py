@@ -24,12 +24,12 @@ _INDEX_ROWS = 10_000
 
 
 def write_imagefolder(view: View, kept: np.ndarray, folder: Path) -> Layout:
-    """Write an image file an example, and ``metadata.parquet`` with the id of every file.
+    """Write one image file per example, and ``metadata.parquet`` with the id of every file.
 
     Every class has a folder, also one of which nothing was kept, so that the numbering of
     classes stays.
     """
-    places = _Places(folder, view)
+    paths = _Paths(folder, view)
     ids = pa.string() if isinstance(view.ids, list) else pa.int64()
     schema = pa.schema([("example_id", ids), *_INDEX_SCHEMA])
     rows: list[dict[str, Any]] = []
@@ -37,7 +37,7 @@ def write_imagefolder(view: View, kept: np.ndarray, folder: Path) -> Layout:
         for example in progress(examples(view, kept), len(kept)):
             image = image_of(example) or _image_from_floats(example)
             label = _label(example, view)
-            name = places.take(label, example.id, image.extension)
+            name = paths.take(label, example.id, image.extension)
             (folder / name).write_bytes(image.content)
             number = None if isinstance(label, str) else label
             rows.append(
@@ -62,7 +62,7 @@ def write_imagefolder(view: View, kept: np.ndarray, folder: Path) -> Layout:
     )
 
 
-class _Places:
+class _Paths:
     """Where each example's file goes: ``class/file``, two names that nothing else has."""
 
     def __init__(self, folder: Path, view: View) -> None:
@@ -73,15 +73,15 @@ class _Places:
             self._class_folder(number)
 
     def take(self, label: int | str, example_id: int | str, extension: str) -> PurePosixPath:
-        place = self._class_folder(label)
+        folder = self._class_folder(label)
         if isinstance(example_id, int):  # unique as it is: nothing to remember
-            return PurePosixPath(place, f"{example_id:09d}.{extension}")
+            return PurePosixPath(folder, f"{example_id:09d}.{extension}")
         text = example_id.removeprefix(self.view.class_name(label) + "/")
         ending = PurePosixPath(text.lower()).suffix
         if ending in _EXTENSIONS:  # a file of this kind already: it keeps its name
             text, extension = text[: -len(ending)], text[-len(ending) + 1 :]
-        name = self.names.setdefault(place, Names()).take(text, f".{extension}")
-        return PurePosixPath(place, name)
+        name = self.names.setdefault(folder, Names()).take(text, f".{extension}")
+        return PurePosixPath(folder, name)
 
     def _class_folder(self, label: int | str) -> str:
         if label not in self.class_folders:

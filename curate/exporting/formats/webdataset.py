@@ -19,7 +19,7 @@ SHARD_BYTES = 500 << 20
 
 
 def write_webdataset(view: View, kept: np.ndarray, folder: Path) -> Layout:
-    """Write ``train-000000.tar`` …: an image, ``.cls`` (the label) and ``.json`` an example.
+    """Write ``train-000000.tar`` …: an image, ``.cls`` (the label) and ``.json`` per example.
 
     Keys are numbers, the position among the kept; ids and class names are in the ``.json``.
 
