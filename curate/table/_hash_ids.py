@@ -1,4 +1,4 @@
-"""Seeded 64-bit hashes of example ids: the house's only source of chance in a selection."""
+"""Seeded 64-bit hashes of example ids: the only source of randomness in a selection."""
 
 import numpy as np
 import pyarrow as pa

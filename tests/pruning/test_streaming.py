@@ -236,7 +236,7 @@ def compare(values):
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=100), st.integers(1, 40))
-def test_parts_cover_all_pieces_in_order(rows, most):
+def test_parts_cover_all_row_groups_in_order(rows, most):
     parts = _split(rows, most)
-    assert [piece for part in parts for piece in part] == list(range(len(rows)))
+    assert [index for part in parts for index in part] == list(range(len(rows)))
     assert len(parts) <= most
