@@ -1,9 +1,8 @@
-"""``curate run``: record, prune, export, prove it, report."""
+"""``curate run``: the whole experiment, the export of the pruned set, and the report."""
 
 import json
 import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,22 +11,22 @@ import typer
 from curate.cli.options import (
     By,
     Data,
+    Format,
     Json,
     Keep,
     NeverLearned,
     Strategy,
     keep_of,
+    with_strategy_options,
 )
 from curate.cli.output import folder_name, progress_bar, write_json
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
-    from curate.data import ExampleSet
-    from curate.experiment import Comparison
-    from curate.pruning import Selection
-    from curate.train import Settings
+    from curate.experiment import Comparison, Experiment
 
 
+@with_strategy_options
 def run(
     dataset: Annotated[
         str, typer.Option(help="digits, mnist, cifar10, a folder or file, or hf:NAME.")
@@ -41,7 +40,7 @@ def run(
     never_learned: NeverLearned = "keep",
     epochs: Annotated[int | None, typer.Option(help="Passes over the set each model sees.")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Models an arm; 5, or 3 for 10,000 examples and more.")
+        int | None, typer.Option(help="Models per arm; 5, or 3 for 10,000 examples and more.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="mlp, cnn, resnet18 or lightconv.")] = None,
     margin: Annotated[
@@ -49,38 +48,29 @@ def run(
     ] = 0.01,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
     data: Data = None,
-    format: Annotated[
-        str, typer.Option(help="Of the pruned set: huggingface, parquet, imagefolder, …")
-    ] = "huggingface",
+    format: Format = "huggingface",
     out: Annotated[str | None, typer.Option(help="Folder of results; runs/NAME.")] = None,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Train, record, prune, export, and show what the pruning cost."""
     from curate import data as sets
     from curate.cli.report import render
+    from curate.experiment import run_experiment
     from curate.exporting import FORMATS, export
-    from curate.pruning.policy import make_policy
-    from curate.scores.registry import check_by
-    from curate.table import COLUMNS
     from curate.train import settings_for
 
     start = time.perf_counter()
     # whatever is wrong is said before hours of training
-    choice: dict[str, Any] = {
-        "stratify": None if stratify == "none" else stratify,
-        "never_learned": never_learned,
-    }
-    check_by(by, COLUMNS)
-    policy = make_policy(keep_of(keep), by, strategy, {}, unknown="error", seed=0, **choice)
     if format not in FORMATS:
         raise CurateError(f"--format: {format!r}; give one of {', '.join(FORMATS)}")
     if seeds is not None and seeds < 1:
         raise CurateError(f"--seeds: {seeds}; give at least 1")
     if not 0 <= margin < 1:
-        raise CurateError(f"--margin: {margin}; give an accuracy within 0 and 1, such as 0.01")
+        raise CurateError(f"--margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
+    fraction = keep_of(keep)
     train_set = sets.load(dataset, "train", data)
     test_set = sets.load(dataset, "test", data)
-    policy.share(len(train_set))
     settings = settings_for(
         train_set.shape,
         text=train_set.texts is not None,
@@ -88,122 +78,51 @@ def run(
         epochs=epochs,
         device=device,
     )
-    count = seeds or (5 if len(train_set) < 10_000 else 3)
     folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
-
-    def prune(table: Any) -> "Selection":
-        from curate.pruning import prune as select
-
-        return select(table, keep_of(keep), by, strategy, **choice)
-
-    selection, comparison = _train_all(
-        train_set, test_set, settings, count, prune, margin, folder, as_json
-    )
-    export(train_set, selection, folder / "pruned", format, overwrite=True)
+    with progress_bar(as_json) as bar:
+        task = bar.add_task("training", total=None)
+        experiment = run_experiment(
+            train_set,
+            test_set,
+            settings=settings,
+            keep=fraction,
+            by=by,
+            strategy=strategy,
+            stratify=None if stratify == "none" else stratify,  # type: ignore[arg-type]
+            never_learned=never_learned,  # type: ignore[arg-type]
+            seeds=seeds,
+            margin=margin,
+            folder=folder,
+            on_progress=lambda what, done, total: bar.update(
+                task, completed=done, total=total, description=what
+            ),
+            **options,
+        )
+    export(train_set, experiment.selection, folder / "pruned", format, overwrite=True)
     seconds = time.perf_counter() - start
-    summary = _summary(dataset, settings, count, selection, comparison, seconds)
+    summary = _summary(dataset, experiment, seconds)
     write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set)
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
     else:
-        _print(comparison, page, seconds)
+        _print(experiment.comparison, page, seconds)
 
 
-def _train_all(
-    train_set: "ExampleSet",
-    test_set: "ExampleSet",
-    settings: "Settings",
-    count: int,
-    prune: Callable[[Any], "Selection"],
-    margin: float,
-    folder: Path,
-    quiet: bool,
-) -> tuple["Selection", "Comparison"]:
-    """Record the full arm, prune, and train the other arms, with one progress bar."""
-    from curate.data import fingerprint
-    from curate.experiment import Comparison, Run, compare, run_arm
-    from curate.record import Recorder
-    from curate.table import annotate, merge, write
-
-    with progress_bar(quiet) as progress:
-        task = progress.add_task("training", total=None)
-        done = {"full": 0.0, "pruned": 0.0, "random": 0.0}
-        weights = {"full": 1.0, "pruned": 1.0, "random": 1.0}
-
-        def follow(arm: str, seed: int) -> Callable[[int], None]:
-            before = done[arm]
-
-            def on_epoch(epoch: int) -> None:
-                done[arm] = before + epoch / settings.epochs
-                finished = sum(done[each] * weights[each] for each in done)
-                progress.update(
-                    task,
-                    completed=finished,
-                    total=count * sum(weights.values()),
-                    description=f"{arm}, seed {seed}",
-                )
-
-            return on_epoch
-
-        full, recorded = [], []
-        content = fingerprint(train_set)
-        for seed in range(count):
-            result, table = run_arm(
-                "full",
-                seed,
-                train_set,
-                test_set,
-                settings,
-                recorder=Recorder(train_set.ids, history=True),
-                folder=folder,
-                on_epoch=follow("full", seed),
-            )
-            full.append(result)
-            recorded.append(table)
-        merged = merge([table for table in recorded if table is not None])
-        merged = annotate(merged, fingerprint=content, class_names=train_set.class_names)
-        write(merged, folder / "examples.parquet")
-        selection = prune(merged)
-        selection.save(folder / "selection.parquet")
-        weights["pruned"] = weights["random"] = len(selection) / len(train_set)
-
-        def train_on(arm: str, seed: int, rows: Any) -> Run:
-            return run_arm(
-                arm,
-                seed,
-                train_set,
-                test_set,
-                settings,
-                rows=rows,
-                folder=folder,
-                on_epoch=follow(arm, seed),
-            )[0]
-
-        comparison: Comparison = compare(train_on, full, selection, margin)
-    return selection, comparison
-
-
-def _summary(
-    dataset: str,
-    settings: "Settings",
-    count: int,
-    selection: "Selection",
-    comparison: "Comparison",
-    seconds: float,
-) -> dict[str, Any]:
+def _summary(dataset: str, experiment: "Experiment", seconds: float) -> dict[str, Any]:
     import torch
 
     from curate.table import library_version
 
-    policy = selection.policy
-    trained = settings.to_dict()
+    comparison, selection = experiment.comparison, experiment.selection
+    settings = experiment.settings
+    seeds = len({run.seed for run in comparison.runs})
     facts = {
         "data set": dataset,
         "examples": f"{len(selection.table):,}",
         "model": settings.model,
         "epochs": str(settings.epochs),
-        "seeds": str(count),
+        "seeds": str(seeds),
         "device": settings.device,
         "time": f"{seconds:,.0f} s",
     }
@@ -211,9 +130,9 @@ def _summary(
         "title": f"{folder_name(dataset)}: {len(selection):,} of {len(selection.table):,} kept",
         "dataset": dataset,
         "facts": facts,
-        "settings": trained,
-        "seeds": count,
-        "policy": policy,
+        "settings": settings.to_dict(),
+        "seeds": seeds,
+        "policy": selection.policy,
         "margin": comparison.margin,
         "accuracies": comparison.table.to_pylist(),
         "intervals": comparison.intervals.to_pylist(),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ARMS = ("full", "pruned", "random")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
     """Runs of the arms with the same seeds, and what they show.
 
@@ -38,23 +38,12 @@ class Comparison:
 
     @cached_property
     def table(self) -> pa.Table:
-        """A row a run: arm, seed, accuracy (0..1), train_size (examples), seconds."""
-        return pa.Table.from_pylist(
-            [
-                {
-                    "arm": run.arm,
-                    "seed": run.seed,
-                    "accuracy": run.accuracy,
-                    "train_size": run.train_size,
-                    "seconds": run.seconds,
-                }
-                for run in self.runs
-            ]
-        )
+        """One row per run: arm, seed, accuracy (0..1), train_size (examples), seconds."""
+        return pa.concat_tables([run.table for run in self.runs])
 
     @cached_property
     def intervals(self) -> pa.Table:
-        """A row an arm: mean accuracy and its two-sided 95 % t interval over seeds (or nulls)."""
+        """One row per arm: mean accuracy, two-sided 95 % t interval over seeds (null for one)."""
         rows = []
         for arm in ARMS:
             accuracies = [run.accuracy for run in self.runs if run.arm == arm]
@@ -82,6 +71,16 @@ class Comparison:
             _better(self.difference("pruned", "random")),
         ]
 
+    @property
+    def accuracies(self) -> str:
+        """The mean accuracy of every arm, in a few words."""
+        means = [f"{row['arm']} {row['mean']:.2%}" for row in self.intervals.to_pylist()]
+        seeds = len({run.seed for run in self.runs})
+        return f"{', '.join(means)}; {seeds} seed{'' if seeds == 1 else 's'}"
+
+    def __repr__(self) -> str:
+        return f"Comparison({self.accuracies})"
+
     def __str__(self) -> str:
         """The arms' accuracies and the verdicts."""
         sizes = {run.arm: run.train_size for run in self.runs}
@@ -106,27 +105,32 @@ def compare(
 ) -> Comparison:
     """Train the pruned and the random arm with the seeds of the full one.
 
-    The random arm keeps as many examples, drawn anew for every seed, and as many of each class
+    The random arm keeps as many examples, drawn again for every seed, and as many of each class
     where the selection was stratified. All arms train for the same number of epochs, as in the
     paper, so smaller sets take fewer steps.
 
     Args:
         run: trains one arm: (arm, seed, rows of the training set) -> Run.
-        full: runs on the whole training set, one a seed.
+        full: runs on the whole training set, one per seed.
         selection: made from a table in the order of the training set.
         margin: accuracy, in 0..1, that the pruned set may lose.
 
     Raises:
         CurateError: a margin outside 0..1.
     """
-    if not 0 <= margin < 1:
-        raise CurateError(f"margin: {margin}; give an accuracy within 0 and 1, such as 0.01")
+    check_margin(margin)
     kept = np.flatnonzero(selection.table["kept"].to_numpy())
     runs = list(full)
     for seed in (each.seed for each in full):
         runs.append(run("pruned", seed, kept))
         runs.append(run("random", seed, _random_rows(selection, seed)))
     return Comparison(runs, margin)
+
+
+def check_margin(margin: float) -> None:
+    """Raise a CurateError for a margin outside 0..1."""
+    if not 0 <= margin < 1:
+        raise CurateError(f"margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
 
 
 def _random_rows(selection: "Selection", seed: int) -> np.ndarray:
@@ -147,23 +151,24 @@ def _points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "\u2212")
 
 
-def _as_good(found: Difference, margin: float, sizes: str) -> str:
-    gap = f"difference {_points(found.mean)} points"
+def _as_good(difference: Difference, margin: float, sizes: str) -> str:
+    gap = f"difference {_points(difference.mean)} points"
     within = f"within {100 * margin:g} point{'' if margin == 0.01 else 's'}"
-    if found.lower is None or found.wide_lower is None:
+    if difference.lower is None or difference.wide_lower is None:
         return (
             f"With one seed nothing is shown of the pruned set ({sizes}): {gap}; run several seeds."
         )
-    bound = f"{gap}, at worst {_points(found.lower)} (one-sided 95 %, {found.seeds} paired seeds)"
-    if found.lower > -margin:
-        wide = _points(found.wide_lower)
+    seeds = f"{difference.seeds} paired seeds"
+    bound = f"{gap}, at worst {_points(difference.lower)} (one-sided 95 %, {seeds})"
+    if difference.lower > -margin:
+        wide = _points(difference.wide_lower)
         more = (
             f"also for new test examples (at worst {wide})"
-            if found.wide_lower > -margin
+            if difference.wide_lower > -margin
             else f"on this test set; for new test examples it is not shown (at worst {wide})"
         )
         return f"The pruned set ({sizes}) is as good as the full one {within}: {bound}, {more}."
-    needed = seeds_needed(found, margin)
+    needed = seeds_needed(difference, margin)
     if needed is not None:
         more = f"about {needed} seeds would be needed if the spread stays"
     else:
@@ -171,13 +176,13 @@ def _as_good(found: Difference, margin: float, sizes: str) -> str:
     return f"Not shown that the pruned set ({sizes}) is as good {within}: {bound}; {more}."
 
 
-def _better(found: Difference) -> str:
-    gap = f"difference {_points(found.mean)} points"
-    if found.low is None or found.high is None:
+def _better(difference: Difference) -> str:
+    gap = f"difference {_points(difference.mean)} points"
+    if difference.low is None or difference.high is None:
         return f"With one seed nothing is shown against random pruning: {gap}."
-    interval = f"{gap}, 95 % interval {_points(found.low)} to {_points(found.high)}"
-    if found.low > 0:
+    interval = f"{gap}, 95 % interval {_points(difference.low)} to {_points(difference.high)}"
+    if difference.low > 0:
         return f"It is better than a random set of the same size: {interval}."
-    if found.high < 0:
+    if difference.high < 0:
         return f"It is worse than a random set of the same size: {interval}."
     return f"Not shown that it is better than a random set of the same size: {interval}."

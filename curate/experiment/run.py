@@ -1,4 +1,4 @@
-"""One training run of a comparison, kept on disk so that it is done once."""
+"""One training run of a comparison, kept on disk so that it is trained once."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from curate.train.settings import Settings
 
 
 class Arrays(Protocol):
-    """What a training run needs of a data set; ``curate.data.load`` returns such."""
+    """What a training run needs of a data set; those of ``curate.data.load`` have it."""
 
     ids: Any
     labels: np.ndarray
@@ -33,9 +33,9 @@ class Arrays(Protocol):
         """Values (N, ...) and labels (N,)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """What came out of training one arm with one seed.
+    """The result of training one arm with one seed.
 
     Attributes:
         arm: "full", "pruned" or "random".
@@ -53,8 +53,24 @@ class Run:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test examples that are right."""
+        """Fraction of the test examples that the model gets right."""
         return float(self.right.mean())
+
+    @property
+    def table(self) -> pa.Table:
+        """One row: arm, seed, accuracy (0..1), train_size (examples), seconds."""
+        row = {
+            "arm": self.arm,
+            "seed": self.seed,
+            "accuracy": self.accuracy,
+            "train_size": self.train_size,
+            "seconds": self.seconds,
+        }
+        return pa.Table.from_pylist([row])
+
+    def __repr__(self) -> str:
+        trained = f"{self.train_size:,} examples, {self.seconds:.1f} s"
+        return f"Run({self.arm!r}, seed {self.seed}: accuracy {self.accuracy:.2%}; {trained})"
 
 
 def run_arm(
@@ -78,8 +94,8 @@ def run_arm(
         settings: how to train.
         rows: (N,) int positions in the training set; all where None.
         recorder: records the training; its table is returned.
-        folder: results are kept there; a run that is found finished, with the same data and
-            settings, is not trained again, and one that was interrupted goes on.
+        folder: results are kept there; a finished run with the same data and settings is not
+            trained again, and an interrupted one is resumed from its last epoch.
         on_epoch: called with the number of epochs done.
 
     Returns:
@@ -90,12 +106,12 @@ def run_arm(
             "test_set: its classes are not those of the training set; load both with curate.data"
         )
     key = _key(settings, seed, train_set, test_set, rows, recorder)
-    place = None if folder is None else _Place(Path(folder), arm, seed)
-    found = None if place is None else _finished(place, key)
-    if found is not None:
+    files = None if folder is None else _RunFiles(Path(folder), arm, seed)
+    finished = None if files is None else _finished(files, key)
+    if finished is not None:
         if on_epoch is not None:
             on_epoch(settings.epochs)
-        return found
+        return finished
     values, labels = train_set.arrays()
     ids = train_set.ids
     if rows is not None:
@@ -111,7 +127,7 @@ def run_arm(
             seed,
             ids=torch.as_tensor(ids) if isinstance(ids, np.ndarray) else ids,
             recorder=recorder,
-            checkpoint=None if place is None else place.checkpoint(key),
+            checkpoint=None if files is None else files.checkpoint(key),
             on_epoch=on_epoch,
         )
     seconds = time.perf_counter() - start
@@ -119,8 +135,8 @@ def run_arm(
     right = (predict(trained, test_values) == test_labels).numpy()
     run = Run(arm, seed, right, len(values), seconds)
     table = None if recorder is None else recorder.table()
-    if place is not None:
-        _keep(place, key, run, test_set, table)
+    if files is not None:
+        _keep(files, key, run, test_set, table)
     return run, table
 
 
@@ -138,7 +154,7 @@ def _key(
     rows: np.ndarray | None,
     recorder: Recorder | None,
 ) -> str:
-    """A hash of all that decides the result."""
+    """A hash of everything that the result depends on."""
     digest = hashlib.sha256(json.dumps([asdict(settings), seed, repr(recorder)]).encode())
     for dataset in (train_set, test_set):
         values, labels = dataset.arrays()
@@ -151,7 +167,7 @@ def _key(
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RunFiles:
     """Where a run's files lie in the folder of a comparison."""
 
     folder: Path
@@ -170,23 +186,23 @@ class _Place:
         return self.folder / "checkpoints" / f"{self.arm}-{self.seed}-{key[:16]}.pt"
 
 
-def _finished(place: _Place, key: str) -> tuple[Run, pa.Table | None] | None:
-    """The run kept at this place, if it is the one asked for."""
-    if not place.tested.exists():
+def _finished(files: _RunFiles, key: str) -> tuple[Run, pa.Table | None] | None:
+    """The run kept in these files, if it is the one asked for."""
+    if not files.tested.exists():
         return None
-    tested = read(place.tested, ["example_id", "right"])
+    tested = read(files.tested, ["example_id", "right"])
     facts = metadata(tested).get("run", {})
     recorded = facts.get("recorded")
-    if facts.get("key") != key or (recorded and not place.table.exists()):
+    if facts.get("key") != key or (recorded and not files.table.exists()):
         return None
     right = tested["right"].to_numpy()
-    run = Run(place.arm, place.seed, right, facts["train_size"], facts["seconds"])
-    return run, read(place.table) if recorded else None
+    run = Run(files.arm, files.seed, right, facts["train_size"], facts["seconds"])
+    return run, read(files.table) if recorded else None
 
 
-def _keep(place: _Place, key: str, run: Run, test_set: Arrays, table: pa.Table | None) -> None:
+def _keep(files: _RunFiles, key: str, run: Run, test_set: Arrays, table: pa.Table | None) -> None:
     if table is not None:
-        write(table, place.table)
+        write(table, files.table)
     ids: Sequence[Any] = list(test_set.ids)
     tested = pa.table({"example_id": pa.array(ids), "right": pa.array(run.right)})
     facts = {
@@ -195,5 +211,5 @@ def _keep(place: _Place, key: str, run: Run, test_set: Arrays, table: pa.Table |
         "seconds": run.seconds,
         "recorded": table is not None,
     }
-    write(annotate(tested, run=facts), place.tested)
-    place.checkpoint(key).unlink(missing_ok=True)
+    write(annotate(tested, run=facts), files.tested)
+    files.checkpoint(key).unlink(missing_ok=True)

@@ -10,14 +10,14 @@ from curate.errors import CurateError
 from curate.train.nets import check_net
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """What decides a training run besides its data and seed.
 
     Attributes:
         model: see ``curate.train.NETS``.
-        epochs: passes over the training set it is given: a pruned set means fewer steps.
-        batch_size: examples a step.
+        epochs: passes over the training set; on a pruned set they take fewer steps.
+        batch_size: examples per step.
         lr: peak learning rate of the one-cycle schedule of SGD with Nesterov momentum 0.9.
         weight_decay: of all weights.
         augment: random crops from 4 pixels of reflected border, and mirror images.
@@ -40,6 +40,13 @@ class Settings:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
             raise CurateError(f"device: {self.device!r} cannot be used here: {reason}") from error
+
+    def __repr__(self) -> str:
+        augmented = ", augmented" if self.augment else ""
+        return (
+            f"Settings({self.model}, {self.epochs} epochs, batches of {self.batch_size}, lr "
+            f"{self.lr:g}, weight decay {self.weight_decay:g}{augmented}, {self.device})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -97,6 +97,19 @@ def test_run_again_trains_nothing(finished, capsys, monkeypatch):
         assert found[name] == before[name]
 
 
+def test_run_ranks_by_a_column_with_a_strategy_and_its_options(finished, capsys):
+    code, out, _ = call(
+        capsys, "run", "--epochs", 2, "--seeds", 2, "--model", "mlp", "--keep", "0.1", "--by",
+        "last_loss", "--strategy", "window", "--drop-hardest", "0.2", "--out",
+        finished.with_name("window"), "--json",
+    )  # fmt: skip
+    assert code == 0
+    policy = json.loads(out)["policy"]
+    assert (policy["by"], policy["strategy"]) == ("last_loss", "window")
+    assert policy["drop_hardest"] == 0.2
+    assert policy["kept"] == 130
+
+
 def test_prune_export_inspect_report(finished, tmp_path, capsys):
     table, chosen = finished / "examples.parquet", tmp_path / "s.parquet"
     code, out, _ = call(
@@ -131,7 +144,11 @@ def test_prune_export_inspect_report(finished, tmp_path, capsys):
         (["run", "--keep", "many"], "--keep: 'many' is not a number"),
         (["run", "--keep", "1.5"], "keep"),
         (["run", "--by", "beauty"], "beauty"),
+        (["run", "--by", "influence"], "by: 'influence'"),
+        (["run", "--by", "history"], "by: 'history'"),
         (["run", "--strategy", "luck"], "luck"),
+        (["run", "--drop-hardest", "0.1"], "drop_hardest: the strategy 'hardest'"),
+        (["run", "--strategy", "ccs", "--hard-cutoff", "2"], "hard_cutoff: 2.0"),
         (["run", "--stratify", "colour"], "colour"),
         (["run", "--never-learned", "maybe"], "maybe"),
         (["run", "--epochs", "0"], "epochs: 0"),
