@@ -113,6 +113,10 @@ def test_an_exported_program_runs_without_this_package(tmp_path):
 def test_onnx_gives_the_same_for_any_length(module, tmp_path):
     import onnxruntime
 
+    if not hasattr(torch.compiler, "is_exporting"):  # torch 2.6 does not say that it exports
+        for each in module.modules():
+            if hasattr(each, "backend"):
+                each.backend = "composed"
     file = tmp_path / "module.onnx"
     x = torch.randn(2, 9, 8)
     shapes = ({1: torch.export.Dim("time", min=6, max=99)},)
