@@ -13,7 +13,7 @@ from curate.cli.run import run
 from curate.errors import CurateError
 
 app = typer.Typer(
-    help="Which examples does my training set need? Record, prune, export, prove it.",
+    help="Which examples does my training set need? Record, prune, export, compare.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -30,19 +30,20 @@ def main(arguments: list[str] | None = None) -> None:
             arguments, prog_name="curate", standalone_mode=False
         )
     except CurateError as error:
-        code = _say(str(error), 2)
+        code = print_error(str(error), 2)
     except OSError as error:
-        code = _say(str(error), 1)
+        code = print_error(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        code = _say("interrupted; what was finished is kept", 130)
+        code = print_error("interrupted; what was finished is kept", 130)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # only the parser's complaints have one
+        if not hasattr(error, "format_message"):  # only typer's own errors have one
             raise
-        code = _say(error.format_message(), 2)
+        code = print_error(error.format_message(), 2)
     sys.exit(code)
 
 
-def _say(message: str, code: int) -> int:
+def print_error(message: str, code: int) -> int:
+    """Print one sentence to standard error; returns the exit code."""
     sentence = " ".join(message.split())
     print(f"curate: {sentence}", file=sys.stderr)
     return code

@@ -1,14 +1,13 @@
 """``curate identify``: which data set is this from, and what is each worth?"""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from curate.cli.options import Json, Seed
-from curate.cli.output import folder_name, progress_bar, write_json
+from curate.cli.output import folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -26,8 +25,8 @@ def identify(
     features: Annotated[
         str, typer.Option(help="hog, colour, thumbnail or cnn; 'network' trains on the pixels.")
     ] = "hog",
-    train_size: Annotated[int, typer.Option(help="Training examples a source.")] = 1000,
-    test_size: Annotated[int, typer.Option(help="Test examples a source.")] = 300,
+    train_size: Annotated[int, typer.Option(help="Training examples per source.")] = 1000,
+    test_size: Annotated[int, typer.Option(help="Test examples per source.")] = 300,
     repeats: Annotated[int, typer.Option(help="Random splits of the learning curve.")] = 20,
     controls: Annotated[bool, typer.Option(help="Null control and nuisance audit.")] = True,
     seed: Seed = 0,
@@ -38,7 +37,7 @@ def identify(
     from curate.bias import as_sources, name_that_dataset
     from curate.report import save_identification
 
-    named = _named(sources)
+    named = parse_sources(sources)
     folder = Path(out) if out is not None else Path("runs") / "identify"
     network = features == "network"
     with progress_bar(as_json) as bar:
@@ -53,9 +52,9 @@ def identify(
             controls=controls,
             seed=seed,
             cache=folder / "features",
-            on_progress=_follow(bar, "identifying"),
+            on_progress=progress_callback(bar, "identifying"),
         )
-        cross, market, left_out = _worth(opened, features, seed, folder, bar)
+        cross, market, left_out = cross_dataset_tables(opened, features, seed, folder, bar)
     summary = _summary(found, named) | {"left_out": left_out}
     page = save_identification(
         folder,
@@ -76,36 +75,27 @@ def identify(
         print(page)
 
 
-def _named(arguments: list[str]) -> dict[str, str]:
+def parse_sources(arguments: list[str]) -> dict[str, str]:
     """Sources by name: ``NAME=PATH``, else the last part of the path."""
     named: dict[str, str] = {}
     for argument in arguments:
-        name, mark, place = argument.partition("=")
+        name, mark, path = argument.partition("=")
         if not mark or Path(argument).exists():
-            name, place = folder_name(argument).removesuffix(".parquet"), argument
+            name, path = folder_name(argument).removesuffix(".parquet"), argument
         if name in named:
             raise CurateError(
-                f"sources: two are called {name!r}; name one of them, such as other={place}"
+                f"sources: two are called {name!r}; name one of them, such as other={path}"
             )
-        named[name] = place
+        named[name] = path
     if len(named) < 2:
         raise CurateError(f"sources: {len(named)}; give two or more to tell apart")
     return named
 
 
-def _follow(bar: Any, words: str) -> Callable[[int, int], None]:
-    task = bar.add_task(words, total=None)
-
-    def follow(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-
-    return follow
-
-
-def _worth(
+def cross_dataset_tables(
     sources: "list[Source]", features: str, seed: int, folder: Path, bar: Any
 ) -> "tuple[CrossDataset | None, MarketValue | None, str | None]":
-    """Cross-dataset generalisation and market value, or why they are left out."""
+    """Cross-dataset generalisation and market value, or the reason why there are none."""
     from curate.bias import cross_dataset, market_value
 
     if any(source.labels is None for source in sources):
@@ -114,10 +104,18 @@ def _worth(
     cache = folder / "features"
     try:
         cross = cross_dataset(
-            sources, kind, seed=seed, cache=cache, on_progress=_follow(bar, "testing elsewhere")
+            sources,
+            kind,
+            seed=seed,
+            cache=cache,
+            on_progress=progress_callback(bar, "testing elsewhere"),
         )
         market = market_value(
-            sources, kind, seed=seed, cache=cache, on_progress=_follow(bar, "market value")
+            sources,
+            kind,
+            seed=seed,
+            cache=cache,
+            on_progress=progress_callback(bar, "market value"),
         )
     except CurateError as error:
         return None, None, f"cross-dataset tables: {error}"

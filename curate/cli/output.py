@@ -1,7 +1,8 @@
-"""What the long commands share: the bar, the folder, the summary."""
+"""What the long commands share: the progress bar, the folder of results, the summary."""
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,16 @@ def progress_bar(quiet: bool) -> Any:
     return Progress(*columns, console=console, disable=hidden, transient=True)
 
 
+def progress_callback(bar: Any, description: str) -> Callable[[int, int], None]:
+    """A new task of the bar: call the result with the steps done and the steps in all."""
+    task = bar.add_task(description, total=None)
+
+    def on_progress(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+
+    return on_progress
+
+
 def folder_name(dataset: str) -> str:
     """A folder name for a data set: what is not a letter, digit, dot or dash becomes a dash."""
     stem = Path(dataset.removeprefix("hf:")).name or Path(dataset).resolve().name
@@ -25,7 +36,7 @@ def folder_name(dataset: str) -> str:
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write it for people and scripts, whole or not at all."""
+    """Write JSON that is easy to read, whole or not at all."""
     from curate.files import atomic_path
 
     with atomic_path(path) as temporary:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,7 +91,7 @@ class Comparison:
             lines.append(
                 f"{row['arm']:<8}{sizes[row['arm']]:>10,}{row['mean']:>10.2%}   {interval}"
             )
-        return "\n".join([*lines, "", *self.verdicts])
+        return "\n".join([*lines, "", *(fill(verdict, 100) for verdict in self.verdicts)])
 
     def _right(self, arm: str) -> np.ndarray:
         runs = sorted((run for run in self.runs if run.arm == arm), key=lambda run: run.seed)

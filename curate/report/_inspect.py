@@ -1,5 +1,6 @@
 """A summary of an example table for the terminal."""
 
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -41,9 +42,9 @@ class Forgotten:
     presentations: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inspection:
-    """What a table holds, in numbers; printed by rich it reads as a page.
+    """What a table holds, in numbers; printed, it reads as a page.
 
     Attributes:
         source: where it was read from; None for a table in memory.
@@ -62,6 +63,34 @@ class Inspection:
     histogram: dict[int, int]
     most_forgotten: list[Forgotten]
     metadata: dict[str, Any]
+
+    @property
+    def table(self) -> pa.Table:
+        """One row per entry of ``counts``: count (its name), examples, share (of all, 0..1)."""
+        total = self.counts["examples"]
+        numbers = list(self.counts.values())
+        shares = [number / total if total else None for number in numbers]
+        return pa.table(
+            {
+                "count": list(self.counts),
+                "examples": pa.array(numbers, pa.int64()),
+                "share": pa.array(shares, pa.float64()),
+            }
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Inspection({self.counts['examples']:,} examples, {len(self.columns)} columns, "
+            f"{self.counts['never_learned']:,} never learned)"
+        )
+
+    def __str__(self) -> str:
+        """The page as plain text of 100 columns."""
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=100).print(self)
+        return text.getvalue().rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dicts, lists, strings and numbers, ready for JSON."""

@@ -16,7 +16,7 @@ from curate.report.charts.identification_charts import (
     draw_exchange,
     market_curves,
 )
-from curate.report.page import both, write_page
+from curate.report.page import wide_and_narrow, write_page
 from curate.report.telling import telling_galleries
 from curate.report.text import clean, count, percent
 
@@ -63,14 +63,18 @@ def write_identification(
         warnings=[clean(warning.text, 900) for warning in found.warnings],
         figures=_key_figures(found),
         facts=[(clean(name, 60), clean(value, 300)) for name, value in (facts or {}).items()],
-        confusion=both(lambda width: draw_confusion(found, width)),
-        curve=both(lambda width: draw_accuracy_curve(found, width)) if len(found.curve) else None,
+        confusion=wide_and_narrow(lambda width: draw_confusion(found, width)),
+        curve=wide_and_narrow(lambda width: draw_accuracy_curve(found, width))
+        if len(found.curve)
+        else None,
         sources=_sources(found),
         null_control="" if found.null_control is None else clean(found.null_control, 400),
         causes=None if found.audit is None else _causes(found.audit.table),
         equalised="" if found.audit is None else clean(found.audit.equalised, 400),
         cross=None if cross is None else _cross(cross),
-        exchange=None if market is None else both(lambda width: draw_exchange(market, width)),
+        exchange=None
+        if market is None
+        else wide_and_narrow(lambda width: draw_exchange(market, width)),
         baskets=None if market is None else _baskets(market),
         markets=[] if market is None else _markets(market),
         galleries=[] if image is None else telling_galleries(found.probabilities, names, image),
@@ -183,6 +187,6 @@ def _baskets(market: "MarketValue") -> Figures:
 def _markets(market: "MarketValue") -> list[tuple[str, dict[str, str]]]:
     measure = "balanced accuracy" if market.task == "classify" else "mean average precision"
     return [
-        (clean(name, 60), both(partial(draw_curves, curves, measure=measure)))
+        (clean(name, 60), wide_and_narrow(partial(draw_curves, curves, measure=measure)))
         for name, curves in market_curves(market)
     ]

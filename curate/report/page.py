@@ -47,8 +47,8 @@ def write_page(
     return Path(path)
 
 
-def both(draw: Callable[[int], str]) -> dict[str, str]:
-    """A chart for a screen and one for a phone: scaling one would make its words too small."""
+def wide_and_narrow(draw: Callable[[int], str]) -> dict[str, str]:
+    """The chart drawn for a screen and for a phone: scaled down, its text would be too small."""
     return {"wide": draw(_WIDE), "narrow": draw(_NARROW)}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.report.aligned import aligned
 from curate.report.charts.accuracy import arms, draw_accuracy
 from curate.report.charts.datamap import draw_data_map, has_data_map
 from curate.report.charts.histogram import draw_histogram
@@ -18,7 +17,8 @@ from curate.report.classes import class_rows
 from curate.report.examples import sample
 from curate.report.galleries import galleries
 from curate.report.outcomes import Outcomes, outcomes
-from curate.report.page import both, write_page
+from curate.report.page import wide_and_narrow, write_page
+from curate.report.selection_rows import align_selection
 from curate.report.text import clean, count, percent
 from curate.table import metadata
 
@@ -69,7 +69,7 @@ def write_report(
     if len(table) == 0:
         raise CurateError("table: it has no rows; give the table of a finished run")
     found = outcomes(table)
-    chosen = None if selection is None else aligned(table, selection)
+    chosen = None if selection is None else align_selection(table, selection)
     kept = None if chosen is None else np.asarray(chosen["kept"], bool)
     names = metadata(table).get("class_names") if class_names is None else class_names
     name_of = _namer(names)
@@ -87,9 +87,11 @@ def write_report(
         figures=_key_figures(found, kept),
         facts=_entries(facts or {}),
         arms=compared,
-        accuracy=both(lambda width: draw_accuracy(compared, width)) if compared else None,
-        histogram=both(lambda width: draw_histogram(found, kept, width)),
-        data_map=both(lambda width: draw_data_map(table, kept, width))
+        accuracy=wide_and_narrow(lambda width: draw_accuracy(compared, width))
+        if compared
+        else None,
+        histogram=wide_and_narrow(lambda width: draw_histogram(found, kept, width)),
+        data_map=wide_and_narrow(lambda width: draw_data_map(table, kept, width))
         if has_data_map(table)
         else None,
         unpresented=int((~found.presented).sum()),

@@ -188,6 +188,24 @@ def test_a_foreign_file_is_named(tmp_path, capsys):
     assert "t.parquet" in err
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        curate.calculus.CalculusError("x: has no shape; give one"),
+        curate.nn.fixup.FixupError("depth: 7; give a multiple of 8"),
+        curate.nn.light.LightConvError("heads: 0; give at least 1"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_error_that_a_user_can_fix_is_one_sentence(error, capsys, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("curate.data.load", fail)
+    code, _, err = call(capsys, "run", "--out", tmp_path)
+    assert (code, err) == (2, f"curate: {error}\n")
+
+
 def test_a_full_disk_is_exit_code_1(tmp_path, capsys, monkeypatch):
     recorder = curate.Recorder(4)
     recorder.update(torch.arange(4), torch.randn(4, 2), torch.zeros(4).long())

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import CurateError
-from curate.report.aligned import kept_rows
 from curate.report.charts import svg
+from curate.report.selection_rows import kept_rows
 from curate.report.text import count
 
 _MOST_POINTS = 2000
@@ -14,7 +14,7 @@ _COLUMNS = ("confidence_mean", "confidence_std")
 
 
 def data_map_svg(table: pa.Table, selection: object | None = None, *, width: int = 720) -> str:
-    """Confidence against variability, a dot an example (Swayamdipta et al., EMNLP 2020, fig. 1).
+    """Confidence against variability, one dot per example (Swayamdipta et al., EMNLP 2020).
 
     At most 2,000 examples are drawn, the same at every call; kept and removed ones differ in
     colour when there is a selection.

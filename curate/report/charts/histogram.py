@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
-from curate.report.aligned import kept_rows
 from curate.report.charts import svg
 from curate.report.outcomes import Bar, Outcomes, bars, outcomes
+from curate.report.selection_rows import kept_rows
 from curate.report.text import count, plural
 
 

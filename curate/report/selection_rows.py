@@ -1,4 +1,4 @@
-"""The selection, laid beside the rows of the example table."""
+"""The rows of a selection in the order of the example table."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from curate.errors import CurateError
 
 
-def aligned(table: pa.Table, selection: Any) -> pa.Table:
-    """The selection's rows in the order of ``table``, one a row.
+def align_selection(table: pa.Table, selection: Any) -> pa.Table:
+    """The selection's rows in the order of ``table``, one per row.
 
     Raises:
         CurateError: an example of the table is not in the selection, or their ids differ in type.
@@ -37,4 +37,4 @@ def kept_rows(table: pa.Table, selection: Any | None) -> np.ndarray | None:
     """Whether each row of ``table`` is kept, bool (rows,); None without a selection."""
     if selection is None:
         return None
-    return np.asarray(aligned(table, selection)["kept"], bool)
+    return np.asarray(align_selection(table, selection)["kept"], bool)

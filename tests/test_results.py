@@ -1,0 +1,64 @@
+"""Results are small: one line of repr, a readable print, a table, and an == that never raises."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import curate
+from curate.experiment import Comparison, Experiment, Run
+from curate.report import inspect
+from curate.train import settings_for
+from tests.example_tables import example_table
+
+LONG = 50_000  # examples: a repr does not grow with them
+
+
+def runs():
+    return [
+        Run(arm, seed, np.arange(10_000) % 10 > seed, LONG, 12345.678)
+        for arm in ("full", "pruned", "random")
+        for seed in range(20)
+    ]
+
+
+def experiment():
+    table = example_table(200)
+    settings = settings_for((3, 32, 32), model="resnet18", device="cpu")
+    selection = curate.prune(table, 0.7)
+    return Experiment(Comparison(runs(), 0.01), selection, table, settings, None)
+
+
+RESULTS = {
+    "Run": lambda: runs()[0],
+    "Comparison": lambda: Comparison(runs(), 0.01),
+    "Experiment": experiment,
+    "Selection": lambda: experiment().selection,
+    "Inspection": lambda: inspect(example_table(LONG)),
+}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_results_are_small_and_readable(name):
+    result, other = RESULTS[name](), RESULTS[name]()
+    assert repr(result).startswith(f"{name}(")
+    assert len(repr(result)) < 100
+    assert "\n" not in repr(result)
+    assert len(str(result)) < 10_000
+    assert max(map(len, str(result).splitlines())) <= 100
+    assert isinstance(result.table, pa.Table)
+    assert len(result.table) > 0
+    assert (result == other) in (True, False)
+    assert result == result
+    assert result != 1
+    if dataclasses.is_dataclass(result):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            result.table = None
+
+
+def test_settings_fit_a_line():
+    settings = settings_for((3, 32, 32), model="resnet18", device="cpu")
+    assert "resnet18, 8 epochs" in repr(settings)
+    assert len(repr(settings)) < 100
+    assert settings == settings_for((3, 32, 32), model="resnet18", device="cpu")
