@@ -1,13 +1,31 @@
 """Which examples does my training set need, and can I trust the sets I test on?
 
-Record what happens to every example while a model trains, in one Arrow table; prune by it,
-export the pruned set, and show what the pruning cost. ``docs/`` has a page on each part.
+``curate`` keeps one Arrow table with one row per example; everything it learns about an example
+is a column. The usual way through it:
+
+- :class:`Recorder` records what happens to every example while a model trains;
+- :func:`read`, :func:`write`, :func:`merge` and :func:`join` handle the tables;
+- :func:`score` ranks the examples, :func:`prune` makes a :class:`Selection` of those to keep;
+- :func:`export` writes the selection as a data set of its own.
+
+The packages, from the ground up; ``docs/`` has a page on each:
+
+- ``nn``, ``calculus``: networks and exact derivatives, usable without the rest;
+- ``table``, ``data``, ``stats``: the example table, data sets with stable ids, intervals and tests;
+- ``scores``, ``pruning``, ``exporting``, ``features``: from columns to a data set;
+- ``record``, ``bias``: what is learned about examples in training, and about data sets;
+- ``train``, ``experiment``: a small trainer, and what pruning costs;
+- ``report``: pages, charts and galleries; ``cli``: the command line.
 """
 
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from curate import data as data
+from curate import exporting as exporting
+from curate import pruning as pruning
+from curate import record as record
+from curate import scores as scores
 from curate import table as table
 from curate.errors import CurateError as CurateError
 from curate.exporting import export as export
@@ -22,7 +40,7 @@ from curate.table import merge as merge
 from curate.table import read as read
 from curate.table import write as write
 
-_PACKAGES = (
+_LAZY = (
     "bias",
     "calculus",
     "cli",
@@ -35,12 +53,29 @@ _PACKAGES = (
 )
 """Packages that are imported when they are first asked for, so that ``import curate`` is cheap."""
 
+if TYPE_CHECKING:
+    from curate import bias as bias
+    from curate import calculus as calculus
+    from curate import cli as cli
+    from curate import experiment as experiment
+    from curate import features as features
+    from curate import nn as nn
+    from curate import report as report
+    from curate import stats as stats
+    from curate import train as train
 
-def __getattr__(name: str) -> ModuleType:
-    if name in _PACKAGES:
-        return importlib.import_module(f"curate.{name}")
-    raise AttributeError(f"module 'curate' has no attribute {name!r}")
+    __version__: str
+
+else:  # a type checker would let every name pass
+
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            return importlib.import_module(f"curate.{name}")
+        if name == "__version__":
+            return table.library_version()
+        raise AttributeError(f"module 'curate' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PACKAGES])
+    hidden = {"TYPE_CHECKING", "Any", "importlib"}
+    return sorted({*globals(), *_LAZY, "__version__"} - hidden)

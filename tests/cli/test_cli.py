@@ -192,8 +192,8 @@ def test_a_foreign_file_is_named(tmp_path, capsys):
     "error",
     [
         curate.calculus.CalculusError("x: has no shape; give one"),
-        curate.nn.fixup.FixupError("depth: 7; give a multiple of 8"),
-        curate.nn.light.LightConvError("heads: 0; give at least 1"),
+        curate.nn.FixupError("depth: 7; give a multiple of 8"),
+        curate.nn.LightConvError("heads: 0; give at least 1"),
     ],
     ids=lambda error: type(error).__name__,
 )
