@@ -142,9 +142,6 @@ class Expression(Scoped):
 
     # -- notation ------------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        return f"Expression({self!s}, shape={shown(self.shape)})"
-
     def latex(self) -> str:
         """The expression in LaTeX."""
         return latex_of(self.node)
@@ -173,20 +170,21 @@ class Expression(Scoped):
     @property
     def T(self) -> Expression:  # noqa: N802
         """The axes in reverse."""
-        return self._with(algebra.transpose(self.node))
+        return self.with_node(algebra.transpose(self.node))
 
     @staticmethod
     def _of(scoped: Scoped) -> Expression:
         return Expression(scoped.node, scoped.scope, scoped.reasons)
 
-    def _with(self, node: Node) -> Expression:
+    def with_node(self, node: Node) -> Expression:
+        """Another node over the same variables."""
         return Expression(node, self.scope, self.reasons)
 
     def _operator(self, symbol: str, one: Operand, two: Operand) -> Expression:
         return self._of(elementwise(symbol, one, two))
 
     def __neg__(self) -> Expression:
-        return self._with(algebra.scale(-1, self.node))
+        return self.with_node(algebra.scale(-1, self.node))
 
     def __pos__(self) -> Expression:
         return self

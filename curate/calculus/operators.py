@@ -107,16 +107,16 @@ def elementwise(symbol: str, one: Any, two: Any, where: str = "") -> Scoped:
             u = algebra.broadcast(u, shape)
         if 0 < v.order < len(shape):
             v = algebra.broadcast(v, shape)
-        return a.over(general_power(u, v))
+        return a.with_node(general_power(u, v))
     axes = tuple(range(len(shape)))
     if symbol in "+-":
         sign: Number = 1 if symbol == "+" else -1
         left, right = algebra.broadcast(u, shape), algebra.broadcast(v, shape)
-        return a.over(algebra.add(left, algebra.scale(sign, right)))
+        return a.with_node(algebra.add(left, algebra.scale(sign, right)))
     if symbol == "/":
         v = power(v, -1)
     factors = [(node, axes[len(shape) - node.order :]) for node in (u, v)]
-    return a.over(algebra.einsum(shape, axes, *factors))
+    return a.with_node(algebra.einsum(shape, axes, *factors))
 
 
 def matmul(a: Scoped, b: Scoped, where: str = "") -> Scoped:
@@ -132,17 +132,17 @@ def matmul(a: Scoped, b: Scoped, where: str = "") -> Scoped:
     right = (left[-1], *range(a.order, a.order + b.order - 1))
     out = left[:-1] + right[1:]
     shape = a.shape[:-1] + b.shape[1:]
-    return a.over(algebra.einsum(shape, out, (a.node, left), (b.node, right)))
+    return a.with_node(algebra.einsum(shape, out, (a.node, left), (b.node, right)))
 
 
 def summed(u: Scoped, axis: int | None) -> Scoped:
     """The sum of all elements, or along one axis."""
     axes = tuple(range(u.order))
     if axis is None:
-        return u.over(algebra.einsum((), (), (u.node, axes)))
+        return u.with_node(algebra.einsum((), (), (u.node, axes)))
     gone = axis_of(u, axis, "sum")
     kept = tuple(i for i in axes if i != gone)
-    return u.over(algebra.einsum(tuple(u.shape[i] for i in kept), kept, (u.node, axes)))
+    return u.with_node(algebra.einsum(tuple(u.shape[i] for i in kept), kept, (u.node, axes)))
 
 
 def averaged(u: Scoped, axis: int | None) -> Scoped:
@@ -151,7 +151,7 @@ def averaged(u: Scoped, axis: int | None) -> Scoped:
     dims = u.shape if axis is None else (u.shape[axis_of(u, axis, "mean")],)
     counts = [(power(size(dim), -1), ()) for dim in dims]
     axes = tuple(range(result.order))
-    return result.over(algebra.einsum(result.shape, axes, (result.node, axes), *counts))
+    return result.with_node(algebra.einsum(result.shape, axes, (result.node, axes), *counts))
 
 
 def axis_of(u: Scoped, axis: int, name: str) -> int:

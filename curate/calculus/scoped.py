@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.calculus.graph.node import Dim, Node
-from curate.calculus.graph.sizes import Reason
-from curate.calculus.show.render import text_of
+from curate.calculus.graph.sizes import Reason, shown
+from curate.calculus.show.render import shortened, text_of
 
 
 class Scoped:
@@ -44,9 +44,14 @@ class Scoped:
 
     ndim = order
 
-    def over(self, node: Node) -> Scoped:
+    def with_node(self, node: Node) -> Scoped:
         """Another node over the same variables."""
         return Scoped(node, self.scope, self.reasons)
 
     def __str__(self) -> str:
         return text_of(self.node)
+
+    def __repr__(self) -> str:
+        end = f", shape={shown(self.shape)})"
+        name = type(self).__name__
+        return f"{name}({shortened(str(self), 98 - len(name) - len(end))}{end}"

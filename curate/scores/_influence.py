@@ -6,10 +6,12 @@ conjugate-gradient or diagonal approximation.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from curate.calculus.errors import CalculusError, ShapeError
@@ -25,12 +27,13 @@ LOSSES: dict[str, str] = {
 }
 """The loss that each kind of head minimises, in the calculus' own language.
 
-X has a row per example (with a column of ones where the head has a bias), W a row per output, Y
-the targets: one-hot for softmax, ±1 for logistic, numbers for squared.
+X has one row per example (with a column of ones where the head has a bias), W one row per output,
+Y the targets: one-hot for softmax, ±1 for logistic, numbers for squared.
 """
 
 
-class Influence(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class Influence:
     """Influence of each training example, float64, high = keep.
 
     Attributes:
@@ -42,6 +45,24 @@ class Influence(NamedTuple):
 
     influence: np.ndarray | None
     self_influence: np.ndarray
+
+    @property
+    def table(self) -> pa.Table:
+        """The columns ``influence`` (where there is a test set) and ``self_influence``."""
+        columns = {"influence": self.influence, "self_influence": self.self_influence}
+        return pa.table({name: value for name, value in columns.items() if value is not None})
+
+    def __repr__(self) -> str:
+        test = "without" if self.influence is None else "with"
+        return f"Influence({len(self.self_influence)} examples, {test} a test set)"
+
+    def __str__(self) -> str:
+        """The number of examples, and the range of each column."""
+        lines = [f"influence of {len(self.self_influence)} training examples (high = keep)"]
+        for name, column in zip(self.table.column_names, self.table.columns, strict=True):
+            low, middle, high = np.quantile(column.to_numpy(), [0, 0.5, 1])
+            lines.append(f"{name:<14} {low:.3g} … {high:.3g}, median {middle:.3g}")
+        return "\n".join(lines)
 
 
 def influence(
@@ -129,7 +150,7 @@ def _residuals(kind: str, x: torch.Tensor, weight: torch.Tensor, y: torch.Tensor
 def _self_products(
     factor: torch.Tensor, residuals: torch.Tensor, x: torch.Tensor, chunk: int = 4096
 ) -> torch.Tensor:
-    """``g' H^-1 g`` an example, so many at a time as fit 64 MiB."""
+    """``g' H^-1 g`` of each example, in chunks that fit 64 MiB."""
     step = max(1, min(chunk, 2**23 // factor.shape[0]))
     products = []
     for start in range(0, len(x), step):

@@ -7,7 +7,7 @@ from curate.calculus import parse
 from curate.calculus.compile.bind import sizes_of
 from curate.calculus.compile.factoring import factored
 from curate.calculus.compile.plan import Planner
-from curate.calculus.rules.structure import released
+from curate.calculus.rules.structure import apply_structure
 
 CASES = [
     ("A*B*x + A*C*x", ()), ("x'*A*z + x'*B*z", ()), ("(A.*B).*C + (A.*B).*D", ()),
@@ -22,7 +22,7 @@ def flops(expression, given, monkeypatch, on):
         if not on:
             patch.setattr("curate.calculus.compile.plan.factored", lambda root, sizes: root)
         planner = Planner(sizes_of(expression.scope, {k: v.shape for k, v in given.items()}, ()))
-        planner.lower(released(expression.node))
+        planner.lower(apply_structure(expression.node))
     return sum(op.flops for op in planner.program.operations)
 
 

@@ -1,4 +1,4 @@
-"""The modules of the calculus form layers."""
+"""The modules of the calculus form layers, and so do its rooms."""
 
 import ast
 import graphlib
@@ -8,6 +8,16 @@ import curate.calculus
 
 PACKAGE = "curate.calculus"
 ROOMS = ("graph", "rules", "language", "compile", "show")
+LAYERS = [
+    {"errors"},
+    {"graph"},
+    {"rules", "show"},
+    {"scoped"},
+    {"compile", "operators"},
+    {"expression"},
+    {"language"},
+]
+LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(Path(curate.calculus.__file__).parent.rglob("*.py"))
 
 
@@ -37,6 +47,24 @@ def test_no_circle_of_imports():
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises on a circle
     assert order.index(f"{PACKAGE}.graph.sums") < order.index(f"{PACKAGE}.rules.maps")
     assert set(order) == set(graph)  # and nothing that does not exist
+
+
+def test_rooms_import_from_the_layers_below():
+    for path in FILES:
+        room = name_of(path).split(".")[2:3]
+        if not room:  # the face
+            continue
+        for other in {name.split(".")[2] for name in imports(path)} - set(room):
+            assert LAYER_OF[other] < LAYER_OF[room[0]], f"{path} imports {PACKAGE}.{other}"
+
+
+def test_of_the_rest_of_curate_only_the_ground_is_imported():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "curate":
+                assert f"{node.module}.".startswith(
+                    (f"{PACKAGE}.", "curate.errors.", "curate.moved.")
+                ), path
 
 
 def test_files_are_short():

@@ -8,7 +8,7 @@ import torch
 
 from curate.calculus import parse
 from curate.calculus.compile.liveness import names_reused
-from curate.calculus.compile.memory import RECYCLED_FROM, fresh
+from curate.calculus.compile.memory import RECYCLED_FROM, pooled_empty
 
 HESSIAN = parse("x'*A*x").hessian("x")
 N = 256
@@ -64,9 +64,9 @@ def test_zeros_are_written_again():
 
 def test_small_and_other_dtypes_are_plain_tensors():
     like = torch.zeros(())
-    assert fresh((3, 4), like).shape == (3, 4)
-    assert fresh((400, 400), like.bfloat16()).dtype == torch.bfloat16
-    assert fresh((400, 400), like).dtype == torch.float32
+    assert pooled_empty((3, 4), like).shape == (3, 4)
+    assert pooled_empty((400, 400), like.bfloat16()).dtype == torch.bfloat16
+    assert pooled_empty((400, 400), like).dtype == torch.float32
 
 
 def test_out_may_overlap_an_input_on_every_call():
@@ -126,7 +126,7 @@ def test_large_intermediates_are_recycled_to_no_effect(text, monkeypatch):
         for values, right in zip((read, strided), expected, strict=True):
             torch.testing.assert_close(again(**values), right, rtol=1e-12, atol=1e-12)
     (source,) = again.sources.values()
-    assert "out=fresh" in source or "out=room" in source
+    assert "out=pooled_empty" in source or "out=pooled_like" in source
 
 
 def test_a_large_value_and_its_transpose_in_one_sum():

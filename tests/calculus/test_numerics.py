@@ -105,11 +105,12 @@ def test_numpy_for_small_operations_agrees_with_torch(text, monkeypatch):
         base = base.derivative(*["x"] * order) if order else base
         read = {name: given[name] for name in base.scope}
         results = []
-        for placed in (True, False):
+        for in_numpy in (True, False):
             with monkeypatch.context() as patch:
-                if not placed:
+                if not in_numpy:
                     patch.setattr(
-                        "curate.calculus.compile.numpy_calls.placed", lambda program, roots: {}
+                        "curate.calculus.compile.numpy_calls.choose_numpy_calls",
+                        lambda program, roots: {},
                     )
                 expression = type(base)(base.node, base.scope, base.reasons, base.columns)
                 compiled = expression.compile()
@@ -117,7 +118,7 @@ def test_numpy_for_small_operations_agrees_with_torch(text, monkeypatch):
                 single = compiled(**{k: torch.as_tensor(v).float() for k, v in read.items()})
                 assert single.dtype == torch.float32
                 np.testing.assert_allclose(single, results[-1], rtol=2e-4, atol=2e-4)
-                assert ("errstate" in next(iter(compiled.sources.values()))) <= placed
+                assert ("errstate" in next(iter(compiled.sources.values()))) <= in_numpy
         np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-12)
 
 

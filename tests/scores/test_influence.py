@@ -100,3 +100,17 @@ def test_errors():
         influence(w, x, y, loss="hinge")
     with pytest.raises(CalculusError, match="both or none"):
         influence(w, x, y, x)
+
+
+@pytest.mark.parametrize("test", [(), (0,)])
+def test_result_is_a_table_of_one_line(test):
+    x, y, w = problem("softmax")
+    result = influence(w, x, y, *[part[:7] for part in (x, y) for _ in test])
+    again = influence(w, x, y, *[part[:7] for part in (x, y) for _ in test])
+    assert result == result
+    assert result != again  # by identity: arrays are not compared
+    assert repr(result) == f"Influence(30 examples, {'with' if test else 'without'} a test set)"
+    columns = ["influence", "self_influence"] if test else ["self_influence"]
+    assert result.table.column_names == columns
+    np.testing.assert_array_equal(result.table["self_influence"], result.self_influence)
+    assert len(str(result).splitlines()) == 1 + len(columns)

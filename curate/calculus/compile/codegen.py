@@ -10,48 +10,47 @@ from typing import Any
 import numpy as np
 import torch
 
-from curate.calculus.compile import memory, runtime
-from curate.calculus.compile import numpy_calls as small
+from curate.calculus.compile import memory, numpy_calls, runtime
 from curate.calculus.compile.liveness import Liveness, names_reused, without_clones
-from curate.calculus.compile.peephole import mend
+from curate.calculus.compile.peephole import peephole
 from curate.calculus.compile.program import Operation, Program, Value
 
 _RUNTIME: dict[str, Any] = {
     "torch": torch,
     "constant": runtime.constant,
     "softplus": runtime.softplus,
-    "unroot": runtime.unroot,
-    "log0": runtime.log0,
-    "slope": runtime.slope,
+    "rsqrt_or_zero": runtime.rsqrt_or_zero,
+    "log_or_zero": runtime.log_or_zero,
+    "power_slope": runtime.power_slope,
     "cholesky": runtime.cholesky,
     "inverse": runtime.inverse,
     "solve": runtime.solve,
     "factors": runtime.factors,
     "lu_logdet": runtime.lu_logdet,
     "gram": runtime.gram,
-    "fresh": memory.fresh,
-    "room": memory.room,
+    "pooled_empty": memory.pooled_empty,
+    "pooled_like": memory.pooled_like,
     "from_numpy": torch.from_numpy,
     "inf": math.inf,
     "nan": math.nan,
-    **small.NAMESPACE,
+    **numpy_calls.NAMESPACE,
 }
 
 
 class Text:
     """Lines of one function, with buffers that die written over and dropped."""
 
-    def __init__(self, program: Program, roots: list[Value], numpy_calls: dict[int, str]) -> None:
+    def __init__(self, program: Program, roots: list[Value], in_numpy: dict[int, str]) -> None:
         self.operations = program.operations
         self.roots = roots
         self.live = Liveness(self.operations, roots, program.inputs.values())
-        self.numpy_calls = numpy_calls
+        self.in_numpy = in_numpy
         self.constants: dict[str, str] = {}
         self.made = {op.target.name: op for op in self.operations if not op.writes}
         self.inside = {
             op.target.name
             for k, op in enumerate(self.operations)
-            if k in numpy_calls and not op.writes
+            if k in in_numpy and not op.writes
         }
 
     def lines(self, *, patterns: Sequence[tuple] | None = None, out: bool = False) -> list[str]:
@@ -64,7 +63,7 @@ class Text:
             destination = None
             if source is not None and op is source:
                 destination = self._destination(op, k, lines)
-            elif op.elementwise and k not in self.numpy_calls:
+            elif op.elementwise and k not in self.in_numpy:
                 destination = self.live.dead_operand(op, k)
             lines.append(self._line(op, k, destination, lines))
             dead = self.live.dead_after(op, k, destination, self.dropped)
@@ -78,7 +77,7 @@ class Text:
         else:
             lines.append(self._return(out, source, lines))
         lines = names_reused(lines)
-        if self.numpy_calls:
+        if self.in_numpy:
             lines = ['with errstate(all="ignore"):', *(f"    {line}" for line in lines)]
         return lines
 
@@ -89,13 +88,13 @@ class Text:
         while op and op.view and ".reshape(" in op.call and self.live.uses[op.args[0].name] == 1:
             op = self.made.get(op.args[0].name)
         k = self.operations.index(op) if op else -1
-        call = self.numpy_calls.get(k, op.call if op else "")
+        call = self.in_numpy.get(k, op.call if op else "")
         if op is None or not ("{out}" in call or "{zero}" in op.call):
             return None
         return op if op.target.name == value.name or "{out}" in call else None
 
     def _destination(self, op: Operation, k: int, lines: list[str]) -> str:
-        shape, inside = op.target.shape, k in self.numpy_calls
+        shape, inside = op.target.shape, k in self.in_numpy
         name = "out"
         if shape != self.roots[0].shape:
             lines.append(f"o = out.view({shape})")
@@ -121,8 +120,8 @@ class Text:
         return other
 
     def _line(self, op: Operation, k: int, destination: str | None, lines: list[str]) -> str:
-        inside = k in self.numpy_calls
-        call = self.numpy_calls.get(k, op.call)
+        inside = k in self.in_numpy
+        call = self.in_numpy.get(k, op.call)
         names = [self._as(value, inside, lines) for value in op.args]
         if destination in ("out", "o") and "{zero}" in op.call:
             if not inside:
@@ -131,12 +130,12 @@ class Text:
             return f"{op.target.name} = {destination}"
         large = math.prod(op.target.shape) * 8 >= memory.PAGED_FROM
         if large and "{out}" in call and not destination:
-            maker = "room" if op.elementwise else "fresh"
+            maker = "pooled_like" if op.elementwise else "pooled_empty"
             operands = ", ".join(names if op.elementwise else ["like"])
             destination = f"{maker}({op.target.shape}, {operands})"
         put = f", out={destination}" if destination and "{out}" in call else ""
         if inside:
-            call = small.with_constants(call, self.constants)
+            call = numpy_calls.with_constants(call, self.constants)
         call = call.replace("{out}", put).replace("{zero}", "").replace("{own}", "")
         for place, name in enumerate(names):
             call = call.replace(f"{{{place}}}", name)
@@ -171,17 +170,17 @@ def function(
     Args:
         dtype: of the values, where they lie on the CPU and numpy may do what is small.
     """
-    mend(program, roots)
+    peephole(program, roots)
     program.operations = without_clones(program.operations, roots)
-    numpy_calls = {} if dtype is None else small.placed(program, roots)
-    text = Text(program, roots, numpy_calls)
+    in_numpy = {} if dtype is None else numpy_calls.choose_numpy_calls(program, roots)
+    text = Text(program, roots, in_numpy)
     arguments = ", ".join(["like", *(value.name for value in program.inputs.values())])
     parts = []
     if patterns is None:
         parts.append(_definition(f"run_into(out, {arguments})", text.lines(out=True)))
         large = math.prod(roots[0].shape) * 8 >= memory.RECYCLED_FROM
         if large and "return out.copy_" not in parts[0]:
-            call = f"run_into(fresh({roots[0].shape}, like), {arguments})"
+            call = f"run_into(pooled_empty({roots[0].shape}, like), {arguments})"
             parts.insert(0, _definition(f"run({arguments})", [f"return {call}"]))
     if len(parts) < 2:
         parts.insert(0, _definition(f"run({arguments})", text.lines(patterns=patterns)))

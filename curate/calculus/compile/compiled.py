@@ -12,8 +12,9 @@ from curate.calculus.compile.codegen import function
 from curate.calculus.compile.plan import Planner
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.graph.node import Dim, variables, walk
-from curate.calculus.rules.structure import released
+from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
+from curate.calculus.show.render import shortened
 
 
 class Compiled:
@@ -25,12 +26,17 @@ class Compiled:
 
     def __init__(self, expression: Scoped, dtype: Any, device: Any, out: Any) -> None:
         self.expression = expression
-        self.node = released(expression.node)
+        self.node = apply_structure(expression.node)
         self.dtype = as_dtype(dtype)
         self.device = None if device is None else torch.device(device)
         self.out = out
         self.sources: dict[tuple, str] = {}
         self._programs: dict[tuple, tuple[Any, tuple[str, ...]]] = {}
+
+    def __repr__(self) -> str:
+        count = len(self._programs)
+        end = f", {count} program{'s' if count != 1 else ''})"
+        return f"Compiled({shortened(str(self.expression), 89 - len(end))}{end}"
 
     def __call__(self, out: Any = None, **values: Any) -> Any:
         """Evaluate.

@@ -11,21 +11,21 @@ import numpy as np
 
 from curate.calculus.compile.bind import sizes_of
 from curate.calculus.compile.factoring import factored
-from curate.calculus.compile.peephole import mend
+from curate.calculus.compile.peephole import peephole
 from curate.calculus.compile.plan import Planner
 from curate.calculus.compile.program import Operation
 from curate.calculus.errors import CalculusError
 from curate.calculus.graph.node import Node, Term, walk
-from curate.calculus.rules.structure import released
+from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
-    """An explanation; print it.
+    """What was simplified, and what every step costs; ``print`` shows it.
 
     Attributes:
-        steps: a line of the program each, with its flops and bytes (float64).
+        steps: the lines of the program, each with its flops and bytes (float64).
         flops, bytes: their sums.
         elements: of the result.
         core_elements: elements that are computed before unit tensors spread them.
@@ -42,12 +42,18 @@ class Explanation:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        return (
+            f"Explanation({len(self.steps)} steps, {self.flops:.4g} flops, {self.bytes:.4g} bytes, "
+            f"{self.elements:.4g} elements)"
+        )
+
 
 def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     """Explain an expression for these values or shapes (100 for sizes that are not given)."""
     shapes = {name: _shape(name, value) for name, value in values.items()}
     sizes = sizes_of(expression.scope, shapes, expression.reasons)
-    node = released(expression.node)
+    node = apply_structure(expression.node)
     for below in (*walk(node), *expression.scope.values()):
         for dim in (*below.shape, *([below.data] if below.kind == "size" else [])):
             if not isinstance(dim, int):
@@ -55,7 +61,7 @@ def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     planner = Planner(sizes)
     root = planner.lower(node)
     assert not isinstance(root, list)
-    mend(planner.program, [root])
+    peephole(planner.program, [root])
     steps = tuple(planner.program.operations)
     flops, moved = sum(step.flops for step in steps), sum(step.bytes for step in steps)
     shape = planner.shape(node)

@@ -140,7 +140,7 @@ def _merge(
     before += _flops([*common, *other], first.out, size)
     after = _flops(mine, kept, size) + _flops(other, kept, size)
     after += math.prod(size[i] for i in kept)
-    stand_in = intern("hold", shape, (inner,))
+    stand_in = intern("opaque", shape, (inner,))
     after += _flops([*common, (stand_in, kept)], first.out, size)
     if after >= before:
         return None

@@ -16,8 +16,9 @@ from curate.calculus.compile.codegen import function
 from curate.calculus.compile.compiled import planner_for
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.graph.node import Labels
-from curate.calculus.rules.structure import released
+from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
+from curate.calculus.show.render import shortened
 
 _FLOATING = (torch.float64, torch.float32)
 _DEFAULT = torch.zeros((), dtype=torch.float64)
@@ -178,7 +179,8 @@ class Lazy:
         return tensor.numpy() if self.numpy else tensor
 
     def __repr__(self) -> str:
-        return f"Lazy(shape={self.shape}, {self.pattern or '0'}, {self.nbytes} bytes)"
+        start, end = f"Lazy(shape={self.shape}, ", f", {self.nbytes} bytes)"
+        return f"{start}{shortened(self.pattern or '0', 99 - len(start) - len(end))}{end}"
 
 
 def _spell(labels: Labels) -> str:
@@ -260,7 +262,7 @@ def _program(expression: Scoped, tensors: Mapping[str, torch.Tensor]) -> tuple:
         raise CalculusError(
             "lazy: for derivatives; this expression has none, call it for its value"
         )
-    node = released(expression.node)
+    node = apply_structure(expression.node)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     planner = planner_for(expression, node, shapes)
     parts = planner.lower(node, dense=False)

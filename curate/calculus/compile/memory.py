@@ -1,4 +1,4 @@
-"""Memory for large results: that of earlier results which nobody holds any more.
+"""Memory for large results: that of earlier results that are no longer referenced.
 
 A fresh buffer of megabytes costs a page fault every 4 KiB, often more than the numbers that go into
 it, and a Newton method asks for the same Hessian again and again. A buffer is handed out a second
@@ -30,8 +30,8 @@ _dtypes: dict[torch.dtype, np.dtype] = {
 _pool: OrderedDict[int, list[np.ndarray]] = OrderedDict()
 
 
-def fresh(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
-    """A tensor with any values, of the dtype and on the device of ``like``."""
+def pooled_empty(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    """An uninitialised tensor, of the dtype and on the device of ``like``."""
     dtype = _dtypes.get(like.dtype)
     nbytes = math.prod(shape) * like.element_size()
     if dtype is None or not like.is_cpu or not RECYCLED_FROM <= nbytes <= KEPT:
@@ -41,10 +41,10 @@ def fresh(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.ndarray(shape, dtype, buffer, offset))
 
 
-def room(shape: tuple[int, ...], *operands: torch.Tensor) -> torch.Tensor | None:
-    """Such a tensor for the result of an operation; None where that would change its strides."""
+def pooled_like(shape: tuple[int, ...], *operands: torch.Tensor) -> torch.Tensor | None:
+    """An uninitialised tensor for an elementwise result, or None where its strides would change."""
     if all(operand.is_contiguous() for operand in operands):
-        return fresh(shape, operands[0])
+        return pooled_empty(shape, operands[0])
     return None
 
 
@@ -63,8 +63,8 @@ def _taken(nbytes: int) -> np.ndarray:
     buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
     kept.append(buffer)
     del kept[:-_PER_SIZE]
-    held = sum(size * len(buffers) for size, buffers in _pool.items())
-    while held > KEPT and len(_pool) > 1:
+    pooled = sum(size * len(buffers) for size, buffers in _pool.items())
+    while pooled > KEPT and len(_pool) > 1:
         size, buffers = _pool.popitem(last=False)
-        held -= size * len(buffers)
+        pooled -= size * len(buffers)
     return buffer

@@ -122,8 +122,8 @@ def with_constants(call: str, names: dict[str, str]) -> str:
     return _LITERAL.sub(name, call) if call.startswith(_TAKES_ARRAYS) else call
 
 
-def placed(program: Program, roots: list[Value]) -> dict[int, str]:
-    """The numpy calls of the operations that run there, by place; none where that gains nothing."""
+def choose_numpy_calls(program: Program, roots: list[Value]) -> dict[int, str]:
+    """Which operations run in numpy, by index, and their calls; none where that gains nothing."""
     calls: dict[int, str] = {}
     inside: dict[str, bool] = {value.name: False for value in program.inputs.values()}
     crossing: set[tuple[str, bool]] = set()

@@ -1,4 +1,4 @@
-"""Small mends of a finished program: scales into products, two operations into one."""
+"""Peephole optimisation of a finished program: scales into products, two operations into one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PRODUCTS = {
 }
 
 
-def mend(program: Program, roots: list[Value]) -> None:
+def peephole(program: Program, roots: list[Value]) -> None:
     """Rewrite operations and roots in place; values that anything else reads stay as they are."""
     uses: Counter[str] = Counter(root.name for root in roots)
     for op in program.operations:

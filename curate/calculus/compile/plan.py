@@ -110,7 +110,7 @@ class Planner:
         if node.kind == "sum":
             return assemble(self.program, self.parts(node), shape)
         operands = tuple(self.operand(operand) for operand in node.args)
-        if node.kind == "hold":
+        if node.kind == "opaque":
             return operands[0]
         if node.kind == "map":
             return emit(_map_call(node.data), operands, shape, count, elementwise=True)
@@ -214,10 +214,10 @@ def _swaps(term: Term) -> bool:
 def _map_call(name: str) -> str:
     if name == "softplus":
         return "softplus({0})"
-    if name in ("unroot", "log0"):
+    if name in ("rsqrt_or_zero", "log_or_zero"):
         return f"{name}({{0}})"
-    if name == "slope":
-        return "slope({0}, {1})"
+    if name == "power_slope":
+        return "power_slope({0}, {1})"
     if name == "root":
         return "torch.sqrt({0}{out})"
     if name == "step":

@@ -40,7 +40,6 @@ class Operation:
     elementwise: bool = False
     view: bool = False
     writes: bool = False
-    note: str = ""
 
     @property
     def bytes(self) -> int:
@@ -72,14 +71,13 @@ class Program:
         *,
         elementwise: bool = False,
         view: bool = False,
-        note: str = "",
     ) -> Value:
         """Add an operation, or find the equal one that is there."""
         key = (call, args)
         if key in self._known:
             return self._known[key]
         value = self._new(shape)
-        self.operations.append(Operation(value, call, args, flops, elementwise, view, note=note))
+        self.operations.append(Operation(value, call, args, flops, elementwise, view))
         self._known[key] = value
         return value
 
@@ -99,15 +97,9 @@ class Program:
         self.operations.append(Operation(value, call, args, 0))
         return value
 
-    def change(self, call: str, args: tuple[Value, ...], flops: int, note: str = "") -> None:
+    def change(self, call: str, args: tuple[Value, ...], flops: int) -> None:
         """Change the first operand in place."""
-        self.operations.append(
-            Operation(Value("_", args[0].shape), call, args, flops, writes=True, note=note)
-        )
-
-    def forget(self, value: Value) -> None:
-        """Drop what is known of a value whose operation was taken back."""
-        self._known = {key: known for key, known in self._known.items() if known is not value}
+        self.operations.append(Operation(Value("_", args[0].shape), call, args, flops, writes=True))
 
     def _new(self, shape: tuple[int, ...]) -> Value:
         self._count += 1

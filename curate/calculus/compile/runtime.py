@@ -14,8 +14,8 @@ from curate.calculus.errors import CalculusError
 
 _constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
 NOT_DEFINITE = (
-    "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' or mend "
-    "its values"
+    "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' or "
+    "correct its values"
 )
 SINGULAR = "a matrix that has to be inverted is singular"
 
@@ -34,17 +34,17 @@ def softplus(u: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.softplus(u, 1.0, 40.0)
 
 
-def unroot(u: torch.Tensor) -> torch.Tensor:
+def rsqrt_or_zero(u: torch.Tensor) -> torch.Tensor:
     """``u ** (-1/2)``, and 0 where u is 0."""
     return torch.where(u == 0, 0.0, torch.rsqrt(u))
 
 
-def log0(u: torch.Tensor) -> torch.Tensor:
+def log_or_zero(u: torch.Tensor) -> torch.Tensor:
     """``log u``, and 0 where u is 0."""
     return torch.where(u == 0, 0.0, torch.log(u))
 
 
-def slope(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def power_slope(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """``v u^(v-1)``, and 0 where v is 0."""
     return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
 

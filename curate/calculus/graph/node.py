@@ -23,7 +23,8 @@ class Node:
     """One node of an expression graph.
 
     Attributes:
-        kind: ``variable, sum, map, power, inverse, determinant, logdet, logsumexp, size, hold``.
+        kind: ``variable, sum, map, power, inverse, determinant, logdet, logsumexp, size,
+            opaque`` (opaque: one operand that no product dissolves).
         shape: a size symbol per axis.
         args: the operands of an atom (a sum keeps them in its terms).
         data: what else tells the node from others; the terms of a sum.

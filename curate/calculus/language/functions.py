@@ -41,25 +41,25 @@ def _square(u: Expression, name: str) -> Expression:
 def tr(u: Expression) -> Expression:
     """The trace of a square matrix."""
     u = _square(u, "tr")
-    return u._with(algebra.einsum((), (), (u.node, (0, 0))))
+    return u.with_node(algebra.einsum((), (), (u.node, (0, 0))))
 
 
 def inv(u: Expression) -> Expression:
     """The inverse of a square matrix; by Cholesky where it is positive definite."""
     u = _square(u, "inv")
-    return u._with(matrices.inverse(u.node))
+    return u.with_node(matrices.inverse(u.node))
 
 
 def det(u: Expression) -> Expression:
     """The determinant of a square matrix."""
     u = _square(u, "det")
-    return u._with(determinants.determinant(u.node))
+    return u.with_node(determinants.determinant(u.node))
 
 
 def logdet(u: Expression) -> Expression:
     """The logarithm of the absolute determinant; by Cholesky where positive definite."""
     u = _square(u, "logdet")
-    return u._with(determinants.logdet(u.node))
+    return u.with_node(determinants.logdet(u.node))
 
 
 def solve(a: Expression, b: Expression) -> Expression:
@@ -74,9 +74,9 @@ def diag(u: Expression) -> Expression:
     u = as_expression(u)
     if u.order == 1:
         dim = u.shape[0]
-        return u._with(algebra.einsum((dim, dim), (0, 0), (u.node, (0,))))
+        return u.with_node(algebra.einsum((dim, dim), (0, 0), (u.node, (0,))))
     u = _square(u, "diag")
-    return u._with(algebra.einsum(u.shape[:1], (0,), (u.node, (0, 0))))
+    return u.with_node(algebra.einsum(u.shape[:1], (0,), (u.node, (0, 0))))
 
 
 def matrix_power(u: Expression, exponent: int) -> Expression:
@@ -84,48 +84,32 @@ def matrix_power(u: Expression, exponent: int) -> Expression:
     u = _square(u, "matrix_power")
     base = inv(u) if exponent < 0 else u
     if exponent == 0:
-        return u._with(algebra.unit(u.shape[0]))
+        return u.with_node(algebra.unit(u.shape[0]))
     return functools.reduce(lambda a, b: a @ b, [base] * builtins.abs(exponent))
 
 
 def _elementwise(name: str) -> Callable[[Operand], Expression]:
     def function(u: Operand) -> Expression:
         u = as_expression(u)
-        return u._with(maps.apply(name, u.node))
+        return u.with_node(maps.apply(name, u.node))
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"``{name}`` of every element."
     return function
 
 
-sin, cos, tan, arcsin, arccos, arctan, tanh, exp, log, abs, sign, relu, sigmoid, softplus, erf = (
-    _elementwise(name)
-    for name in (
-        [
-            "sin",
-            "cos",
-            "tan",
-            "arcsin",
-            "arccos",
-            "arctan",
-            "tanh",
-            "exp",
-            "log",
-            "abs",
-            "sign",
-            "relu",
-            "sigmoid",
-            "softplus",
-            "erf",
-        ]
-    )
+sin, cos, tan, arcsin, arccos, arctan, tanh = map(
+    _elementwise, ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh")
+)
+exp, log, abs, sign, relu, sigmoid, softplus, erf = map(
+    _elementwise, ("exp", "log", "abs", "sign", "relu", "sigmoid", "softplus", "erf")
 )
 
 
 def sqrt(u: Operand) -> Expression:
     """The square root of every element."""
     u = as_expression(u)
-    return u._with(maps.power(u.node, Fraction(1, 2)))
+    return u.with_node(maps.power(u.node, Fraction(1, 2)))
 
 
 def sum(u: Expression, axis: int | None = None) -> Expression:
@@ -146,17 +130,17 @@ def norm1(u: Expression) -> Expression:
 def norm2(u: Expression) -> Expression:
     """The root of the sum of squares (of a matrix: Frobenius); its derivative at 0 is 0."""
     u = as_expression(u)
-    return u._with(maps.apply("root", sum(u * u).node))
+    return u.with_node(maps.apply("root", sum(u * u).node))
 
 
 def logsumexp(u: Expression, axis: int | None = None) -> Expression:
     """``log(sum(exp(u)))`` over all elements or along one axis, without overflow."""
     u = _needs_axes(u, "logsumexp")
     if axis is None:
-        return u._with(stable.logsumexp(u.node, u.order))
+        return u.with_node(stable.logsumexp(u.node, u.order))
     order = _moved_last(u, axis_of(u, axis, "logsumexp"))
     moved = algebra.einsum(tuple(u.shape[i] for i in order), order, (u.node, tuple(range(u.order))))
-    return u._with(stable.logsumexp(moved, 1))
+    return u.with_node(stable.logsumexp(moved, 1))
 
 
 def softmax(u: Expression, axis: int = -1) -> Expression:
@@ -166,7 +150,7 @@ def softmax(u: Expression, axis: int = -1) -> Expression:
     moved_shape = tuple(u.shape[i] for i in order)
     axes = tuple(range(u.order))
     moved = algebra.einsum(moved_shape, order, (u.node, axes))
-    return u._with(algebra.einsum(u.shape, axes, (matrices.softmax(moved), order)))
+    return u.with_node(algebra.einsum(u.shape, axes, (matrices.softmax(moved), order)))
 
 
 def _moved_last(u: Expression, axis: int) -> tuple[int, ...]:
@@ -220,4 +204,4 @@ def einsum(spec: str, *operands: Expression) -> Expression:
     ]
     shape = tuple(dims[name] for name in out)
     product = algebra.einsum(shape, tuple(number_of[name] for name in out), *factors)
-    return as_expression(sized[0].over(product))
+    return as_expression(sized[0].with_node(product))

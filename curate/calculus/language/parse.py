@@ -15,34 +15,13 @@ from curate.calculus.language.kinds import default_kind, variable
 from curate.calculus.operators import elementwise, matmul
 
 _SPELLINGS = {
-    "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "transpose": "tr",
-    "inverse": "inv", "ln": "log",
+    "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "inverse": "inv",
+    "ln": "log",
 }  # fmt: skip
 _ONE = [
-    "sin",
-    "cos",
-    "tan",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "tanh",
-    "exp",
-    "log",
-    "sqrt",
-    "abs",
-    "sign",
-    "relu",
-    "sigmoid",
-    "softplus",
-    "erf",
-    "tr",
-    "det",
-    "logdet",
-    "inv",
-    "diag",
-    "norm1",
-    "norm2",
-]
+    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "sqrt", "abs", "sign",
+    "relu", "sigmoid", "softplus", "erf", "tr", "det", "logdet", "inv", "diag", "norm1", "norm2",
+]  # fmt: skip
 _AXIS = ["sum", "mean", "logsumexp", "softmax"]
 FUNCTIONS = [*_ONE, *_AXIS, "solve", "vector", "matrix", "eye"]
 
@@ -50,8 +29,13 @@ FUNCTIONS = [*_ONE, *_AXIS, "solve", "vector", "matrix", "eye"]
 class Value(NamedTuple):
     """An operand: a row is a vector that was transposed."""
 
-    of: Expression
+    expression: Expression
     row: bool = False
+
+    @property
+    def order(self) -> int:
+        """The number of axes."""
+        return self.expression.order
 
 
 def parse(text: str, **kinds: Any) -> Expression:
@@ -106,7 +90,7 @@ def _parse(text: str, kinds: dict[str, Any]) -> Expression:
     unused = set(kinds) - reader.names
     if unused:
         raise CalculusError(f"{sorted(unused)}: declared, but not in the text {text!r}")
-    return value.of
+    return value.expression
 
 
 class _Reader:
@@ -126,7 +110,7 @@ class _Reader:
         except ParseError:
             raise
         except CalculusError as error:
-            raise _placed(error, self.text, tree) from error
+            raise _with_position(error, self.text, tree) from error
 
     def number(self, tree: Any) -> Value:
         token = str(tree.children[0])
@@ -144,7 +128,7 @@ class _Reader:
 
     def call(self, tree: Any) -> Value:
         token, *arguments = (child for child in tree.children if child is not None)
-        name = _SPELLINGS.get(str(token), str(token)) if token != "transpose" else "transpose"
+        name = _SPELLINGS.get(str(token), str(token))
         if name == "transpose" and len(arguments) == 1:
             return self._transposed(self.value(arguments[0]))
         if name == "eye":
@@ -163,12 +147,12 @@ class _Reader:
             axis = self._axis(arguments[1], values[1])
             if values[0].row:
                 axis = 0 if axis in (1, -1) else axis
-            result = function(values[0].of, axis)
+            result = function(values[0].expression, axis)
             return Value(result, row=values[0].row and result.order == 1)
         if name == "solve":
-            return Value(function(values[0].of, values[1].of))
-        result = function(values[0].of)
-        elementwise_map = result.order == 1 and values[0].of.order == 1
+            return Value(function(values[0].expression, values[1].expression))
+        result = function(values[0].expression)
+        elementwise_map = result.order == 1 and values[0].order == 1
         return Value(result, row=values[0].row and elementwise_map)
 
     def _size(self, arguments: list[Any]) -> int | str | None:
@@ -185,25 +169,25 @@ class _Reader:
         return int(text) if text.isdigit() else text
 
     def _axis(self, tree: Any, value: Value) -> int:
-        axis = constant_value(value.of.node) if value.of.order == 0 else None
+        axis = constant_value(value.expression.node) if value.order == 0 else None
         if not isinstance(axis, int):
             raise CalculusError(f"axis {self.source(tree)!r}: a whole number is needed")
         return axis
 
     def negative(self, tree: Any) -> Value:
-        of, row = self.value(tree.children[0])
-        return Value(-of, row)
+        operand, row = self.value(tree.children[0])
+        return Value(-operand, row)
 
     def transpose(self, tree: Any) -> Value:
         return self._transposed(self.value(tree.children[0]))
 
     def _transposed(self, value: Value) -> Value:
-        of, row = value
-        if of.order > 2:
+        operand, row = value
+        if operand.order > 2:
             raise ShapeError(
-                f"transpose: the operand has the shape {shown(of.shape)}; a matrix is needed"
+                f"transpose: the operand has the shape {shown(operand.shape)}; a matrix is needed"
             )
-        return Value(of, not row) if of.order == 1 else Value(of.T)
+        return Value(operand, not row) if operand.order == 1 else Value(operand.T)
 
     def plus(self, tree: Any) -> Value:
         return self._elementwise(tree, "+")
@@ -223,10 +207,11 @@ class _Reader:
     def _elementwise(self, tree: Any, operator: str, symbol: str = "") -> Value:
         a, b = (self.value(child) for child in tree.children)
         where = self.source(tree)
-        fits = a.of.order == b.of.order and a.row == b.row
-        if a.of.order and b.of.order and not fits:
+        fits = a.order == b.order and a.row == b.row
+        if a.order and b.order and not fits:
             raise self._misfit(tree, symbol or operator, a, b)
-        return Value(as_expression(elementwise(operator, a.of, b.of, where)), a.row or b.row)
+        result = elementwise(operator, a.expression, b.expression, where)
+        return Value(as_expression(result), a.row or b.row)
 
     def _pair(self, tree: Any, symbol: str) -> str:
         """The two operands as they stand in the text, with the operator between them."""
@@ -234,7 +219,7 @@ class _Reader:
 
     def _misfit(self, tree: Any, symbol: str, a: Value, b: Value) -> ShapeError:
         hint = ""
-        if symbol == "*" and a.of.order == b.of.order == 1:
+        if symbol == "*" and a.order == b.order == 1:
             hint = "; .* is elementwise, ' transposes"
         pair = self._pair(tree, symbol)
         return ShapeError(f"{pair}: {_shape(a)} and {_shape(b)} do not fit{hint}")
@@ -242,50 +227,53 @@ class _Reader:
     def times(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
         where = self.source(tree)
-        if not a.of.order or not b.of.order:
-            return Value(as_expression(elementwise("*", a.of, b.of, where)), a.row or b.row)
-        if a.of.order > 2 or b.of.order > 2:
+        if not a.order or not b.order:
+            result = elementwise("*", a.expression, b.expression, where)
+            return Value(as_expression(result), a.row or b.row)
+        if a.order > 2 or b.order > 2:
             raise self._misfit(tree, "*", a, b)
-        if a.of.order == b.of.order == 1 and a.row != b.row:
+        if a.order == b.order == 1 and a.row != b.row:
             if a.row:
-                return Value(as_expression(matmul(a.of, b.of, where)))
-            return Value(functions.einsum("i,j->ij", a.of, b.of))
-        if (a.of.order == 1 and not a.row) or (b.of.order == 1 and b.row) or a.row is b.row is True:
+                return Value(as_expression(matmul(a.expression, b.expression, where)))
+            return Value(functions.einsum("i,j->ij", a.expression, b.expression))
+        if (a.order == 1 and not a.row) or (b.order == 1 and b.row) or a.row is b.row is True:
             raise self._misfit(tree, "*", a, b)
-        product = as_expression(matmul(a.of, b.of, where))
+        product = as_expression(matmul(a.expression, b.expression, where))
         return Value(product, row=product.order == 1 and a.row)
 
     def over(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
-        if b.of.order:
+        if b.order:
             raise self._misfit(tree, "/", a, b)
-        return Value(as_expression(elementwise("/", a.of, b.of, self.source(tree))), a.row)
+        quotient = elementwise("/", a.expression, b.expression, self.source(tree))
+        return Value(as_expression(quotient), a.row)
 
     def left_over(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
-        if a.of.order != 2 or b.row:
+        if a.order != 2 or b.row:
             raise self._misfit(tree, "\\", a, b)
-        return Value(functions.solve(a.of, b.of))
+        return Value(functions.solve(a.expression, b.expression))
 
     def power(self, tree: Any) -> Value:
         a, b = (self.value(child) for child in tree.children)
-        exponent = constant_value(b.of.node) if b.of.order == 0 else None
-        if a.of.order == 2 and isinstance(exponent, int):
-            return Value(functions.matrix_power(a.of, exponent))
-        if a.of.order or b.of.order:
+        exponent = constant_value(b.expression.node) if b.order == 0 else None
+        if a.order == 2 and isinstance(exponent, int):
+            return Value(functions.matrix_power(a.expression, exponent))
+        if a.order or b.order:
             raise ShapeError(
                 f"{self._pair(tree, '^')}: {_shape(a)} to the power {_shape(b)}; ^ is for "
                 "scalars and whole powers of square matrices, .^ is elementwise"
             )
-        return Value(as_expression(elementwise("**", a.of, b.of, self.source(tree))))
+        result = elementwise("**", a.expression, b.expression, self.source(tree))
+        return Value(as_expression(result))
 
 
 def _shape(value: Value) -> str:
     kind = {0: "", 1: "row vector " if value.row else "column vector ", 2: "matrix "}
-    return kind.get(value.of.order, "tensor ") + shown(value.of.shape)
+    return kind.get(value.order, "tensor ") + shown(value.expression.shape)
 
 
-def _placed(error: CalculusError, text: str, tree: Any) -> CalculusError:
+def _with_position(error: CalculusError, text: str, tree: Any) -> CalculusError:
     """The error with the place in the text; a ShapeError stays one."""
     message = str(error)
     if "\n" in message:  # an inner operation has said it already

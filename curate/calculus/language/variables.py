@@ -79,7 +79,7 @@ def _filled(value: int | float | Expression, sizes: tuple[Dim, ...]) -> Expressi
     value = as_expression(value)
     if value.order:
         raise ShapeError(f"{brief(value)} has the shape {shown(value.shape)}; a scalar is needed")
-    return value._with(algebra.broadcast(value.node, sizes))
+    return value.with_node(algebra.broadcast(value.node, sizes))
 
 
 def eye(size: Dim | None = None) -> Expression:

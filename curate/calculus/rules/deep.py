@@ -3,7 +3,7 @@
 Where every path from a scalar f to the variable runs through nodes u_1, ..., u_L (the arguments
 of elementwise maps, as in a net), the gradient g and the Hessian H by u_l give those by the next:
 g' = g J and H' = J' H J + g K, with J and K the first and second derivative of u_l by u_(l+1).
-Partials of the lowest order come first, and each is held as a value of its own.
+Partials of the lowest order come first, and each is made opaque: products do not inline it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def first_derivative(node: Node, variable: Node) -> Node:
     cuts = _cuts(node, variable) if node.order == 0 else []
     if len(cuts) < _LEAST_LAYERS:
         return derivative(node, variable)
-    above, slope = node, intern_one()
+    above, slope = node, scalar_one()
     for cut in (*cuts, variable):
-        slope = held(_through(slope, derivative(above, cut), above, cut))
+        slope = opaque(_through(slope, derivative(above, cut), above, cut))
         above = cut
     return slope
 
@@ -33,11 +33,11 @@ def second_derivative(node: Node, variable: Node) -> Node:
     cuts = _cuts(node, variable)
     if len(cuts) < _LEAST_LAYERS:
         return derivative(derivative(node, variable), variable)
-    slope = held(derivative(node, cuts[0]))
-    curvature = held(derivative(derivative(node, cuts[0]), cuts[0]))
+    slope = opaque(derivative(node, cuts[0]))
+    curvature = opaque(derivative(derivative(node, cuts[0]), cuts[0]))
     for above, cut in zip(cuts, (*cuts[1:], variable), strict=True):
         slopes = derivative(above, cut)
-        jacobian = slopes if cut is variable else held(slopes)  # as it is read twice
+        jacobian = slopes if cut is variable else opaque(slopes)  # as it is read twice
         rows = tuple(range(above.order))
         rows_too = tuple(i + above.order for i in rows)
         axes = tuple(range(2 * above.order, 2 * above.order + cut.order))
@@ -54,12 +54,12 @@ def second_derivative(node: Node, variable: Node) -> Node:
         linear = einsum(shape, axes + axes_too, (slope, rows), (bend, rows + axes + axes_too))
         curvature = total(shape, (*quadratic.terms, *linear.terms))
         if cut is not variable:
-            curvature = held(curvature)
-            slope = held(_through(slope, slopes, above, cut))
+            curvature = opaque(curvature)
+            slope = opaque(_through(slope, slopes, above, cut))
     return curvature
 
 
-def intern_one() -> Node:
+def scalar_one() -> Node:
     """The derivative of a scalar by itself."""
     return total((), [(1, (), ())])
 
@@ -94,8 +94,8 @@ def _cuts(root: Node, variable: Node) -> list[Node]:
     return sorted(found, key=lambda node: -place[node])
 
 
-def held(node: Node) -> Node:
-    """A value of its own, that no product dissolves; unit tensors stay outside of it."""
+def opaque(node: Node) -> Node:
+    """Wrap a node so that products do not inline it; unit tensors are kept outside."""
     if node.kind != "sum" or not node.data or not any(term.factors for term in node.data):
         return node
     axes = range(node.order)
@@ -109,5 +109,5 @@ def held(node: Node) -> Node:
     )
     if core.kind != "sum":
         return node
-    value = intern("hold", core.shape, (core,))
+    value = intern("opaque", core.shape, (core,))
     return einsum(node.shape, tuple(same), (value, kept))

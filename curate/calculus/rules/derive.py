@@ -44,7 +44,7 @@ def _derivative(node: Node, variable: Node) -> Node:
         ]
         return total(shape, parts)
     (part,) = inner
-    if node.kind == "hold":
+    if node.kind == "opaque":
         return part
     if node.kind == "logsumexp":
         every = tuple(range(node.order + node.data))

@@ -11,7 +11,7 @@ from curate.calculus.graph.node import Node, Number, intern
 _AT_ZERO: dict[str, Number] = {
     "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
     "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
-    "root": 0, "unroot": 0, "log0": 0,
+    "root": 0, "rsqrt_or_zero": 0, "log_or_zero": 0,
 }  # fmt: skip
 
 

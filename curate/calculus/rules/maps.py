@@ -25,31 +25,6 @@ from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
 from curate.calculus.rules.stable import log_of_sum
 
-NAMES = [
-    "sin",
-    "cos",
-    "tan",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "tanh",
-    "exp",
-    "log",
-    "abs",
-    "sign",
-    "relu",
-    "sigmoid",
-    "softplus",
-    "erf",
-    "step",
-    "root",
-    "unroot",
-    "log0",
-]
-"""The maps; sqrt is a power. No spelling in a text have ``step`` (the slope of relu), ``root`` and
-``unroot`` (``s^(1/2)`` of a sum of squares, and ``s^(-1/2)`` that is 0 at 0, so that norm2 has the
-derivative 0 at 0) and ``log0`` (the logarithm that is 0 at 0, as ``x^y`` by y needs it)."""
-
 
 def apply(name: str, u: Node) -> Node:
     """``name(u)`` elementwise, rewritten where that is exact and steadier."""
@@ -158,6 +133,10 @@ def _square(node: Node) -> Node:
     return multiply(node, node)
 
 
+# ``step``, ``root``, ``rsqrt_or_zero`` and ``log_or_zero`` cannot be written in a text. ``step`` is
+# the derivative of relu. ``root`` and ``rsqrt_or_zero`` are ``s^(1/2)`` of a sum of squares, and
+# ``s^(-1/2)`` that is 0 at 0, so that the derivative of norm2 at 0 is 0. ``log_or_zero`` is the
+# logarithm that is 0 at 0, as the derivative of ``x^y`` by y needs it.
 _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "sin": lambda u: apply("cos", u),
     "cos": lambda u: scale(-1, apply("sin", u)),
@@ -174,18 +153,18 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "step": lambda u: zero(u.shape),
     "sigmoid": lambda u: multiply(apply("sigmoid", u), apply("sigmoid", scale(-1, u))),
     "softplus": lambda u: apply("sigmoid", u),
-    "root": lambda u: scale(Fraction(1, 2), apply("unroot", u)),
-    "unroot": lambda u: scale(Fraction(-1, 2), multiply(*[apply("unroot", u)] * 3)),
-    "log0": lambda u: power(u, -1),
+    "root": lambda u: scale(Fraction(1, 2), apply("rsqrt_or_zero", u)),
+    "rsqrt_or_zero": lambda u: scale(Fraction(-1, 2), multiply(*[apply("rsqrt_or_zero", u)] * 3)),
+    "log_or_zero": lambda u: power(u, -1),
     "erf": lambda u: scale(2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
 }
 
 
-def _slope(u: Node, v: Node) -> Node:
+def _power_slope(u: Node, v: Node) -> Node:
     """``v u^(v-1)``, which is 0 where v is 0, even at ``u = 0``."""
     if constant_value(v) is not None:
         return multiply(v, general_power(u, add(v, constant(-1, v.shape))))
-    return intern("map", u.shape, (u, v), "slope")
+    return intern("map", u.shape, (u, v), "power_slope")
 
 
 def partials(node: Node) -> list[Node]:
@@ -194,13 +173,13 @@ def partials(node: Node) -> list[Node]:
         return [scale(node.data, power(node.args[0], node.data - 1))]
     if node.data == "pow":
         u, v = node.args
-        return [_slope(u, v), multiply(apply("log0", u), node)]
-    if node.data == "slope":
+        return [_power_slope(u, v), multiply(apply("log_or_zero", u), node)]
+    if node.data == "power_slope":
         u, v = node.args
         less = add(v, constant(-1, v.shape))
         lower = general_power(u, less)
         return [
-            multiply(v, _slope(u, less)),
-            add(lower, multiply(v, apply("log0", u), lower)),
+            multiply(v, _power_slope(u, less)),
+            add(lower, multiply(v, apply("log_or_zero", u), lower)),
         ]
     return [_DERIVATIVES[node.data](node.args[0])]

@@ -45,8 +45,8 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
         )
     if node.kind == "logsumexp":
         return logsumexp(first, node.data)
-    if node.kind == "hold":
-        return intern("hold", first.shape, operands)
+    if node.kind == "opaque":
+        return intern("opaque", first.shape, operands)
     makers = {
         "inverse": inverse,
         "determinant": determinant,

@@ -1,7 +1,7 @@
 """What declarations (symmetric, positive definite, diagonal) allow once all is differentiated.
 
 Derivatives treat the elements of a declared matrix as independent, as JAX does; only then may
-``A' = A`` be used. So a variable is 'released' here, after the last derivative.
+``A' = A`` be used. So structure is applied here, after the last derivative.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from curate.calculus.rules.rebuild import rebuild
 _POSITIVE_MAPS = ("exp", "sigmoid", "softplus")
 
 
-def released(root: Node) -> Node:
-    """The graph with the structure of its variables put to use."""
+def apply_structure(root: Node) -> Node:
+    """The graph, simplified by the declared structure of its variables."""
     return rebuild(root, _leaf, {})
 
 
@@ -75,7 +75,7 @@ def nonnegative(node: Node) -> bool:
             for term in node.data
         )
     return _positive(node) or (
-        node.kind == "map" and node.data in ("abs", "relu", "step", "root", "unroot")
+        node.kind == "map" and node.data in ("abs", "relu", "step", "root", "rsqrt_or_zero")
     )
 
 

@@ -36,14 +36,14 @@ def formula_of(node: Node) -> Formula:
     if node.kind == "size":
         return name(f"size({node.data})")
     inner = tuple(formula_of(operand) for operand in node.args)
-    if node.kind == "hold":
+    if node.kind == "opaque":
         return inner[0]
     if node.data == "root":
         return call("sqrt", *inner)
-    if node.data == "unroot":
+    if node.data == "rsqrt_or_zero":
         op = "power" if node.order == 0 else "elementwise_power"
         return Formula(op, (inner[0], Formula("number", (Fraction(-1, 2),))))
-    if node.data == "slope":
+    if node.data == "power_slope":
         u, v = inner
         less = Formula("sum", ((1, v), (-1, Formula("number", (1,)))))
         op, product = (
@@ -56,7 +56,7 @@ def formula_of(node: Node) -> Formula:
         exponent = inner[1] if node.data == "pow" else Formula("number", (node.data,))
         return Formula("power" if node.order == 0 else "elementwise_power", (inner[0], exponent))
     if node.kind == "map":
-        return call("log" if node.data == "log0" else node.data, *inner)
+        return call("log" if node.data == "log_or_zero" else node.data, *inner)
     if node.kind == "logsumexp":
         if node.order:
             return call("logsumexp", *inner, name(str(node.order)))

@@ -45,6 +45,11 @@ def latex_of(node: Node) -> str:
     return as_latex(formula_of(node))
 
 
+def shortened(text: str, width: int) -> str:
+    """The beginning of a text, for a ``repr`` of one line."""
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
 def as_text(formula: Formula) -> str:
     """In the matrix language."""
     return _text(formula)[0]

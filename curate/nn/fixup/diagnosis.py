@@ -15,7 +15,7 @@ from curate.nn.fixup.groups import fixup_param_groups
 from curate.nn.fixup.scalars import scalars_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What a few steps of SGD on one batch did to a copy of a model.
 
@@ -40,15 +40,22 @@ class Diagnosis:
         limit = 2 * max(1.0, self.losses[0])
         return all(math.isfinite(x) for x in numbers) and max(self.losses) <= limit
 
+    def __repr__(self) -> str:
+        healthy = "healthy" if self.healthy else "not healthy"
+        return (
+            f"Diagnosis({len(self.updates)} steps, lr={self.lr:g}, "
+            f"loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g}, {healthy})"
+        )
+
     def __str__(self) -> str:
-        """A line a step, then the gradients of five weights from the first to the last."""
+        """One line per step, then the gradients of five weights from the first to the last."""
         lines = ["step      loss  update / lr"]
         for step, update in enumerate(self.updates):
             lines.append(f"{step + 1:>4}{self.losses[step]:>10.4g}{update / self.lr:>13.4g}")
         lines.append(f" end{self.losses[-1]:>10.4g}")
         names = list(self.gradient_norms)
         shown = sorted({round(i * (len(names) - 1) / 4) for i in range(5)}) if names else []
-        lines.append("gradient norms, a column a step")
+        lines.append("gradient norms, one column per step")
         for index in shown:
             norms = "".join(f"{norm:>11.3g}" for norm in self.gradient_norms[names[index]])
             lines.append(f"{norms}  {names[index]}")

@@ -22,13 +22,13 @@ class Row:
     std: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FixupReport:
     """What was found and set.
 
     Attributes:
         branches: the L residual branches.
-        rows: a row for every layer and normalisation, and for modules that were left alone.
+        rows: one row per layer, per normalisation and per module that was left alone.
         classifiers: names of the layers that became the zero classifier.
         scalars: how many scalars the model has now.
         rule: 'fixup' or the relative that was applied.
@@ -64,7 +64,7 @@ class FixupReport:
         ]
 
     def table(self) -> "Table":
-        """A rich table, like modules in one line."""
+        """A rich table, similar modules in one row."""
         from rich.table import Table
 
         table = Table(title=str(self), title_justify="left")
@@ -77,6 +77,12 @@ class FixupReport:
             m = "" if row.m is None else str(row.m)
             table.add_row(name, row.role, row.init, f"{count:,}", m, std)
         return table
+
+    def __repr__(self) -> str:
+        return (
+            f"FixupReport({self.rule}, {self.num_branches:,} branches, {len(self.rows):,} modules, "
+            f"{self.scalars:,} scalars, applied={self.applied})"
+        )
 
     def __str__(self) -> str:
         """One line that sums up."""

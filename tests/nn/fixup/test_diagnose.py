@@ -81,3 +81,13 @@ def test_refusals():
         diagnose(net(1), batch(), steps=0)
     with pytest.raises(FixupError, match="batch: give a pair"):
         diagnose(net(1), batch()[0])
+
+
+def test_results_have_a_repr_of_one_line_and_equality_never_raises():
+    model = net(2)
+    for result in (diagnose(model, batch()), fixup_(model, verbose=False, dry_run=True)):
+        assert repr(result).startswith(f"{type(result).__name__}(")
+        assert "\n" not in repr(result)
+        assert len(repr(result)) < 100
+        assert result == copy.copy(result)
+        assert result != 1
