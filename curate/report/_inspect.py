@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from curate.report.outcomes import Bar, bars, most_forgotten, outcomes
+from curate.report.outcomes import Bar, bars, most_forgotten, outcomes_of
 from curate.report.text import clean, count, percent
 from curate.table import metadata, open_stream, read
 
@@ -190,22 +190,22 @@ def _inspect(
 ) -> Inspection:
     origin = metadata(schema)
     names = origin.get("class_names") or []
-    outcomes(schema.empty_table())  # an empty table must not hide a missing column
+    outcomes_of(schema.empty_table())  # an empty table must not hide a missing column
     counts: Counter[str] = Counter()
     histogram: Counter[int] = Counter()
     top: list[Forgotten] = []
     for batch in batches:
-        found = outcomes(batch)
+        outcomes = outcomes_of(batch)
         counts["examples"] += len(batch)
-        counts["never_presented"] += int((~found.presented).sum())
-        counts["never_learned"] += int(found.never_learned.sum())
-        counts["unlearned_in_some_run"] += int(found.unlearned.sum())
-        counts["unforgettable"] += int(found.unforgettable.sum())
-        counts["forgotten"] += int((found.events > 0).sum())
-        learned = found.events[found.presented & ~found.unlearned]
+        counts["never_presented"] += int((~outcomes.presented).sum())
+        counts["never_learned"] += int(outcomes.never_learned.sum())
+        counts["unlearned_in_some_run"] += int(outcomes.unlearned.sum())
+        counts["unforgettable"] += int(outcomes.unforgettable.sum())
+        counts["forgotten"] += int((outcomes.events > 0).sum())
+        learned = outcomes.events[outcomes.presented & ~outcomes.unlearned]
         values, totals = np.unique(learned, return_counts=True)
         histogram.update(dict(zip(values.tolist(), totals.tolist(), strict=True)))
-        rows = most_forgotten(found, _MOST_FORGOTTEN)
+        rows = most_forgotten(outcomes, _MOST_FORGOTTEN)
         top += _forgotten(batch.take(pa.array(rows)), names)
         top.sort(key=lambda row: -row.forgetting_events)  # stable: ties stay in row order
         del top[_MOST_FORGOTTEN:]
@@ -221,11 +221,11 @@ def _inspect(
 
 
 def _forgotten(batch: pa.RecordBatch, names: list[str]) -> list[Forgotten]:
-    found = []
+    rows = []
     for row in batch.to_pylist():
         label = row.get("label")
         named = label is not None and 0 <= label < len(names)
-        found.append(
+        rows.append(
             Forgotten(
                 example_id=row["example_id"],
                 label=label,
@@ -234,7 +234,7 @@ def _forgotten(batch: pa.RecordBatch, names: list[str]) -> list[Forgotten]:
                 presentations=row["presentations"],
             )
         )
-    return found
+    return rows
 
 
 def _fact(field: pa.Field) -> ColumnFact:

@@ -1,4 +1,4 @@
-"""What the selection keeps of each class, and how often each class is forgotten."""
+"""How much the selection keeps of every class, and how often every class is forgotten."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class ClassRow:
 
 def class_rows(
     table: pa.Table,
-    found: Outcomes,
+    outcomes: Outcomes,
     kept: np.ndarray | None,
     name_of: Callable[[object], str],
 ) -> tuple[list[ClassRow], int]:
     """At most 100 classes in the order of their labels, and how many there are.
 
-    Of more than 100 classes, those with the most forgetting events an example are shown. Without
-    labels there are none.
+    Of more than 100 classes, those with the most forgetting events per example are shown.
+    Without labels there are none.
     """
     if "label" not in table.column_names or table["label"].null_count == len(table):
         return [], 0
@@ -40,19 +40,19 @@ def class_rows(
     groups = encoded.indices.to_numpy()
     size = len(labels)
     totals = np.bincount(groups, minlength=size)
-    means = np.bincount(groups, found.events, size) / totals
-    unforgettable = np.bincount(groups[found.unforgettable], minlength=size)
+    means = np.bincount(groups, outcomes.events, size) / totals
+    unforgettable = np.bincount(groups[outcomes.unforgettable], minlength=size)
     kept_totals = None if kept is None else np.bincount(groups[kept], minlength=size)
-    shown = sorted(range(size), key=lambda place: (-means[place], place))[:_SHOWN]
-    shown.sort(key=lambda place: (labels[place] is None, labels[place]))
+    shown = sorted(range(size), key=lambda index: (-means[index], index))[:_SHOWN]
+    shown.sort(key=lambda index: (labels[index] is None, labels[index]))
     rows = [
         ClassRow(
-            name=name_of(labels[place]) or "no label",
-            total=int(totals[place]),
-            kept=None if kept_totals is None else int(kept_totals[place]),
-            mean_events=float(means[place]),
-            unforgettable=int(unforgettable[place]),
+            name=name_of(labels[index]) or "no label",
+            total=int(totals[index]),
+            kept=None if kept_totals is None else int(kept_totals[index]),
+            mean_events=float(means[index]),
+            unforgettable=int(unforgettable[index]),
         )
-        for place in shown
+        for index in shown
     ]
     return rows, size

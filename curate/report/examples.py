@@ -1,4 +1,4 @@
-"""The table that sorts: a sample of the examples, every statistic beside the next."""
+"""The sortable table of the report: a sample of the examples with all statistics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from curate.report.text import clean, count, percent
 
 _HARDEST, _OTHERS = 100, 200
 _LAST = 1e300
-"""Sorts what has no end (never learned) after every number; JSON has no infinity."""
+"""Sorts infinite values (never learned) after every number; JSON has no infinity."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ _NUMBERS = (
 
 def sample(
     table: pa.Table,
-    found: Outcomes,
+    outcomes: Outcomes,
     chosen: pa.Table | None,
     name_of: Callable[[object], str],
 ) -> Sample:
@@ -58,14 +58,14 @@ def sample(
 
     Args:
         table: the example table.
-        found: the fates of its rows.
+        outcomes: the outcomes of its rows.
         chosen: the selection's rows in the same order, or None.
         name_of: a label or None -> its class name.
     """
     rows = np.arange(len(table))
     drawn = "all examples"
     if len(table) > _HARDEST + _OTHERS:
-        hardest = most_forgotten(found, _HARDEST)
+        hardest = most_forgotten(outcomes, _HARDEST)
         others = np.setdiff1d(rows, hardest, assume_unique=True)
         others = np.random.default_rng(0).choice(others, _OTHERS, replace=False)
         rows = np.concatenate([hardest, np.sort(others)])
@@ -75,15 +75,15 @@ def sample(
     columns = [_ids(shown["example_id"].to_pylist())]
     if "label" in names and shown["label"].null_count < len(shown):
         columns.append(_labels(shown["label"].to_pylist(), name_of))
-    columns += _counts(shown, found, rows)
+    columns += _counts(shown, outcomes, rows)
     for key, heading, explanation, form in _NUMBERS:
         if key in names:
             columns.append(_floats(key, heading, explanation, shown[key].to_pylist(), form))
     if chosen is not None:
-        part = chosen.take(rows)
+        selected = chosen.take(rows)
         by = "what the selection ranks by; high is hard"
-        columns.append(_floats("score", "Score", by, part["score"].to_pylist(), "{:.4g}"))
-        columns.append(_fate(part["kept"].to_pylist()))
+        columns.append(_floats("score", "Score", by, selected["score"].to_pylist(), "{:.4g}"))
+        columns.append(_selection(selected["kept"].to_pylist()))
     return Sample(columns, len(rows), drawn)
 
 
@@ -100,9 +100,9 @@ def _labels(labels: list[Any], name_of: Callable[[object], str]) -> Column:
     return Column("label", "Class", "the label it was trained with", False, cells, keys)
 
 
-def _counts(shown: pa.Table, found: Outcomes, rows: np.ndarray) -> list[Column]:
-    events, seen = found.events[rows], found.presentations[rows]
-    met, never = found.presented[rows], found.never_learned[rows]
+def _counts(shown: pa.Table, outcomes: Outcomes, rows: np.ndarray) -> list[Column]:
+    events, seen = outcomes.events[rows], outcomes.presentations[rows]
+    met, never = outcomes.presented[rows], outcomes.never_learned[rows]
     columns = [
         Column(
             "forgetting_events",
@@ -156,7 +156,7 @@ def _shown(value: float, form: str) -> str:
     return form.format(value).replace("-", "−")
 
 
-def _fate(kept: list[bool]) -> Column:
-    cells = ["kept" if part else "removed" for part in kept]
-    keys: list[float | None] = [float(part) for part in kept]
+def _selection(kept: list[bool]) -> Column:
+    cells = ["kept" if is_kept else "removed" for is_kept in kept]
+    keys: list[float | None] = [float(is_kept) for is_kept in kept]
     return Column("kept", "Selection", "kept or removed", False, cells, keys)

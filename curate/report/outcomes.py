@@ -1,4 +1,4 @@
-"""What became of each example in training, and how many shared each fate."""
+"""The outcome of training for every example, and histograms of them."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from curate.errors import CurateError
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The fate of every row; all arrays have the shape (rows,).
+    """The outcome of every row; all arrays have the shape (rows,).
 
     Attributes:
         presentations: int64, 0 where never presented.
         events: int64 forgetting events, 0 where never presented.
         presented: bool.
         never_learned: bool, presented but learned in no run.
-        unlearned: bool, presented but not learned in at least one run: the forgetting score
-            ranks it as forgotten without end.
+        unlearned: bool, presented but not learned in at least one run: its forgetting score is
+            +inf.
         unforgettable: bool, learned in every run and never forgotten (Toneva et al., ICLR 2019).
     """
 
@@ -31,8 +31,8 @@ class Outcomes:
     unforgettable: np.ndarray
 
 
-def outcomes(table: pa.Table | pa.RecordBatch) -> Outcomes:
-    """Read the fates off an example table.
+def outcomes_of(table: pa.Table | pa.RecordBatch) -> Outcomes:
+    """The outcomes of the rows of an example table.
 
     Raises:
         CurateError: a needed column is missing.
@@ -62,10 +62,10 @@ def numbers(table: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
     return np.asarray(pc.fill_null(table.column(name), 0)).astype(np.int64)
 
 
-def most_forgotten(found: Outcomes, limit: int) -> np.ndarray:
-    """Rows with the most forgetting events, most first, ties in row order; int64 (≤ limit,)."""
-    forgotten = np.flatnonzero(found.events > 0)
-    order = np.argsort(-found.events[forgotten], kind="stable")
+def most_forgotten(outcomes: Outcomes, limit: int) -> np.ndarray:
+    """The rows with the most events, most first, ties in row order; int64 (at most limit,)."""
+    forgotten = np.flatnonzero(outcomes.events > 0)
+    order = np.argsort(-outcomes.events[forgotten], kind="stable")
     return forgotten[order[:limit]]
 
 
@@ -81,8 +81,8 @@ class Bar:
 def bars(values: np.ndarray, totals: np.ndarray, kept: np.ndarray, limit: int = 24) -> list[Bar]:
     """Group numbers of forgetting events into at most ``limit`` bars.
 
-    Unforgettable examples (no event) always have a bar of their own. The others share bars of one
-    width that cover 99.5 % of the examples; one more bar takes the tail.
+    Examples without an event always have a bar of their own. The others share bars of one width
+    that cover 99.5 % of the examples; one more bar takes the tail.
 
     Args:
         values: distinct numbers of events, ascending, int64 (v,).
@@ -101,16 +101,16 @@ def bars(values: np.ndarray, totals: np.ndarray, kept: np.ndarray, limit: int = 
         starts = [0, *range(1, body + 1, width)]
         if starts[-1] + width <= top:
             starts.append(starts[-1] + width)
-    place = np.searchsorted(starts, values, side="right") - 1
-    sums = np.bincount(place, totals, len(starts)).astype(np.int64)
-    kept_sums = np.bincount(place, kept, len(starts)).astype(np.int64)
+    bar_of = np.searchsorted(starts, values, side="right") - 1
+    sums = np.bincount(bar_of, totals, len(starts)).astype(np.int64)
+    kept_sums = np.bincount(bar_of, kept, len(starts)).astype(np.int64)
     ends = [*(start - 1 for start in starts[1:]), starts[-1] + width - 1]
     labels = [_label(start, end) for start, end in zip(starts, ends, strict=True)]
     if top > ends[-1]:
         labels[-1] = f"{starts[-1]:,}+"
     return [
-        Bar(label, int(total), int(part))
-        for label, total, part in zip(labels, sums, kept_sums, strict=True)
+        Bar(label, int(total), int(kept_total))
+        for label, total, kept_total in zip(labels, sums, kept_sums, strict=True)
     ]
 
 

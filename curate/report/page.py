@@ -1,4 +1,4 @@
-"""A page that needs nothing else: its style, script and pictures are inside."""
+"""An HTML page with its style, script and pictures inside."""
 
 import base64
 import hashlib
@@ -57,6 +57,6 @@ def _resource(name: str) -> str:
 
 
 def _hash(content: str) -> str:
-    """What a content security policy calls the only style or script it admits."""
+    """The name of a style or script in a content security policy."""
     digest = hashlib.sha256(content.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -35,9 +35,9 @@ def thumbnail(pixels: np.ndarray, example_id: object) -> tuple[str, bool]:
 
     flat = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.size > 0
     if not flat or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
-        found = f"{pixels.dtype} {pixels.shape}" if hasattr(pixels, "dtype") else type(pixels)
+        given = f"{pixels.dtype} {pixels.shape}" if hasattr(pixels, "dtype") else type(pixels)
         raise CurateError(
-            f"image: for example {clean(example_id)!r} it returned {found}; return a non-empty "
+            f"image: for example {clean(example_id)!r} it returned {given}; return a non-empty "
             "uint8 array (height, width) or (height, width, 3), or None"
         )
     picture = Image.fromarray(np.ascontiguousarray(pixels))

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else."""
+"""The report on a training set: one HTML file that needs no other file."""
 
 import json
 import os
@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.report.charts.accuracy import arms, draw_accuracy
+from curate.report.charts.accuracy import draw_accuracy, group_by_arm
 from curate.report.charts.datamap import draw_data_map, has_data_map
 from curate.report.charts.histogram import draw_histogram
 from curate.report.classes import class_rows
 from curate.report.examples import sample
 from curate.report.galleries import galleries
-from curate.report.outcomes import Outcomes, outcomes
+from curate.report.outcomes import Outcomes, outcomes_of
 from curate.report.page import wide_and_narrow, write_page
 from curate.report.selection_rows import align_selection
 from curate.report.text import clean, count, percent
@@ -40,9 +40,9 @@ def write_report(
     """Write the report on a training set as one HTML file.
 
     The file works offline: it holds its pictures, style and script, and a content security policy
-    forbids anything else. It stays under 5 MB whatever the data set, because every part has a
-    bound: charts are binned or sampled, galleries and tables show some, pictures are thumbnails,
-    texts are shortened. The same input gives the same bytes.
+    forbids anything else. It stays under 5 MB whatever the data set, because every part is
+    bounded: charts are binned or sampled, galleries and tables show samples, pictures are
+    thumbnails, texts are shortened. The same input gives the same bytes.
 
     Args:
         path: the file to write, whole or not at all; parent folders are made.
@@ -63,39 +63,39 @@ def write_report(
 
     Raises:
         CurateError: a table lacks a needed column, the selection does not fit, an accuracy is not
-            within 0..1, or ``image`` returns something else than a picture.
+            within 0..1, or ``image`` returns something other than a picture.
         OSError: the file cannot be written.
     """
     if len(table) == 0:
         raise CurateError("table: it has no rows; give the table of a finished run")
-    found = outcomes(table)
+    outcomes = outcomes_of(table)
     chosen = None if selection is None else align_selection(table, selection)
     kept = None if chosen is None else np.asarray(chosen["kept"], bool)
     names = metadata(table).get("class_names") if class_names is None else class_names
     name_of = _namer(names)
-    compared = [] if accuracies is None else arms(accuracies, intervals)
-    rows, classes = class_rows(table, found, kept, name_of)
-    examples = sample(table, found, chosen, name_of)
+    compared = [] if accuracies is None else group_by_arm(accuracies, intervals)
+    rows, classes = class_rows(table, outcomes, kept, name_of)
+    examples = sample(table, outcomes, chosen, name_of)
     return write_page(
         path,
         "report.html.jinja",
         script="report.js",
         title=clean(title, 160),
         verdicts=[clean(sentence, 600) for sentence in list(verdicts)[:12]],
-        headline=_headline(found, selection, kept),
+        headline=_headline(outcomes, selection, kept),
         selected=kept is not None,
-        figures=_key_figures(found, kept),
+        figures=_key_figures(outcomes, kept),
         facts=_entries(facts or {}),
         arms=compared,
         accuracy=wide_and_narrow(lambda width: draw_accuracy(compared, width))
         if compared
         else None,
-        histogram=wide_and_narrow(lambda width: draw_histogram(found, kept, width)),
+        histogram=wide_and_narrow(lambda width: draw_histogram(outcomes, kept, width)),
         data_map=wide_and_narrow(lambda width: draw_data_map(table, kept, width))
         if has_data_map(table)
         else None,
-        unpresented=int((~found.presented).sum()),
-        galleries=galleries(table, found, kept, name_of, image, words),
+        unpresented=int((~outcomes.presented).sum()),
+        galleries=galleries(table, outcomes, kept, name_of, image, words),
         classes=rows,
         class_count=classes,
         examples=examples,
@@ -115,8 +115,8 @@ def _namer(names: Sequence[str] | None) -> Callable[[object], str]:
     return name_of
 
 
-def _headline(found: Outcomes, selection: Any | None, kept: np.ndarray | None) -> str:
-    total = len(found.events)
+def _headline(outcomes: Outcomes, selection: Any | None, kept: np.ndarray | None) -> str:
+    total = len(outcomes.events)
     if selection is None or kept is None:
         return f"Training dynamics of {count(total)} examples."
     policy = selection.policy
@@ -128,13 +128,13 @@ def _headline(found: Outcomes, selection: Any | None, kept: np.ndarray | None) -
     return words + "."
 
 
-def _key_figures(found: Outcomes, kept: np.ndarray | None) -> list[dict[str, str]]:
-    total = len(found.events)
+def _key_figures(outcomes: Outcomes, kept: np.ndarray | None) -> list[dict[str, str]]:
+    total = len(outcomes.events)
     shares = [] if kept is None else [("kept", int(kept.sum()))]
     shares += [
-        ("unforgettable", int(found.unforgettable.sum())),
-        ("forgotten at least once", int((found.events > 0).sum())),
-        ("never learned", int(found.never_learned.sum())),
+        ("unforgettable", int(outcomes.unforgettable.sum())),
+        ("forgotten at least once", int((outcomes.events > 0).sum())),
+        ("never learned", int(outcomes.never_learned.sum())),
     ]
     first = {"name": "examples", "value": count(total), "share": ""}
     others = [
@@ -156,8 +156,8 @@ def _entries(pairs: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def _origin(table: pa.Table) -> dict[str, object]:
-    found = {key: value for key, value in metadata(table).items() if key != "class_names"}
-    recording = found.pop("recording", None)
+    entries = {key: value for key, value in metadata(table).items() if key != "class_names"}
+    recording = entries.pop("recording", None)
     if isinstance(recording, Mapping):
-        found.update({f"recording: {key}": value for key, value in recording.items()})
-    return found
+        entries.update({f"recording: {key}": value for key, value in recording.items()})
+    return entries

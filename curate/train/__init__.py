@@ -1,4 +1,4 @@
-"""The small reference trainer, and full against pruned against randomly pruned sets."""
+"""The small reference trainer, its networks and its default settings."""
 
 from curate.moved import moved
 from curate.train._train import predict as predict

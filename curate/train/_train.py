@@ -1,4 +1,4 @@
-"""The reference trainer: SGD on arrays, recording as it goes."""
+"""The reference trainer: SGD on arrays, recording every training step."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -49,9 +49,9 @@ def train(
         seed: decides initial weights, order and augmentation.
         ids: (N,) example ids for the recorder.
         recorder: its ``update`` gets the logits of every training step.
-        checkpoint: a file that is written after every epoch, and gone on from where it exists;
-            the resumed run ends in the same model and table as the uninterrupted one.
-        on_epoch: called with the number of epochs done, first with those found in a checkpoint.
+        checkpoint: a file that is written after every epoch. Where it exists, training is resumed
+            from it, and ends in the same model and table as an uninterrupted run.
+        on_epoch: called with the number of epochs done, first with those in the checkpoint.
 
     Raises:
         CurateError: shapes that do not fit, fewer than 2 examples, a foreign checkpoint.
@@ -76,15 +76,15 @@ def train(
         nesterov=True,
     )
     per_epoch = len(list(shuffled(len(values), settings.batch_size, torch.Generator())))
-    steps = max(8, per_epoch * settings.epochs)  # fewer are too few to rise and fall in
+    steps = max(8, per_epoch * settings.epochs)  # the schedule needs some to rise and fall
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.lr, total_steps=steps, pct_start=0.25
     )
-    normalise = _as_they_are if text else Normaliser.of(values)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    normalise = _unchanged if text else Normaliser.of(values)
+    objects = {"model": model, "optimizer": optimizer, "schedule": schedule}
     if recorder is not None:
-        parts["recorder"] = recorder  # type: ignore[assignment]
-    done = _resume(checkpoint, parts, generator)
+        objects["recorder"] = recorder  # type: ignore[assignment]
+    done = _resume(checkpoint, objects, generator)
     if done and on_epoch is not None:
         on_epoch(done)
     for epoch in range(done, settings.epochs):
@@ -97,15 +97,15 @@ def train(
                 logits = model(_prepared(inputs, normalise, device))
             loss = cross_entropy(logits.float(), targets)
             if recorder is not None:
-                given = batch if ids is None else _pick(ids, batch)
-                recorder.update(given, logits, targets)
+                batch_ids = batch if ids is None else _ids_at(ids, batch)
+                recorder.update(batch_ids, logits, targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
         if recorder is not None:
             recorder.end_epoch()
-        _save(checkpoint, parts, generator, epoch + 1)
+        _save(checkpoint, objects, generator, epoch + 1)
         if on_epoch is not None:
             on_epoch(epoch + 1)
     return Trained(model, normalise, device)
@@ -115,15 +115,15 @@ def train(
 def predict(trained: Trained, values: Tensor, batch_size: int = 512) -> Tensor:
     """Predicted classes (N,) int64 on the CPU, in evaluation mode."""
     trained.model.eval()
-    found = []
-    for part in values.split(batch_size):
-        with _half_precision(trained.device, part.shape):
-            logits = trained.model(_prepared(part, trained.normalise, trained.device))
-        found.append(logits.float().argmax(1).cpu())
-    return torch.cat(found)
+    predicted = []
+    for batch in values.split(batch_size):
+        with _half_precision(trained.device, batch.shape):
+            logits = trained.model(_prepared(batch, trained.normalise, trained.device))
+        predicted.append(logits.float().argmax(1).cpu())
+    return torch.cat(predicted)
 
 
-def _as_they_are(tokens: Tensor) -> Tensor:
+def _unchanged(tokens: Tensor) -> Tensor:
     return tokens
 
 
@@ -137,8 +137,9 @@ def _prepared(
 
 
 def _half_precision(device: torch.device, shape: Sequence[int]) -> AbstractContextManager[Any]:
-    """bfloat16 where it pays: several times as fast for images of 16 pixels and more on hardware
-    that multiplies it, slower for smaller inputs, whose weights are as large as they are."""
+    """bfloat16 where it is faster: several times for images of 16 pixels and more, on hardware that
+    supports it. Smaller inputs are slower in it: the weights to cast are as large as they are.
+    """
     fast = device.type == "cuda"
     if device.type == "cpu":
         probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -147,22 +148,22 @@ def _half_precision(device: torch.device, shape: Sequence[int]) -> AbstractConte
     return torch.autocast(device.type, torch.bfloat16, enabled=fast and large)
 
 
-def _pick(ids: Sequence[Any] | Tensor, batch: Tensor) -> Any:
+def _ids_at(ids: Sequence[Any] | Tensor, batch: Tensor) -> Any:
     if isinstance(ids, Tensor):
         return ids[batch]
     return [ids[i] for i in batch.tolist()]
 
 
 def _resume(
-    checkpoint: str | os.PathLike[str] | None, parts: dict[str, Any], generator: torch.Generator
+    checkpoint: str | os.PathLike[str] | None, objects: dict[str, Any], generator: torch.Generator
 ) -> int:
-    """Load every part; returns the epochs done, 0 where there is no checkpoint."""
+    """Load the state of every object; returns the epochs done, 0 without a checkpoint."""
     if checkpoint is None or not Path(checkpoint).exists():
         return 0
     try:
         state = torch.load(checkpoint, weights_only=True)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
+        for name, stateful in objects.items():
+            stateful.load_state_dict(state[name])
         generator.set_state(state["generator"])
         torch.set_rng_state(state["rng"])
         return int(state["epochs"])
@@ -171,19 +172,19 @@ def _resume(
     except Exception as error:
         raise CurateError(
             f"checkpoint: {os.fspath(checkpoint)!r} does not belong to this run; delete it to "
-            "start anew"
+            "start again"
         ) from error
 
 
 def _save(
     checkpoint: str | os.PathLike[str] | None,
-    parts: dict[str, Any],
+    objects: dict[str, Any],
     generator: torch.Generator,
     epochs: int,
 ) -> None:
     if checkpoint is None:
         return
-    state = {name: part.state_dict() for name, part in parts.items()}
+    state = {name: stateful.state_dict() for name, stateful in objects.items()}
     state |= {"generator": generator.get_state(), "rng": torch.get_rng_state(), "epochs": epochs}
     with atomic_path(checkpoint) as path:
         torch.save(state, path)

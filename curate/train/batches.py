@@ -22,9 +22,9 @@ class Normaliser:
         over = (0, *range(2, values.ndim))
         shape = (1, -1, *(1 for _ in values.shape[2:]))
         count = values[:, :1].numel()
-        total = sum(part.double().sum(over) for part in values.split(4096))
+        total = sum(chunk.double().sum(over) for chunk in values.split(4096))
         mean = (torch.as_tensor(total) / count).view(shape)
-        squares = sum((part.double() - mean).square().sum(over) for part in values.split(4096))
+        squares = sum((chunk.double() - mean).square().sum(over) for chunk in values.split(4096))
         std = (torch.as_tensor(squares) / count).sqrt().view(shape)
         return Normaliser(mean.float(), std.clamp(min=1e-6).float())
 
@@ -35,19 +35,19 @@ class Normaliser:
 
 
 def shuffled(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Positions 0..count-1 in random order, ``size`` at a time; no batch of a single one.
+    """Positions 0..count-1 in random order, ``size`` at a time, and never one alone.
 
-    Batch normalisation cannot take one example, so a last one joins the batch before it.
+    Batch normalisation cannot train on one example, so a single last one joins the batch before.
     """
     order = torch.randperm(count, generator=generator)
-    parts = list(order.split(size))
-    if len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    yield from parts
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    yield from batches
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image (N, C, H, W) cropped at random from a reflected border, half of them mirrored."""
+    """Images (N, C, H, W) cropped at random after reflection padding, half of them mirrored."""
     n, _, height, width = images.shape
     padded = torch.nn.functional.pad(images.float(), [_BORDER] * 4, mode="reflect")
     top, left = torch.randint(0, 2 * _BORDER + 1, (2, n, 1), generator=generator)

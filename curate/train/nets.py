@@ -1,4 +1,4 @@
-"""Small nets for the reference trainer."""
+"""Small networks for the reference trainer."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
         classes: number of classes, at least 2.
 
     Raises:
-        CurateError: an unknown name, an image net for what are not images, or fewer classes.
+        CurateError: an unknown name, an image net for other examples, or fewer classes.
     """
     check_net(name, shape, text=name == "lightconv")
     if classes < 2:
@@ -42,7 +42,7 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 
 
 def check_net(name: str, shape: Sequence[int], text: bool) -> None:
-    """Refuse an unknown name, or a net for other examples than these."""
+    """Raise a CurateError for an unknown net, or one that does not take these examples."""
     if name not in NETS:
         raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}")
     if text != (name == "lightconv"):

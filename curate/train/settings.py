@@ -1,4 +1,4 @@
-"""How the reference trainer trains, and the defaults that suit a data set."""
+"""How the reference trainer trains, and defaults by the kind of data set."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from curate.train.nets import check_net
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """What decides a training run besides its data and seed.
+    """Everything that a training run depends on besides its data and seed.
 
     Attributes:
         model: see ``curate.train.NETS``.
@@ -61,7 +61,7 @@ def settings_for(
     epochs: int | None = None,
     device: str | None = None,
 ) -> Settings:
-    """Defaults for examples of this shape, token ids if ``text``; what is given wins.
+    """Defaults for examples of this shape, token ids if ``text``; arguments override them.
 
     Colour images of 16 pixels and more get the residual net, 8 epochs and augmentation; grey
     ones 3 epochs; smaller images a small net and 15 epochs; features an mlp and 15 epochs; texts

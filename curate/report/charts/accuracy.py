@@ -43,14 +43,14 @@ class Arm:
         return f"{mean} ({100 * self.low:.2f} to {100 * self.high:.2f})"
 
 
-def arms(accuracies: pa.Table, intervals: pa.Table | None = None) -> list[Arm]:
+def group_by_arm(accuracies: pa.Table, intervals: pa.Table | None = None) -> list[Arm]:
     """Group runs by arm: full, pruned, random, then the others as they come.
 
     Raises:
         CurateError: a column is missing, or an accuracy is not within 0..1.
     """
     _need(accuracies, "accuracies", ("arm", "seed", "accuracy"))
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for row in accuracies.to_pylist():
         accuracy = row["accuracy"]
         if accuracy is None or not 0 <= accuracy <= 1:
@@ -58,13 +58,13 @@ def arms(accuracies: pa.Table, intervals: pa.Table | None = None) -> list[Arm]:
                 f"accuracies: accuracy {accuracy!r} of arm {row['arm']!r} is not within 0..1; give "
                 "fractions, not percent"
             )
-        found.setdefault(str(row["arm"]), []).append(row)
+        rows.setdefault(str(row["arm"]), []).append(row)
     bounds: dict[str, dict[str, float]] = {}
     if intervals is not None:
         _need(intervals, "intervals", ("arm", "mean", "low", "high"))
         bounds = {str(row["arm"]): row for row in intervals.to_pylist()}
-    order = [*(name for name in _TITLES if name in found), *(n for n in found if n not in _TITLES)]
-    return [_arm(name, found[name], bounds.get(name, {})) for name in order[:_MOST_ARMS]]
+    order = [*(name for name in _TITLES if name in rows), *(n for n in rows if n not in _TITLES)]
+    return [_arm(name, rows[name], bounds.get(name, {})) for name in order[:_MOST_ARMS]]
 
 
 def accuracy_svg(
@@ -81,18 +81,18 @@ def accuracy_svg(
     Raises:
         CurateError: a column is missing, or an accuracy is not within 0..1.
     """
-    return svg.standalone(draw_accuracy(arms(accuracies, intervals), width))
+    return svg.standalone(draw_accuracy(group_by_arm(accuracies, intervals), width))
 
 
-def draw_accuracy(found: list[Arm], width: int) -> str:
+def draw_accuracy(arms: list[Arm], width: int) -> str:
     """The chart without its stylesheet."""
     narrow = width < svg.NARROW
     lane = 62 if narrow else 52
     left, right, top, bottom = (8, 8, 6, 42) if narrow else (148, 176, 8, 44)
-    height = top + lane * max(1, len(found)) + bottom
-    low, high = _range(found)
+    height = top + lane * max(1, len(arms)) + bottom
+    low, high = _range(arms)
 
-    def place(accuracy: float) -> float:
+    def x_of(accuracy: float) -> float:
         return left + (width - left - right) * (accuracy - low) / (high - low)
 
     marks = svg.ticks(low, high, 4 if narrow else 6)
@@ -102,25 +102,25 @@ def draw_accuracy(found: list[Arm], width: int) -> str:
         digits = max(0, math.ceil(-math.log10(marks[1] - marks[0]) - 1e-9) - 2)
     parts = []
     for mark in marks:
-        x = place(mark)
+        x = x_of(mark)
         anchor = "middle" if left + 14 < x < width - right - 14 or not narrow else "end"
         anchor = "start" if narrow and x <= left + 14 else anchor
         parts.append(svg.tag("line", x1=x, x2=x, y1=top, y2=floor, cls="grid"))
         label = percent(mark, digits=digits)
         parts.append(svg.text(x, floor + 18, label, cls="muted", text_anchor=anchor))
-    if found and found[0].name == "full":  # the mark to meet
-        x = place(found[0].mean)
+    if arms and arms[0].name == "full":  # the mark to meet
+        x = x_of(arms[0].mean)
         parts.append(svg.tag("line", x1=x, x2=x, y1=top, y2=floor, cls="reference"))
-    for index, arm in enumerate(found):
+    for index, arm in enumerate(arms):
         centre = top + lane * index + (lane * 0.66 if narrow else lane / 2)
         parts += _labels(arm, narrow, centre, left, width, right)
-        parts += _dots(arm, centre, place)
+        parts += _dots(arm, centre, x_of)
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     middle = (left + width - right) / 2
     parts.append(
         svg.text(middle, height - 5, "test accuracy", cls="axis-title", text_anchor="middle")
     )
-    return svg.drawing(width, height, _summary(found), parts)
+    return svg.drawing(width, height, _summary(arms), parts)
 
 
 def _labels(
@@ -140,18 +140,18 @@ def _labels(
     return [title, svg.text(0, centre + 13, size, cls="muted"), value]
 
 
-def _dots(arm: Arm, centre: float, place: Callable[[float], float]) -> list[str]:
+def _dots(arm: Arm, centre: float, x_of: Callable[[float], float]) -> list[str]:
     name = arm.name if arm.name in _TITLES else "other"
     parts = []
     if arm.low is not None and arm.high is not None:
-        start, end = place(arm.low), place(arm.high)
+        start, end = x_of(arm.low), x_of(arm.high)
         tip = svg.title(f"{arm.title}: {arm.interval}")
         size = {"x": start, "width": max(2, end - start), "y": centre - 9, "height": 18, "rx": 3}
         parts.append(svg.tag("rect", tip, cls=f"interval {name}", **size))
     for seed, accuracy in list(zip(arm.seeds, arm.accuracies, strict=True))[:_MOST_DOTS]:
         tip = svg.title(f"{arm.title}, seed {seed}: {percent(accuracy, digits=2)}")
-        parts.append(svg.tag("circle", tip, cx=place(accuracy), cy=centre, r=3.5, cls="run"))
-    x = place(arm.mean)
+        parts.append(svg.tag("circle", tip, cx=x_of(accuracy), cy=centre, r=3.5, cls="run"))
+    x = x_of(arm.mean)
     line = svg.tag("line", x1=x, x2=x, y1=centre - 13, y2=centre + 13, cls=f"mean {name}")
     return [*parts, line]
 
@@ -174,17 +174,17 @@ def _arm(name: str, rows: list[dict[str, Any]], bound: dict[str, float]) -> Arm:
     )
 
 
-def _range(found: list[Arm]) -> tuple[float, float]:
+def _range(arms: list[Arm]) -> tuple[float, float]:
     """The accuracies and intervals with some air, within 0..1."""
-    values = [value for arm in found for value in (*arm.accuracies, arm.mean, arm.low, arm.high)]
+    values = [value for arm in arms for value in (*arm.accuracies, arm.mean, arm.low, arm.high)]
     known = [value for value in values if value is not None] or [0.0, 1.0]
     air = max(0.12 * (max(known) - min(known)), 0.004)
     low, high = max(0.0, min(known) - air), min(1.0, max(known) + air)
     return low, high
 
 
-def _summary(found: list[Arm]) -> str:
-    parts = [f"{arm.title} {arm.interval}, runs: {len(arm.accuracies)}" for arm in found]
+def _summary(arms: list[Arm]) -> str:
+    parts = [f"{arm.title} {arm.interval}, runs: {len(arm.accuracies)}" for arm in arms]
     return "Test accuracy. " + "; ".join(parts) + "."
 
 

@@ -48,8 +48,8 @@ def draw_data_map(table: pa.Table, kept: np.ndarray | None, width: int) -> str:
         parts.append(svg.tag("line", x1=left, x2=width - right, y1=level, y2=level, cls="grid"))
         parts.append(svg.text(left - 8, level + 4, f"{mark:g}", cls="muted", text_anchor="end"))
     for mark in svg.ticks(0, reach, 4 if narrow else 6):
-        place = left + (width - left - right) * mark / reach
-        parts.append(svg.text(place, floor + 18, f"{mark:.2g}", cls="muted", text_anchor="middle"))
+        across = left + (width - left - right) * mark / reach
+        parts.append(svg.text(across, floor + 18, f"{mark:.2g}", cls="muted", text_anchor="middle"))
     if kept is None:
         parts.append(_points(x[drawn], y[drawn], "kept-point"))
     else:
@@ -64,8 +64,8 @@ def draw_data_map(table: pa.Table, kept: np.ndarray | None, width: int) -> str:
         ("ambiguous", width - right - 6, 0.46, "end"),
         ("hard to learn", left + 8, 0.03, "start"),
     ):
-        place_y = floor - (floor - top) * level
-        parts.append(svg.text(at, place_y, words, cls="region", text_anchor=anchor))
+        down = floor - (floor - top) * level
+        parts.append(svg.text(at, down, words, cls="region", text_anchor=anchor))
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     middle = (left + width - right) / 2
     label = "variability (standard deviation of the confidence)"

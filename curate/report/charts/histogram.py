@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.report.charts import svg
-from curate.report.outcomes import Bar, Outcomes, bars, outcomes
+from curate.report.outcomes import Bar, Outcomes, bars, outcomes_of
 from curate.report.selection_rows import kept_rows
 from curate.report.text import count, plural
 
@@ -30,20 +30,20 @@ def forgetting_histogram_svg(
         CurateError: a needed column is missing, or the selection lacks an example of the table.
     """
     kept = kept_rows(table, selection)
-    return svg.standalone(draw_histogram(outcomes(table), kept, width))
+    return svg.standalone(draw_histogram(outcomes_of(table), kept, width))
 
 
-def draw_histogram(found: Outcomes, kept: np.ndarray | None, width: int) -> str:
+def draw_histogram(outcomes: Outcomes, kept: np.ndarray | None, width: int) -> str:
     """The chart without its stylesheet; ``kept`` is bool (rows,) or None."""
     narrow = width < svg.NARROW
-    learned, apart = found.presented & ~found.unlearned, found.unlearned
+    learned, apart = outcomes.presented & ~outcomes.unlearned, outcomes.unlearned
     chosen = np.zeros(len(learned), bool) if kept is None else kept
-    values, place = np.unique(found.events[learned], return_inverse=True)
-    totals = np.bincount(place, minlength=len(values))
-    kept_totals = np.bincount(place, chosen[learned], len(values)).astype(np.int64)
+    values, group = np.unique(outcomes.events[learned], return_inverse=True)
+    totals = np.bincount(group, minlength=len(values))
+    kept_totals = np.bincount(group, chosen[learned], len(values)).astype(np.int64)
     shown = bars(values, totals, kept_totals, limit=14 if narrow else 26)
     never = Bar("never learned", int(apart.sum()), int((apart & chosen).sum()))
-    merged = bool((found.unlearned & ~found.never_learned).any())
+    merged = bool((outcomes.unlearned & ~outcomes.never_learned).any())
     return _draw(shown, never, merged, kept is not None, width)
 
 
