@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--network", action="store_true", help="also the network: hours")
     parser.add_argument("--quick", action="store_true", help="fewer examples, repeats and seeds")
     arguments = parser.parse_args()
-    folder = Path(arguments.data or os.environ.get("CURATE_DATA", "../shared/data"))
+    folder = Path(arguments.data or os.environ.get("CURATE_DATA", ""))
     if not (folder / "natural-images").is_dir():
         raise SystemExit(f"no natural-images in {folder}: name the data by --data or CURATE_DATA")
     torch.set_num_threads(1)

@@ -3,8 +3,8 @@
     python pipelines/fixup_cifar.py [--arm fixup] [--minutes 9] [--out FOLDER]
 
 The paper's table 1 at learning rate 0.1 (errors of 6.6 % with BatchNorm and 7.2 % with Fixup).
-Meant for a GPU. Every epoch is saved in one move, so that a run can be cut into slices of some
-minutes: start the same command until it says that all epochs are done. On a CPU
+Meant for a GPU. The state is saved after every epoch, so that a run can be cut into slices of
+a few minutes: repeat the same command until it says that all epochs are done. On a CPU
 `--epochs 1 --steps 3` shows that it works.
 """
 
@@ -72,18 +72,18 @@ def prepared(arm: str, depth: int) -> tuple[nn.Module, list[dict]]:
 
 def images(folder: str | None, device: str) -> dict[str, tuple[Tensor, Tensor]]:
     """CIFAR-10 on the device, normalised by the training set's channels."""
-    found = {}
+    splits = {}
     for split in ("train", "test"):
         loaded = curate.data.load("cifar10", split, folder)
-        found[split] = (loaded.values.to(device), torch.as_tensor(loaded.labels, device=device))
-    pixels = found["train"][0]
+        splits[split] = (loaded.values.to(device), torch.as_tensor(loaded.labels, device=device))
+    pixels = splits["train"][0]
     mean = torch.stack([pixels[:, c].float().mean() for c in range(3)]).view(1, 3, 1, 1)
     std = torch.stack([pixels[:, c].float().std() for c in range(3)]).view(1, 3, 1, 1)
-    return {split: ((x.float() - mean) / std, y) for split, (x, y) in found.items()}
+    return {split: ((x.float() - mean) / std, y) for split, (x, y) in splits.items()}
 
 
 def augmented(x: Tensor) -> Tensor:
-    """Random crops from a border of zeros, half of them mirrored."""
+    """Random crops after padding with zeros, half of them mirrored."""
     n, _, height, width = x.shape
     padded = pad(x, (BORDER,) * 4).permute(0, 2, 3, 1)
     top, left = torch.randint(0, 2 * BORDER + 1, (2, n, 1), device=x.device)
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--arm", choices=ARMS, action="append", help="default: all three")
     parser.add_argument("--depth", type=int, default=110)
     parser.add_argument("--epochs", type=int, default=200)
-    parser.add_argument("--steps", type=int, help="batches an epoch; default: all")
+    parser.add_argument("--steps", type=int, help="batches per epoch; default: all")
     parser.add_argument("--alpha", type=float, default=1.0, help="of mixup")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=9.0, help="stop after the epoch then")
@@ -188,7 +188,7 @@ def main() -> None:
     stop = time.monotonic() + 60 * arguments.minutes
     data = images(arguments.data, arguments.device)
     table = Table(title=f"ResNet-{arguments.depth} on CIFAR-10, learning rate {LEARNING_RATE}")
-    for column in ("arm", "epochs", "loss", "test error", "s an epoch"):
+    for column in ("arm", "epochs", "loss", "test error", "s per epoch"):
         table.add_column(column, justify="right")
     for arm in arguments.arm or ARMS:
         history = train(arm, arguments, data, stop)

@@ -6,7 +6,7 @@ Residual networks of `depth` convolutions are trained for a few dozen steps of p
 CIFAR-10 (8x8 maps, 8 channels, so that 10,000 layers fit a laptop) with the standard
 initialisation, with BatchNorm, and with Fixup, whose scalars learn at a tenth of the learning
 rate (the paper's appendix) or at the rate of `scalar_lr_ratio="depth"`. Every run is cached as
-JSON, so that the script may be stopped and started again; it draws fixup_depth.svg.
+JSON, so that the script may be stopped and restarted; it draws fixup_depth.svg.
 """
 
 import argparse
@@ -72,14 +72,14 @@ def prepared(arm: str, depth: int) -> tuple[ResNet, list[dict]]:
 
 def images(folder: str | None) -> dict[str, tuple[Tensor, Tensor]]:
     """CIFAR-10 at 8x8 pixels, normalised."""
-    found = {}
+    splits = {}
     for split in ("train", "test"):
         loaded = curate.data.load("cifar10", split, folder)
         values = torch.cat([avg_pool2d(v.float(), 4) for v in loaded.values.split(5000)])
-        found[split] = (values, torch.as_tensor(loaded.labels))
-    mean = found["train"][0].mean((0, 2, 3), keepdim=True)
-    std = found["train"][0].std((0, 2, 3), keepdim=True)
-    return {split: ((x - mean) / std, y) for split, (x, y) in found.items()}
+        splits[split] = (values, torch.as_tensor(loaded.labels))
+    mean = splits["train"][0].mean((0, 2, 3), keepdim=True)
+    std = splits["train"][0].std((0, 2, 3), keepdim=True)
+    return {split: ((x - mean) / std, y) for split, (x, y) in splits.items()}
 
 
 @torch.no_grad()
@@ -129,7 +129,7 @@ def train(
 
 
 def cached_run(path: Path, *arguments, **keywords) -> dict:
-    """A run from its file, or trained and then written there in one move."""
+    """One run, read from its file, or trained and written to it atomically."""
     if path.exists():
         return json.loads(path.read_text())
     run = train(*arguments, **keywords)
@@ -145,7 +145,7 @@ def figure(runs: list[dict], depths: list[int]) -> str:
     low, high = 2.0, 2.8
     colours = ("#c0392b", "#7f8c8d", "#e69f00", "#0072b2")
 
-    def place(depth: int, loss: float) -> tuple[float, float]:
+    def position(depth: int, loss: float) -> tuple[float, float]:
         span = math.log10(depths[-1] / depths[0]) or 1.0
         x = left + (width - left - 150) * math.log10(depth / depths[0]) / span
         loss = min(loss, high) if math.isfinite(loss) else high
@@ -153,13 +153,13 @@ def figure(runs: list[dict], depths: list[int]) -> str:
 
     parts = [f'<rect width="{width}" height="{height}" fill="#fff"/>']
     for loss in (2.0, 2.2, math.log(10), 2.4, 2.6, 2.8):
-        x, y = place(depths[-1], loss)
+        x, y = position(depths[-1], loss)
         label = "chance" if loss == math.log(10) else f"{loss:.1f}"
         dash = ' stroke-dasharray="4 3"' if label == "chance" else ""
         parts.append(f'<path d="M{left} {y:.1f}H{x:.1f}" stroke="#ccc"{dash}/>')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for depth in depths:
-        x, _ = place(depth, low)
+        x, _ = position(depth, low)
         parts.append(f'<text x="{x:.1f}" y="{height - 26}" text-anchor="middle">{depth:,}</text>')
     parts.append(f'<text x="{left}" y="{height - 8}">layers</text>')
     parts.append(
@@ -171,7 +171,7 @@ def figure(runs: list[dict], depths: list[int]) -> str:
             values = [r["held_out_after"] for r in runs if (r["arm"], r["depth"]) == (arm, depth)]
             if values:
                 finite = all(math.isfinite(v) for v in values)
-                means.append(place(depth, sum(values) / len(values) if finite else math.inf))
+                means.append(position(depth, sum(values) / len(values) if finite else math.inf))
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in means)
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in means]
@@ -188,7 +188,7 @@ def summary(runs: list[dict], depths: list[int]) -> Table:
     table = Table(title=f"SGD, lr {LEARNING_RATE}, momentum {MOMENTUM}, batch {BATCH}")
     table.add_column("init")
     for column in ("layers", "seeds", "steps", "loss before", "after", "highest", "below start",
-                   "accuracy", "s a step"):  # fmt: skip
+                   "accuracy", "s per step"):  # fmt: skip
         table.add_column(column, justify="right")
     for arm in ARMS:
         for depth in depths:
@@ -224,8 +224,8 @@ def updates(depths: list[int], data: tuple[Tensor, Tensor]) -> Table:
             torch.manual_seed(0)
             model = ResNet(depth, norm=False)
             fixup_(model, verbose=False)
-            found = diagnose(model, batch, lr=LEARNING_RATE, scalar_lr_ratio=ratio, steps=4)
-            shown = [f"{update / LEARNING_RATE:.3f}" for update in found.updates]
+            report = diagnose(model, batch, lr=LEARNING_RATE, scalar_lr_ratio=ratio, steps=4)
+            shown = [f"{update / LEARNING_RATE:.3f}" for update in report.updates]
             table.add_row(f"{depth:,}", label, *shown)
     return table
 

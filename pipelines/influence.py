@@ -2,8 +2,8 @@
 
     python pipelines/influence.py [--dataset digits] [--out examples.parquet] [--damping 0.01]
 
-A linear head is fitted to the images; its closed-form Hessian gives what each example's removal
-would do to the mean test loss (Koh & Liang, ICML 2017) and to the example's own.
+A linear head is fitted to the images; with its closed-form Hessian, the effect of removing
+each example on the mean test loss (Koh & Liang, ICML 2017) and on its own loss is computed.
 """
 
 import argparse
@@ -44,17 +44,17 @@ def main() -> None:
         return loss
 
     optimizer.step(closure)
-    found = influence(head, x, y, x_test, y_test, damping=arguments.damping)
+    result = influence(head, x, y, x_test, y_test, damping=arguments.damping)
     ids = pa.array(np.asarray(train_set.ids))
     table = pa.table({"example_id": ids, "label": pa.array(y.numpy())})
-    columns = {"influence": found.influence, "self_influence": found.self_influence}
+    columns = {"influence": result.influence, "self_influence": result.self_influence}
     table = curate.join(table, pa.table({"example_id": ids, **columns}))
     curate.write(table, arguments.out)
-    hardest = np.argsort(-found.self_influence)[:5]
+    hardest = np.argsort(-result.self_influence)[:5]
     console = Console()
     console.print(f"{len(ids)} examples -> {arguments.out}")
     console.print("highest self-influence:", [ids[int(i)].as_py() for i in hardest])
-    console.print(f"helpful to the test set: {np.mean(found.influence > 0):.1%} of the examples")
+    console.print(f"helpful to the test set: {np.mean(result.influence > 0):.1%} of the examples")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ The paper's questions, on a small text: does light convolution reach self-attent
 number of parameters (section 6.1)? What do dynamic kernels, growing kernels, sharing a kernel
 between channels, and the softmax add (section 6.2)? Characters are those of tiny Shakespeare, the
 last tenth held out. Words are those of WikiText-2: trained on its test articles, measured on its
-validation articles, as the training articles are not at hand; a word seen less than three times
-is "<unk>". A run that is done (a JSON file an arm and seed) is not done again.
+validation articles, as the training articles are not available; a word seen fewer than three times
+is "<unk>". Finished runs (one JSON file per arm and seed) are not repeated.
 """
 
 import argparse
@@ -50,7 +50,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 
 def hidden_for(kind: str, kernels: tuple[int, ...], num_heads: int) -> int:
-    """Width of the feed-forward parts at which every arm has attention's number of parameters."""
+    """Width of the feed-forward layers that gives every arm the parameters of attention."""
     mixer = {"attention": 4 * CHANNELS, "lightweight": 3 * CHANNELS, "dynamic": 3 * CHANNELS}[kind]
     predicted = num_heads * sum(kernels) / len(kernels) if kind == "dynamic" else 0
     return HIDDEN + round((4 * CHANNELS - mixer - predicted) / 2)
@@ -63,7 +63,7 @@ def build(arm: dict[str, Any], vocabulary: int) -> LanguageModel:
 
 
 def characters(folder: Path) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Training and held-out codes, and how many there are."""
+    """Training and held-out codes, and the number of codes."""
     text = lzma.decompress((folder / "tinyshakespeare_input.txt.xz").read_bytes())
     alphabet, codes = np.unique(np.frombuffer(text, dtype=np.uint8), return_inverse=True)
     cut = len(codes) * 9 // 10
@@ -71,13 +71,13 @@ def characters(folder: Path) -> tuple[torch.Tensor, torch.Tensor, int]:
 
 
 def words(folder: Path) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Training and held-out codes, and how many there are; code 0 is the unknown word."""
+    """Training and held-out codes, and the number of codes; 0 is the unknown word."""
     train, held_out = (
         lzma.decompress((folder / name).read_bytes()).decode().replace("\n", " <eos> ").split()
         for name in ("wikitext2_test.txt.xz", "wikitext2_valid.txt.xz")
     )
     known = sorted(word for word, count in Counter(train).items() if count >= 3)
-    code = {word: place for place, word in enumerate(dict.fromkeys(["<unk>", *known]))}
+    code = {word: index for index, word in enumerate(dict.fromkeys(["<unk>", *known]))}
     encode = [torch.tensor([code.get(word, 0) for word in text]) for text in (train, held_out)]
     return encode[0], encode[1], len(code)
 
@@ -86,7 +86,7 @@ UNITS = {"characters": characters, "words": words}
 
 
 def run(arm: str, seed: int, steps: int, units: str, folder: Path) -> dict[str, float]:
-    """Train one arm with one seed; bits a unit on the held-out text."""
+    """Train one arm with one seed; returns the bits per unit of the held-out text."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     tokens, held_out, vocabulary = UNITS[units](folder)
@@ -112,16 +112,16 @@ def run(arm: str, seed: int, steps: int, units: str, folder: Path) -> dict[str, 
         losses = [F.cross_entropy(model(inputs[None])[0], targets) for inputs, targets in pieces]
     bits = float(torch.stack(losses).mean()) / math.log(2)
     return {
-        f"bits a {units.removesuffix('s')}": bits,
+        f"bits per {units.removesuffix('s')}": bits,
         "perplexity": 2**bits,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "tokens a CPU second": steps * BATCH * LENGTH / seconds,
+        "tokens per CPU second": steps * BATCH * LENGTH / seconds,
         "memory, MiB": (peak - before) / 1024,
     }
 
 
 def cached(file: Path, work: Callable[..., dict[str, float]], *arguments: Any) -> dict[str, float]:
-    """What work returns, in a process of its own (its peak memory is its own), kept in a file."""
+    """The result of ``work``, run in a new process to measure its peak memory, kept in a file."""
     if not file.exists():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             result = pool.apply(work, arguments)
@@ -133,7 +133,7 @@ def cached(file: Path, work: Callable[..., dict[str, float]], *arguments: Any) -
 
 
 def summary(title: str, results: dict[str, list[dict[str, float]]]) -> Table:
-    """Means over seeds, the first figure with its 95 % t interval (from two seeds on)."""
+    """Means over seeds, of the first column with the 95 % t interval (from two seeds on)."""
     names = list(next(iter(results.values()))[0])
     table = Table(title=title)
     for name in ("arm", "seeds", *names):
@@ -151,10 +151,10 @@ def summary(title: str, results: dict[str, list[dict[str, float]]]) -> Table:
 
 
 def data_folder(argument: str | None) -> Path:
-    place = Path(argument or os.environ.get("CURATE_DATA", "../shared/data")) / "text"
-    if not place.is_dir():
-        raise SystemExit(f"no text in {place}: name the data folder by --data or CURATE_DATA")
-    return place
+    folder = Path(argument or os.environ.get("CURATE_DATA", "")) / "text"
+    if not folder.is_dir():
+        raise SystemExit(f"{str(folder)!r} is no folder: give its parent as --data or CURATE_DATA")
+    return folder
 
 
 def main() -> None:

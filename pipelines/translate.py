@@ -2,9 +2,9 @@
 
     python pipelines/translate.py [--steps 800] [--seeds 2] [--data FOLDER] [--out FOLDER]
 
-Multi30k (29,000 training pairs), a joint byte-pair vocabulary, encoder-decoders of two layers a
-side with the same number of parameters; BLEU by sacrebleu on the 1,000 pairs of test_2016_flickr,
-beam 4. A run that is done (a JSON file an arm and seed) is not done again. Needs ``tokenizers``
+Multi30k (29,000 training pairs), a joint byte-pair vocabulary, encoder-decoders of two layers
+each with the same number of parameters; BLEU by sacrebleu on the 1,000 pairs of test_2016_flickr,
+beam 4. Finished runs (one JSON file per arm and seed) are not repeated. Needs ``tokenizers``
 and ``sacrebleu``.
 """
 
@@ -78,12 +78,12 @@ def padded(pieces: list[Tensor]) -> Tensor:
 
 
 def run(arm: str, seed: int, steps: int, archive: Path) -> dict[str, float]:
-    """Train one arm with one seed; BLEU on the test set."""
+    """Train one arm with one seed, and measure BLEU on the test set."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     tokenizer = byte_pairs(archive)
     german, english = (encoded(tokenizer, sentences(archive, f"train.{x}")) for x in ("de", "en"))
-    # batches of like lengths, in random order
+    # batches of similar lengths, in random order
     order = sorted(range(len(german)), key=lambda i: (len(english[i]), len(german[i])))
     batches = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
     model = build(arm)
@@ -109,21 +109,21 @@ def run(arm: str, seed: int, steps: int, archive: Path) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model.eval()
     sources = encoded(tokenizer, sentences(archive, "test_2016_flickr.de"))
-    found: list[str] = []
+    translations: list[str] = []
     start = time.process_time()
     for i in range(0, len(sources), 50):
         source = padded(sources[i : i + 50])
         targets = beam_search(
             model, source, start_id=START, end_id=END, longest=min(2 * source.shape[1], 60)
         )
-        found += [text.strip() for text in tokenizer.decode_batch(targets)]
+        translations += [text.strip() for text in tokenizer.decode_batch(targets)]
     decoding = time.process_time() - start
-    bleu = sacrebleu.corpus_bleu(found, [sentences(archive, "test_2016_flickr.en")])
+    bleu = sacrebleu.corpus_bleu(translations, [sentences(archive, "test_2016_flickr.en")])
     return {
         "BLEU": bleu.score,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "target tokens a CPU second": trained / seconds,
-        "sentences decoded a CPU second": len(found) / decoding,
+        "target tokens per CPU second": trained / seconds,
+        "sentences decoded per CPU second": len(translations) / decoding,
         "memory, MiB": (peak - before) / 1024,
     }
 

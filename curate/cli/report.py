@@ -1,4 +1,4 @@
-"""``curate report``: draw the report of a run again."""
+"""``curate report``: write the report of a run again."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def report(
     data: Data = None,
     pictures: Annotated[bool, typer.Option(help="Show the examples themselves.")] = True,
 ) -> None:
-    """Draw the report of a run again, from its files."""
+    """Write the report of a run again, from its files."""
     from curate import data as sets
 
     folder = Path(run)
@@ -48,7 +48,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
-    """Write ``report.html`` and its charts as pictures from the files in a run's folder."""
+    """Write ``report.html`` and its charts as SVG files, from the files in the folder of a run."""
     from curate.files import atomic_path
     from curate.pruning import Selection
     from curate.report import accuracy_svg, forgetting_histogram_svg, write_report
@@ -80,22 +80,22 @@ def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
 
 
 def _pictures(dataset: Any) -> Callable[[Any], np.ndarray | None] | None:
-    """From an example's id to its picture; None where the examples are not images."""
+    """The function from an example's id to its picture; None for examples that are no images."""
     try:
         dataset.image(0)
     except CurateError:
         return None
-    place = _places(dataset)
-    return lambda example_id: dataset.image(place[example_id])
+    row_of = _rows_by_id(dataset)
+    return lambda example_id: dataset.image(row_of[example_id])
 
 
 def _words(dataset: Any) -> Callable[[Any], str] | None:
-    """From an example's id to its text; None where the examples are not texts."""
+    """The function from an example's id to its text; None for examples that are no texts."""
     if dataset.texts is None:
         return None
-    place = _places(dataset)
-    return lambda example_id: dataset.texts[place[example_id]]
+    row_of = _rows_by_id(dataset)
+    return lambda example_id: dataset.texts[row_of[example_id]]
 
 
-def _places(dataset: Any) -> dict[Any, int]:
-    return {example_id: i for i, example_id in enumerate(list(dataset.ids))}
+def _rows_by_id(dataset: Any) -> dict[Any, int]:
+    return {example_id: row for row, example_id in enumerate(list(dataset.ids))}
