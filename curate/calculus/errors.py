@@ -21,4 +21,4 @@ class ParseError(CalculusError):
 
 
 class ShapeError(CalculusError):
-    """Operands whose shapes do not fit each other, or values that do not fit the expression."""
+    """Shapes of operands that do not fit each other, or values that do not fit the expression."""

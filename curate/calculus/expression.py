@@ -53,7 +53,8 @@ class Expression(Scoped):
     def derivative(self, *names: str | Expression) -> Expression:
         """The derivative by these variables, one after the other.
 
-        The axes are the expression's, then each variable's in the order given, as JAX has them.
+        The axes are those of the expression, then those of each variable in the order given, as in
+        JAX.
 
         Raises:
             CalculusError: a name that the expression does not have.
@@ -150,7 +151,7 @@ class Expression(Scoped):
         return f"$\\displaystyle {self.latex()}$"
 
     def einsum(self) -> str:
-        """The program as text: an einsum, elementwise map or matrix function a line."""
+        """The program as text: one einsum, elementwise map or matrix function per line."""
         return einsum_text(self.node)
 
     def dot(self) -> str:

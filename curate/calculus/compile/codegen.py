@@ -38,7 +38,7 @@ _RUNTIME: dict[str, Any] = {
 
 
 class Text:
-    """Lines of one function, with buffers that die written over and dropped."""
+    """The lines of one function: dead buffers are reused or deleted."""
 
     def __init__(self, program: Program, roots: list[Value], in_numpy: dict[int, str]) -> None:
         self.operations = program.operations
@@ -163,9 +163,9 @@ def function(
 ) -> tuple[Any, str]:
     """Compile: a function of (like, inputs in order), and its text.
 
-    With ``patterns`` it returns a list of a tuple a root: the root, and its pattern. Else it
-    returns the one root, and its attribute ``into`` writes that into a contiguous tensor given
-    first.
+    With ``patterns`` it returns a list with one tuple per root: the root, and its pattern.
+    Otherwise it returns the only root, and the function's attribute ``into`` writes that into a
+    contiguous tensor, its first argument.
 
     Args:
         dtype: of the values, where they lie on the CPU and numpy may do what is small.
@@ -197,7 +197,7 @@ def function(
 
 
 def _bound(source: str, namespace: dict[str, Any]) -> str:
-    """The text with torch's functions as global names, which saves a look-up a call."""
+    """The text with torch's functions as global names, which saves one look-up per call."""
 
     def bind(match: re.Match) -> str:
         path = match[1]

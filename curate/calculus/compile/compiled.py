@@ -43,7 +43,7 @@ class Compiled:
 
         Args:
             out: a tensor or array of the result's shape and dtype to write into.
-            **values: a tensor, array or number a variable.
+            **values: one tensor, array or number per variable.
 
         Raises:
             CalculusError: a value is missing or of the wrong type.

@@ -1,4 +1,4 @@
-"""Changing the modules of a network: normalisations go, scalars come."""
+"""Change the modules of a network: remove normalisations, add scalars."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ from curate.nn.fixup.scalars import FixupBias, FixupScale
 
 
 def remove_norms(model: nn.Module, biased: set[str]) -> None:
-    """Put nothing, or a scalar bias, in the place of every normalisation.
+    """Replace every normalisation by nothing or by a scalar bias.
 
     Args:
         model: changed in place.
         biased: names of those that become a bias.
     """
-    found = [(n, m) for n, m in model.named_modules(remove_duplicate=False) if kind_of(m) == "norm"]
+    norms = [(n, m) for n, m in model.named_modules(remove_duplicate=False) if kind_of(m) == "norm"]
     modules = dict(model.named_modules(remove_duplicate=False))
     substitutes: dict[int, nn.Module] = {}
-    for name, norm in found:
+    for name, norm in norms:
         if id(norm) not in substitutes:
             substitutes[id(norm)] = _substitute(norm, name in biased)
         parent, _, child = name.rpartition(".")
@@ -34,46 +34,46 @@ def remove_norms(model: nn.Module, biased: set[str]) -> None:
 
 
 def _substitute(norm: Any, biased: bool) -> nn.Module:
-    parts: list[nn.Module] = [_like(FixupBias, norm)] if biased else []
+    modules: list[nn.Module] = [_like(FixupBias, norm)] if biased else []
     act = fused_activation(norm)
     if act is not None:
         drop = getattr(norm, "drop", None)
-        parts += [part for part in (drop, act) if isinstance(part, nn.Module)]
-    if len(parts) == 1:
-        return parts[0]
-    return nn.Sequential(*parts) if parts else nn.Identity()
+        modules += [module for module in (drop, act) if isinstance(module, nn.Module)]
+    if len(modules) == 1:
+        return modules[0]
+    return nn.Sequential(*modules) if modules else nn.Identity()
 
 
-def attach_biases(found: Structure, modules: dict[str, Any]) -> None:
+def attach_biases(structure: Structure, modules: dict[str, Any]) -> None:
     """A scalar bias before every convolution, linear layer and activation (rule 3).
 
     Layers of one branch and its shortcut that read the same tensor share their bias. A stem, which
     reads the network's input, has none before it.
     """
     furnished = _Furnished(modules)
-    gates, stems = set(found.gates), found.unbiased.intersection(found.plain)
-    for branch in [*found.branches, *_alone(found.plain)]:
+    gates, stems = set(structure.gates), structure.unbiased.intersection(structure.plain)
+    for branch in [*structure.branches, *_alone(structure.plain)]:
         shared: dict[object, nn.Module] = {}
         for name in (*branch.layers, *branch.shortcut):
-            if name in found.biased or name in furnished or name in stems:
+            if name in structure.biased or name in furnished or name in stems:
                 continue
-            key = found.source.get(name, name)
+            key = structure.source.get(name, name)
             bias = shared.get(key) or _like(FixupBias, modules[name])
             shared[key] = attach(modules[name], BEFORE, bias)
-    after = (found.before_activation | found.sum_before_activation) - gates
-    for place, names in ((AFTER, after), (BEFORE, found.act_modules)):
+    after = (structure.before_activation | structure.sum_before_activation) - gates
+    for position, names in ((AFTER, after), (BEFORE, structure.act_modules)):
         for name in sorted(names):
             if name not in furnished:
-                attach(modules[name], place, _like(FixupBias, modules[name]))
+                attach(modules[name], position, _like(FixupBias, modules[name]))
 
 
 def attach_scales(
-    found: Structure, modules: dict[str, Any], initial: float, learnable: bool = True
+    structure: Structure, modules: dict[str, Any], initial: float, learnable: bool = True
 ) -> None:
-    """One multiplier a branch, after its last layer."""
+    """One multiplier per branch, after its last layer."""
     furnished = _Furnished(modules)
-    for branch in found.branches:
-        if branch.last[0] in furnished or found.scaled.intersection(branch.last):
+    for branch in structure.branches:
+        if branch.last[0] in furnished or structure.scaled.intersection(branch.last):
             continue
         scale: Any = _like(FixupScale, modules[branch.last[0]])
         if not learnable:
@@ -108,7 +108,7 @@ def _like(kind: type[FixupBias] | type[FixupScale], module: nn.Module) -> nn.Mod
 
 
 class _Furnished:
-    """Whether a name lies in a module that has scalars of its own making (FixupBasicBlock)."""
+    """The names inside modules that define their own scalars (FixupBasicBlock)."""
 
     def __init__(self, modules: dict[str, Any]) -> None:
         self.owners = {

@@ -9,21 +9,28 @@ from curate.nn.fixup.branches.kinds import ATTENTION
 BEFORE, SCALE, AFTER = "fixup_before", "fixup_scale", "fixup_after"
 
 
-def attach(module: Any, place: str, scalar: nn.Module) -> nn.Module:
-    """Let ``scalar`` act before a module, or scale or shift its result; the one in charge.
+def attach(module: Any, position: str, scalar: nn.Module) -> nn.Module:
+    """Let ``scalar`` act on a module's input, or scale or shift its output.
 
-    A module that has a scalar at this place already keeps it, so attaching twice changes nothing.
+    A module that already has a scalar at this position keeps it, so attaching twice changes
+    nothing.
+
+    Args:
+        position: BEFORE, SCALE or AFTER.
+
+    Returns:
+        The scalar in use: the given one, or the one that was there.
     """
-    present = getattr(module, place, None)
+    present = getattr(module, position, None)
     if present is not None:
         return present
     hooked = hasattr(module, BEFORE), hasattr(module, SCALE) or hasattr(module, AFTER)
-    module.add_module(place, scalar)
+    module.add_module(position, scalar)
     attention = isinstance(module, ATTENTION)
-    if place == BEFORE and not hooked[0]:
+    if position == BEFORE and not hooked[0]:
         hook = _before_attention if attention else _before
         module.register_forward_pre_hook(hook, with_kwargs=True)
-    if place != BEFORE and not hooked[1]:
+    if position != BEFORE and not hooked[1]:
         module.register_forward_hook(_after_attention if attention else _after)
     return scalar
 

@@ -10,7 +10,7 @@ from curate.nn.fixup.errors import FixupError
 
 
 class CheckpointSequential(nn.Sequential):
-    """An nn.Sequential that keeps what passes between segments only, and computes the rest twice.
+    """An nn.Sequential that keeps only the activations between segments and recomputes the rest.
 
     Outputs and gradients are the same; n blocks in segments of sqrt(n) keep about 2 sqrt(n)
     activations instead of n, for one more forward pass.
@@ -35,7 +35,7 @@ def checkpoint_(model: nn.Module, segment: int | None = None, shortest: int = 8)
 
     Args:
         model: changed in place.
-        segment: blocks a segment; None: the square root of their number.
+        segment: blocks per segment; None: the square root of their number.
         shortest: sequences of fewer blocks are left as they are.
 
     Returns:

@@ -90,31 +90,31 @@ def fixup_(
         raise FixupError(f"norm: {norm!r}; choose 'remove', 'keep' or 'error'")
     if rule == "deepnorm" and norm != "keep":
         raise FixupError(f"norm: {norm!r}, but DeepNorm needs its normalisations; give 'keep'")
-    found = structure_of(model, branches, example_inputs)
+    structure = structure_of(model, branches, example_inputs)
     modules = dict(model.named_modules())
-    if norm == "error" and found.norms:
+    if norm == "error" and structure.norms:
         raise FixupError(
-            f"norm: {len(found.norms)} normalisations in the model, first {found.norms[0]!r}; "
-            "give norm='remove' or norm='keep'"
+            f"norm: {len(structure.norms)} normalisations in the model, the first is "
+            f"{structure.norms[0]!r}; give norm='remove' or norm='keep'"
         )
     _refuse_parametrized(modules)
-    rows, install = _plan(found, modules, rule, scalars, generator)
-    rows += [Row(name, "norm", "kept" if norm == "keep" else "removed") for name in found.norms]
+    rows, install = _plan(structure, modules, rule, scalars, generator)
+    rows += [Row(name, "norm", "kept" if norm == "keep" else "removed") for name in structure.norms]
     rows += _left_alone(modules)
     if not dry_run:
         if norm == "remove":
-            remove_norms(model, found.norm_before_activation if scalars else set())
+            remove_norms(model, structure.norm_before_activation if scalars else set())
         install()
         reset_scalars(model)
     count = sum(1 for _ in scalars_of(model))
-    report = FixupReport(found.branches, rows, found.classifiers, count, rule, not dry_run)
+    report = FixupReport(structure.branches, rows, structure.classifiers, count, rule, not dry_run)
     if verbose:
         report.print()
     return report
 
 
 def _plan(
-    found: Structure,
+    structure: Structure,
     modules: dict[str, nn.Module],
     rule: str,
     scalars: bool,
@@ -122,39 +122,39 @@ def _plan(
 ) -> tuple[list[Row], Callable[[], None]]:
     """The rows of a rule, and what carries them out."""
     if rule in ("tfixup", "deepnorm"):
-        layers = transformer_layers(modules, found, rule)
+        layers = transformer_layers(modules, structure, rule)
         rows, gains = transformer_rows(modules, layers, rule)
-        plain = plain_rows(found, modules, zero_classifier=False)
+        plain = plain_rows(structure, modules, zero_classifier=False)
         return [*rows, *plain], partial(
-            _install_transformer, found, modules, rule, rows, plain, gains, generator
+            _install_transformer, structure, modules, rule, rows, plain, gains, generator
         )
-    rows = rezero_rows(found) if rule == "rezero" else fixup_rows(found, modules)
+    rows = rezero_rows(structure) if rule == "rezero" else fixup_rows(structure, modules)
     if rule == "skipinit":
         rows = [_he(row, modules) for row in rows]
-    return rows, partial(_install, found, modules, rule, rows, scalars, generator)
+    return rows, partial(_install, structure, modules, rule, rows, scalars, generator)
 
 
 def _install(
-    found: Structure,
+    structure: Structure,
     modules: dict[str, nn.Module],
     rule: str,
     rows: list[Row],
     scalars: bool,
     generator: torch.Generator | None,
 ) -> None:
-    standard = standard_of(found.branches)
+    standard = standard_of(structure.branches)
     for row in rows:
         if row.std is not None:
             draw_(row, modules[row.module], standard.get(row.module, "he"), generator)
     if rule != "fixup":
-        attach_scales(found, modules, 0.0)
+        attach_scales(structure, modules, 0.0)
     elif scalars:
-        attach_biases(found, modules)
-        attach_scales(found, modules, 1.0)
+        attach_biases(structure, modules)
+        attach_scales(structure, modules, 1.0)
 
 
 def _install_transformer(
-    found: Structure,
+    structure: Structure,
     modules: dict[str, nn.Module],
     rule: str,
     rows: list[Row],
@@ -167,8 +167,10 @@ def _install_transformer(
         draw_(row, modules[row.module], "he", generator)
     if rule == "deepnorm":
         for name, factor in amplify_stream(modules, list(gains)).items():
-            own = [b for b in found.branches if b.layers[0].startswith(f"{name}." if name else "")]
-            attach_scales(Structure(branches=own), modules, factor, learnable=False)
+            inside = [
+                b for b in structure.branches if b.layers[0].startswith(f"{name}." if name else "")
+            ]
+            attach_scales(Structure(branches=inside), modules, factor, learnable=False)
 
 
 def _he(row: Row, modules: dict[str, nn.Module]) -> Row:

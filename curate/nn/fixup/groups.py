@@ -40,8 +40,9 @@ def fixup_param_groups(
 ) -> list[dict[str, Any]]:
     """Two groups for an optimizer: the weights, and the Fixup scalars.
 
-    Scalars are told by who owns them, so that a parameter that is merely called ``bias`` or
-    ``scale`` stays with the weights. Frozen parameters (no ``requires_grad``) are left out.
+    Scalars are recognised by the module that owns them, so that a parameter that is merely called
+    ``bias`` or ``scale`` stays with the weights. Frozen parameters (no ``requires_grad``) are left
+    out.
 
     Args:
         model: has Fixup scalars, from :func:`fixup_` or a ``fixup_resnet``.

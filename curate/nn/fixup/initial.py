@@ -1,4 +1,4 @@
-"""Setting the weights of a structure that was found, for Fixup and for its relatives."""
+"""Set the weights of a network of known structure, for Fixup and for its relatives."""
 
 import math
 from typing import Any
@@ -12,10 +12,10 @@ from curate.nn.fixup.report import Row
 from curate.nn.fixup.rule import branch_scale, he_std
 
 
-def fixup_rows(found: Structure, modules: dict[str, Any]) -> list[Row]:
+def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
     """What Fixup sets every layer to: rules 1 and 2 of the paper."""
-    rows, total = [], len(found.branches)
-    for branch in found.branches:
+    rows, total = [], len(structure.branches)
+    for branch in structure.branches:
         factor = branch_scale(total, branch.num_layers)
         exponent = "" if branch.num_layers == 1 else f" x L^(-1/{2 * branch.num_layers - 2})"
         for name in branch.layers:
@@ -31,18 +31,18 @@ def fixup_rows(found: Structure, modules: dict[str, Any]) -> list[Row]:
                 rows.append(Row(name, "branch, last", "zero", branch.num_layers, 0.0))
         for name in branch.shortcut:
             rows.append(Row(name, "shortcut", "he", None, weight_std(modules[name], "he")))
-    rows += [Row(name, "gate", "left") for name in found.gates]
-    return [*rows, *plain_rows(found, modules, zero_classifier=True)]
+    rows += [Row(name, "gate", "left") for name in structure.gates]
+    return [*rows, *plain_rows(structure, modules, zero_classifier=True)]
 
 
-def plain_rows(found: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
+def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
     """Layers outside branches: He's standard, and a classifier of zeros."""
     rows = []
-    for name in found.plain:
-        if name in found.classifiers and zero_classifier:
+    for name in structure.plain:
+        if name in structure.classifiers and zero_classifier:
             rows.append(Row(name, "classifier", "zero", None, 0.0))
         else:
-            role = "classifier" if name in found.classifiers else "plain"
+            role = "classifier" if name in structure.classifiers else "plain"
             title = "xavier" if isinstance(modules[name], ATTENTION) else "he"
             rows.append(Row(name, role, title, None, weight_std(modules[name], "he")))
     return rows

@@ -12,15 +12,15 @@ from curate.nn.fixup.errors import FixupError
 from curate.nn.fixup.report import Row
 
 
-def rezero_rows(found: Structure) -> list[Row]:
+def rezero_rows(structure: Structure) -> list[Row]:
     """ReZero (Bachlechner et al., 2021): x + a f(x) with a = 0; the weights stay as they are."""
-    rows = [Row(n, "branch", "left", b.num_layers) for b in found.branches for n in b.layers]
-    rows += [Row(n, "shortcut", "left") for b in found.branches for n in b.shortcut]
-    rows += [Row(n, "gate", "left") for n in found.gates]
-    return rows + [Row(n, "plain", "left") for n in found.plain]
+    rows = [Row(n, "branch", "left", b.num_layers) for b in structure.branches for n in b.layers]
+    rows += [Row(n, "shortcut", "left") for b in structure.branches for n in b.shortcut]
+    rows += [Row(n, "gate", "left") for n in structure.gates]
+    return rows + [Row(n, "plain", "left") for n in structure.plain]
 
 
-def transformer_layers(modules: dict[str, Any], found: Structure, rule: str) -> list[str]:
+def transformer_layers(modules: dict[str, Any], structure: Structure, rule: str) -> list[str]:
     """Names of the transformer layers, which have to hold every branch.
 
     Raises:
@@ -28,7 +28,9 @@ def transformer_layers(modules: dict[str, Any], found: Structure, rule: str) -> 
     """
     names = [name for name, module in modules.items() if is_transformer_layer(module)]
     prefixes = tuple(f"{name}." if name else "" for name in names)
-    outside = [b.name for b in found.branches if not b.layers[0].startswith(prefixes or ("\0",))]
+    outside = [
+        b.name for b in structure.branches if not b.layers[0].startswith(prefixes or ("\0",))
+    ]
     if outside:
         raise FixupError(
             f"rule: {rule!r} is for torch's transformer layers, and {outside[0]!r} is in none; "
@@ -136,7 +138,7 @@ def amplify_stream(modules: dict[str, Any], layers: list[str]) -> dict[str, floa
         FixupError: a layer that normalises before its branches.
     """
     encoders = sum(isinstance(modules[n], nn.TransformerEncoderLayer) for n in layers)
-    found = {}
+    factors = {}
     for name in layers:
         layer = modules[name]
         if layer.norm_first:
@@ -151,8 +153,8 @@ def amplify_stream(modules: dict[str, Any], layers: list[str]) -> dict[str, floa
             first = getattr(module, "deepnorm_eps", module.eps)
             module.deepnorm_eps = first  # so that a second time does not divide again
             module.eps = first / alpha**2
-        found[name] = 1.0 / alpha
-    return found
+        factors[name] = 1.0 / alpha
+    return factors
 
 
 def _tfixup_gain(decoder: bool, encoders: int, decoders: int) -> float:

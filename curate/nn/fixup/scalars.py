@@ -69,7 +69,7 @@ class FixupScale(nn.Module):
 
 
 def scalars_of(model: nn.Module) -> Iterator[nn.Parameter]:
-    """Every Fixup scalar of a model once, found by who owns it and never by its name."""
+    """Every Fixup scalar of a model once, recognised by the module that owns it, not by name."""
     seen = set()
     for module in model.modules():
         for name in getattr(module, "fixup_scalars", ()):

@@ -81,14 +81,14 @@ class _Recording(TorchFunctionMode):
 
     def _inputs(self, values: Any) -> tuple[int, ...]:
         """Positions of the tensors in ``values``; parameters are no data and have none."""
-        found = []
+        positions = []
         for leaf in tree_leaves(values):
             if isinstance(leaf, Tensor) and not isinstance(leaf, nn.Parameter):
                 if id(leaf) not in self.position:
                     self.nodes.append(Node("input", None, ()))
                     self._keep(leaf, len(self.nodes) - 1)
-                found.append(self.position[id(leaf)])
-        return tuple(dict.fromkeys(found))
+                positions.append(self.position[id(leaf)])
+        return tuple(dict.fromkeys(positions))
 
     def _keep(self, out: Any, position: int) -> None:
         parts = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
@@ -100,7 +100,7 @@ class _Recording(TorchFunctionMode):
 
 
 def _plain(func: Any) -> Any:
-    """A method of Tensor by its name, so that x + y is told as torch.add is."""
+    """A method of Tensor by its name, so that x + y is recognised as torch.add is."""
     name = getattr(func, "__name__", "")
     names = {"__add__": "add", "__radd__": "add", "__iadd__": "add_", "__getitem__": "getitem",
              "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul_"}  # fmt: skip

@@ -10,7 +10,7 @@ from curate.nn.fixup.errors import FixupError
 
 
 @dataclass
-class Found:
+class Residuals:
     """Branches of a graph, the sum at which each ends, and the layers of gates."""
 
     branches: list[Branch] = field(default_factory=list)
@@ -18,7 +18,7 @@ class Found:
     gates: list[str] = field(default_factory=list)
 
 
-def residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Found:
+def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Residuals:
     """Every branch of a graph, inner ones before those around them.
 
     A sum of two ways from the same tensor is residual: the way with more layers is the branch,
@@ -30,10 +30,10 @@ def residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Found:
         weight_layers: for every layer's name what it adds to m.
 
     Raises:
-        FixupError: two ways with as many layers each: which one is the branch cannot be told.
+        FixupError: two paths with equally many layers: which one is the branch is ambiguous.
     """
-    found = Found()
-    placed: set[str | None] = set()
+    result = Residuals()
+    assigned: set[str | None] = set()
     unclear: list[tuple[int, list[list[int]]]] = []
     for index, node in enumerate(nodes):
         if node.kind not in ("add", "mul"):
@@ -43,12 +43,12 @@ def residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Found:
         if fork is None:
             continue
         start, sides = fork
-        ways = [_layers(nodes, side, placed) for side in sides]
+        ways = [_layers(nodes, side, assigned) for side in sides]
         if node.kind == "mul":
             if start in (a, b):
                 gate = ways[0] or ways[1]
-                found.gates += [str(nodes[i].name) for i in gate]
-                placed.update(nodes[i].name for i in gate)
+                result.gates += [str(nodes[i].name) for i in gate]
+                assigned.update(nodes[i].name for i in gate)
             continue
         if not any(ways) or _apart(nodes, start, sides):
             continue
@@ -60,20 +60,20 @@ def residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Found:
             unclear.append((index, ways))
             continue
         main = 0 if (lengths[0], totals[0]) > (lengths[1], totals[1]) else 1
-        _add_branch(found, nodes, index, ways, main, sides[main], lengths[main])
-        placed.update(nodes[i].name for way in ways for i in way)
+        _add_branch(result, nodes, index, ways, main, sides[main], lengths[main])
+        assigned.update(nodes[i].name for way in ways for i in way)
     for _, ways in unclear:
-        names = [[str(nodes[i].name) for i in way if nodes[i].name not in placed] for way in ways]
+        names = [[str(nodes[i].name) for i in way if nodes[i].name not in assigned] for way in ways]
         if all(names):
             raise FixupError(
                 f"model: of {names[0]} and {names[1]}, whose outputs are added, neither is longer; "
                 "say which modules are branches with branches=[...]"
             )
-    return found
+    return result
 
 
 def _add_branch(
-    found: Found,
+    result: Residuals,
     nodes: Sequence[Node],
     index: int,
     ways: list[list[int]],
@@ -86,8 +86,8 @@ def _add_branch(
     layers = tuple(dict.fromkeys(str(nodes[i].name) for i in way))
     last = tuple(dict.fromkeys(str(nodes[i].name) for i in way if i not in before))
     shortcut = tuple(dict.fromkeys(str(nodes[i].name) for i in ways[1 - main]))
-    found.branch_of_sum[index] = len(found.branches)
-    found.branches.append(Branch(common_name(layers), layers, last, length, shortcut))
+    result.branch_of_sum[index] = len(result.branches)
+    result.branches.append(Branch(common_name(layers), layers, last, length, shortcut))
 
 
 def _fork(nodes: Sequence[Node], a: int, b: int) -> tuple[int, list[set[int]]] | None:
@@ -117,8 +117,8 @@ def _apart(nodes: Sequence[Node], start: int, sides: list[set[int]]) -> bool:
     return all(firsts) and all(nodes[i].kind == "slice" for way in firsts for i in way)
 
 
-def _layers(nodes: Sequence[Node], side: set[int], placed: Iterable[str | None]) -> list[int]:
-    return [i for i in sorted(side) if nodes[i].kind == "layer" and nodes[i].name not in placed]
+def _layers(nodes: Sequence[Node], side: set[int], assigned: Iterable[str | None]) -> list[int]:
+    return [i for i in sorted(side) if nodes[i].kind == "layer" and nodes[i].name not in assigned]
 
 
 def _longest(

@@ -11,7 +11,7 @@ from curate.nn.fixup.branches.explicit import Given, explicit_branches
 from curate.nn.fixup.branches.graph import Node, traced
 from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
 from curate.nn.fixup.branches.recorded import recorded
-from curate.nn.fixup.branches.residual import residuals
+from curate.nn.fixup.branches.residual import find_residuals
 from curate.nn.fixup.branches.transformer import is_transformer_layer, transformer_branches
 from curate.nn.fixup.errors import FixupError
 
@@ -62,34 +62,35 @@ def structure_of(
     modules = dict(model.named_modules())
     layers = {n: 4 if isinstance(m, ATTENTION) else 1 for n, m in modules.items()
               if kind_of(m) == "layer" and not _inside(n, modules)}  # fmt: skip
-    found = Structure(norms=[name for name, m in modules.items() if kind_of(m) == "norm"])
+    structure = Structure(norms=[name for name, m in modules.items() if kind_of(m) == "norm"])
     if branches is not None:
-        found.branches = explicit_branches(modules, branches, layers)
-        for branch in found.branches:
-            found.before_activation.update(set(branch.layers) - set(branch.last))
-            found.sum_before_activation.add(branch.last[0])
+        structure.branches = explicit_branches(modules, branches, layers)
+        for branch in structure.branches:
+            structure.before_activation.update(set(branch.layers) - set(branch.last))
+            structure.sum_before_activation.add(branch.last[0])
     elif example_inputs is not None:
-        _read(found, recorded(model, example_inputs), modules, layers)
+        _read(structure, recorded(model, example_inputs), modules, layers)
     else:
-        _read_parts(found, model, "", modules, layers)
-    for branch in found.branches:
+        _read_parts(structure, model, "", modules, layers)
+    for branch in structure.branches:
         if branch.standard == "xavier" and len(branch.layers) == 2:  # linear, activation, linear
-            found.before_activation.add(branch.layers[0])
-    placed = {n for b in found.branches for n in (*b.layers, *b.shortcut)} | set(found.gates)
-    found.plain = [name for name in layers if name not in placed]
-    if not found.branches:
+            structure.before_activation.add(branch.layers[0])
+    in_branches = {n for b in structure.branches for n in (*b.layers, *b.shortcut)}
+    assigned = in_branches.union(structure.gates)
+    structure.plain = [name for name in layers if name not in assigned]
+    if not structure.branches:
         raise FixupError(
-            f"model: no residual branch among its {len(layers)} layers ({_some(list(layers))}); "
+            f"model: no residual branch among its {len(layers)} layers ({_quoted(list(layers))}); "
             "Fixup is for sums x + f(x): name the modules of each f with branches=[...]"
         )
-    if branches is not None or not found.source:
-        found.unbiased.update(found.plain[:1])
-    _choose_classifiers(found, list(layers), modules)
-    return found
+    if branches is not None or not structure.source:
+        structure.unbiased.update(structure.plain[:1])
+    _choose_classifiers(structure, list(layers), modules)
+    return structure
 
 
 def _read_parts(
-    found: Structure,
+    structure: Structure,
     model: nn.Module,
     name: str,
     modules: dict[str, Any],
@@ -98,7 +99,7 @@ def _read_parts(
     """Trace the largest parts of the model that can be."""
     prefix = f"{name}." if name else ""
     if kind_of(model) == "block":
-        found.branches += _blocks(name, modules)
+        structure.branches += _blocks(name, modules)
         return
     try:
         nodes = traced(model, prefix)
@@ -107,28 +108,28 @@ def _read_parts(
         bare = [f"{prefix}{n}" for n, child in children.items() if kind_of(child) == "layer"]
         if bare and (name or not isinstance(model, (nn.ModuleList, nn.ModuleDict))):
             raise FixupError(
-                f"model: what becomes of the outputs of {_some(bare)} in {name or 'the model'!r} "
+                f"model: what becomes of the outputs of {_quoted(bare)} in {name or 'the model'!r} "
                 f"({type(model).__name__}) cannot be traced ({type(error).__name__}: "
                 f"{str(error).splitlines()[0][:120] if str(error) else ''}); give "
                 "example_inputs=, or name the modules of each branch with branches=[...]"
             ) from error
         for child_name, child in children.items():
-            _read_parts(found, child, prefix + child_name, modules, layers)
+            _read_parts(structure, child, prefix + child_name, modules, layers)
         return
-    _read(found, nodes, modules, layers, name)
+    _read(structure, nodes, modules, layers, name)
 
 
 def _read(
-    found: Structure,
+    structure: Structure,
     nodes: list[Node],
     modules: dict[str, Any],
     layers: dict[str, int],
     root: str = "",
 ) -> None:
-    """Take up what a graph says."""
-    result = residuals(nodes, layers)
-    found.gates += result.gates
-    first = not found.branches and not found.source
+    """Add the branches, gates and scalars of one traced graph to the structure."""
+    result = find_residuals(nodes, layers)
+    structure.gates += result.gates
+    first = not structure.branches and not structure.source
     part = object()  # positions are those of this graph
     at: list[tuple[int, list[Branch]]] = []
     for index, position in result.branch_of_sum.items():
@@ -138,33 +139,35 @@ def _read(
         if node.kind == "block":
             at.append((index, _blocks(str(node.name), modules)))
         if node.kind == "layer" and node.inputs:
-            found.source.setdefault(str(node.name), (part, node.inputs[0]))
+            structure.source.setdefault(str(node.name), (part, node.inputs[0]))
             if nodes[node.inputs[0]].kind == "bias":
-                found.biased.add(str(node.name))
+                structure.biased.add(str(node.name))
             elif first and not reaches_layer.intersection(node.inputs):
-                found.unbiased.add(str(node.name))
+                structure.unbiased.add(str(node.name))
         if node.kind in ("layer", "block") or reaches_layer.intersection(node.inputs):
             reaches_layer.add(index)
         if node.kind == "scale" and node.inputs:
             origin = _behind_passes(nodes, node.inputs[0], ("pass", "norm", "bias"))
-            found.scaled.add(str(nodes[origin].name))
+            structure.scaled.add(str(nodes[origin].name))
         if node.kind == "act":
-            _bias_before(found, nodes, index, result.branch_of_sum, result.branches)
-    found.branches += [branch for _, group in sorted(at, key=lambda x: x[0]) for branch in group]
-    called = {node.name for node in nodes} | {n for b in found.branches for n in b.layers}
+            _bias_before(structure, nodes, index, result.branch_of_sum, result.branches)
+    structure.branches += [
+        branch for _, group in sorted(at, key=lambda x: x[0]) for branch in group
+    ]
+    called = {node.name for node in nodes} | {n for b in structure.branches for n in b.layers}
     prefix = f"{root}." if root else ""
     uncalled = [name for name in layers if name.startswith(prefix) and name not in called]
     if uncalled:
         raise FixupError(
-            f"model: {_some(uncalled)} hold weights but are not called as modules in the forward "
+            f"model: {_quoted(uncalled)} hold weights but are not called as modules in the forward "
             "pass, so their place is not known; name the modules of each branch with branches=[...]"
         )
     if not root:
-        found.classifiers = _final_layers(nodes)
+        structure.classifiers = _final_layers(nodes)
 
 
 def _bias_before(
-    found: Structure,
+    structure: Structure,
     nodes: list[Node],
     act: int,
     branch_of_sum: dict[int, int],
@@ -178,13 +181,13 @@ def _bias_before(
     if nodes[origin].kind == "bias":
         return
     if nodes[origin].kind == "layer":
-        found.before_activation.add(str(nodes[origin].name))
+        structure.before_activation.add(str(nodes[origin].name))
     elif nodes[near].kind == "norm":
-        found.norm_before_activation.add(str(nodes[near].name))
+        structure.norm_before_activation.add(str(nodes[near].name))
     elif origin in branch_of_sum:
-        found.sum_before_activation.add(branches[branch_of_sum[origin]].last[0])
+        structure.sum_before_activation.add(branches[branch_of_sum[origin]].last[0])
     elif nodes[act].name is not None:
-        found.act_modules.add(str(nodes[act].name))
+        structure.act_modules.add(str(nodes[act].name))
 
 
 def _behind_passes(nodes: list[Node], index: int, kinds: tuple[str, ...]) -> int:
@@ -208,26 +211,28 @@ def _final_layers(nodes: list[Node]) -> list[str]:
     return list(dict.fromkeys(reversed(final)))
 
 
-def _choose_classifiers(found: Structure, order: list[str], modules: dict[str, Any]) -> None:
+def _choose_classifiers(structure: Structure, order: list[str], modules: dict[str, Any]) -> None:
     """Final layers that are plain; failing a whole graph, a linear layer after all branches."""
-    plain = set(found.plain)
-    found.classifiers = [name for name in found.classifiers if name in plain]
-    if found.classifiers or not plain:
+    plain = set(structure.plain)
+    structure.classifiers = [name for name in structure.classifiers if name in plain]
+    if structure.classifiers or not plain:
         return
-    last_branch = max(order.index(name) for branch in found.branches[-8:] for name in branch.layers)
+    last_branch = max(
+        order.index(name) for branch in structure.branches[-8:] for name in branch.layers
+    )
     after = [name for name in order[last_branch + 1 :] if name in plain]
     linear = [name for name in after if isinstance(modules[name], nn.Linear)]
-    found.classifiers = linear[-1:]
+    structure.classifiers = linear[-1:]
 
 
 def _blocks(name: str, modules: dict[str, Any]) -> list[Branch]:
     """The branches of a transformer, or of one layer of it."""
-    found = []
+    branches: list[Branch] = []
     for inner, module in modules[name].named_modules():
         if is_transformer_layer(module):
             full = ".".join(part for part in (name, inner) if part)
-            found += transformer_branches(module, f"{full}." if full else "")
-    return found
+            branches += transformer_branches(module, f"{full}." if full else "")
+    return branches
 
 
 def _inside(name: str, modules: dict[str, Any]) -> bool:
@@ -236,6 +241,6 @@ def _inside(name: str, modules: dict[str, Any]) -> bool:
     return bool(name) and isinstance(modules.get(parent), ATTENTION)
 
 
-def _some(names: list[str]) -> str:
+def _quoted(names: list[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:8])
     return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown or "none"

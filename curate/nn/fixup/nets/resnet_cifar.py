@@ -60,7 +60,7 @@ class FixupResNetCIFAR(nn.Module):
     Parameters are named and ordered as in the authors' code, so their checkpoints load.
 
     Args:
-        blocks: basic blocks a stage; depth = 6 x blocks + 2.
+        blocks: basic blocks per stage; depth = 6 x blocks + 2.
         num_classes: outputs.
         width: channels of the first stage; the others have 2 and 4 times as many.
         in_channels: of the images.

@@ -1,4 +1,4 @@
-"""The same convolutions out of ordinary PyTorch operations, for what must not know our operators.
+"""The same convolutions in ordinary PyTorch operations, for exports and forward mode.
 
 An exported program or ONNX graph runs where this package is not installed; forward-mode
 differentiation has no rule for custom operators. Memory is linear for light convolution and, when

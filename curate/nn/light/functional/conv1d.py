@@ -84,7 +84,7 @@ def dynamic_conv1d(
     lengths: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor:
-    """Convolution with a kernel of its own at every position (equation 4).
+    """Convolution with a separate kernel at every position (equation 4).
 
     ``y[t, c] = sum_k softmax(weight[t, h])[k] * x[t + k - left, c] + bias[c]``, otherwise as
     :func:`lightweight_conv1d`.
@@ -156,7 +156,7 @@ def _prepared(
     lengths: Tensor | None,
     backend: str,
 ) -> tuple[Tensor, int, int, Tensor | None]:
-    """Input (B, T, C), padding before and after, real positions; or the mend."""
+    """Input (B, T, C), padding before and after, and the real positions, all checked."""
     check_layout(layout)
     check_backend(backend)
     if normalize not in ("softmax", None):

@@ -48,8 +48,8 @@ class LightConv(_Bilinear):
         if ctx.needs_input_grad[0]:
             dx = LightConv.apply(dy, kernel.flip(1), taps - 1 - left, x.shape[1], backend)
         if ctx.needs_input_grad[1]:
-            each = LightConvWeight.apply(x, dy, heads, taps, left, backend)
-            dkernel = each.sum(0).to(kernel.dtype)
+            per_example = LightConvWeight.apply(x, dy, heads, taps, left, backend)
+            dkernel = per_example.sum(0).to(kernel.dtype)
         return dx, dkernel, None, None, None
 
     @staticmethod
@@ -63,7 +63,7 @@ class LightConv(_Bilinear):
 
     @staticmethod
     def vmap(info: Any, dims: tuple, x: Tensor, kernel: Tensor, *rest: Any) -> tuple[Tensor, int]:
-        """A kernel an example is a dynamic kernel that stays the same over time."""
+        """One kernel per example is a dynamic kernel that is constant over time."""
         left, length, backend = rest
         size = info.batch_size
         x = _folded(x, dims[0], size)

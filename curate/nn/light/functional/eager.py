@@ -131,10 +131,10 @@ def reachable(taps: int, left: int, source: int, length: int) -> tuple[int, int]
 
 
 def _tiling(width: int, length: int) -> tuple[int, int]:
-    """Rows a block, and blocks at a time.
+    """Rows per block, and blocks at a time.
 
-    A product wastes ``width`` columns a block and every call costs; buffers of so many blocks stay
-    in the cache, whatever the length.
+    A product wastes ``width`` columns per block and every call has a fixed cost; buffers of this
+    many blocks stay in the cache, whatever the length.
     """
     rows = 32 if width <= 64 else 64
     return rows, min(16, -(-length // rows))
@@ -154,7 +154,7 @@ def _fill(buffer: Tensor, rows: Tensor, start: int) -> None:
 
 
 def _windows(window: Tensor, heads: int, blocks: int, rows: int) -> list[Tensor]:
-    """A head's overlapping pieces of window (blocks * rows + K - 1, C), each (blocks, ., C/H)."""
+    """Per head, the overlapping slices of window (blocks * rows + K - 1, C): (blocks, ., C/H)."""
     channels = window.shape[1]
     size = channels // heads
     overlap = len(window) - (blocks - 1) * rows

@@ -1,4 +1,4 @@
-"""LightConvBlock: what stands in a layer where self-attention would."""
+"""LightConvBlock: takes the place of self-attention in a layer."""
 
 import torch
 import torch.nn.functional as F

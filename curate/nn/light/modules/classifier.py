@@ -9,7 +9,7 @@ from curate.nn.light.modules.layer import LightConvLayer, positions
 
 
 class TextClassifier(nn.Module):
-    """Embedding, one layer a kernel size, mean over the real positions, linear.
+    """Embedding, one layer per kernel size, mean over the real positions, linear.
 
     Args:
         vocabulary: number of token ids.

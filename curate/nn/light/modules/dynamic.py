@@ -34,7 +34,7 @@ class DynamicConv1d(nn.Module):
         query_dim: channels of a query that is given to ``forward`` and ``step``; None: x is it.
         in_proj: one linear layer projects x, too, which the kernels then run over.
         bias: the predicted kernels have a bias (with ``in_proj`` they always do).
-        conv_bias: learn a bias a channel.
+        conv_bias: learn one bias per channel.
         weight_dropout: DropConnect: probability of dropping a tap of a normalised kernel.
         backend: see :func:`curate.nn.dynamic_conv1d`.
 

@@ -11,7 +11,7 @@ from curate.nn.light.modules.layer import LightConvLayer, positions
 
 
 class EncoderDecoder(nn.Module):
-    """One embedding for both languages and the output; one layer a kernel size on either side.
+    """One embedding for both languages and the output; one layer per kernel size on either side.
 
     Args:
         vocabulary: number of token ids of the joint vocabulary.

@@ -12,7 +12,7 @@ State = tuple[int, list[Tensor]]
 
 
 class LanguageModel(nn.Module):
-    """Embedding, one causal layer a kernel size, and logits from the embedding's transpose.
+    """Embedding, one causal layer per kernel size, and logits from the embedding's transpose.
 
     Args:
         vocabulary: number of token ids.

@@ -29,7 +29,7 @@ class LightweightConv1d(nn.Module):
         layout: of input and output: "BTC", "BCT" or "TBC".
         normalize: "softmax" over the taps, or None.
         renorm_padding: normalise over the taps inside the sequence only.
-        bias: learn a bias a channel.
+        bias: learn one bias per channel.
         weight_dropout: DropConnect: probability of dropping a tap of the normalised kernel.
         backend: see :func:`curate.nn.lightweight_conv1d`.
 
