@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.nn import LightConvError, dynamic_conv1d, lightweight_conv1d
-from tests.nn.light import reference
+from tests.nn.light.functional import reference
 
 LAYOUTS = {"BTC": (0, 1, 2), "BCT": (0, 2, 1), "TBC": (1, 0, 2)}
 BACKENDS = ("auto", "torch", "composed")

@@ -4,7 +4,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 
 from curate.nn import LightConvBlock, dynamic_conv1d, lightweight_conv1d
-from tests.nn.light import reference
+from tests.nn.light.functional import reference
 
 # batch, positions, channels, heads, taps, padding
 CASES = [
