@@ -15,7 +15,8 @@ from curate.experiment.comparison import check_margin, compare
 from curate.experiment.result import Experiment
 from curate.experiment.run import Run, run_arm
 from curate.pruning import prune
-from curate.pruning.policy import make_policy, needed_columns
+from curate.pruning.fates import decided_before
+from curate.pruning.policy import Policy, make_policy, needed_columns
 from curate.record import Recorder
 from curate.scores import score
 from curate.scores.registry import By
@@ -79,10 +80,7 @@ def run_experiment(
     }
     policy = make_policy(keep, by, strategy, options, seed=0, **choices)
     share = float(policy.share(len(train_set)))
-    unrecorded = merge([Recorder(train_set.ids, history=True).table()] * count)
-    needed_columns(policy, unrecorded.schema)
-    if not callable(by):
-        score(unrecorded, by)
+    _check_by(policy, train_set, count)
     if settings is None:
         values, _ = train_set.arrays()
         settings = settings_for(values.shape[1:], text=train_set.texts is not None)
@@ -92,9 +90,10 @@ def run_experiment(
     full, table = record_full(
         train_set, test_set, settings, range(count), folder=folder, on_epoch=work.on_epoch
     )
-    selection = prune(table, keep, by, strategy, **choices, **options)
     if folder is not None:
         write(table, folder / "examples.parquet")
+    selection = prune(table, keep, by, strategy, **choices, **options)
+    if folder is not None:
         selection.save(folder / "selection.parquet")
 
     def train_on(arm: str, seed: int, rows: Any) -> Run:
@@ -112,6 +111,20 @@ def run_experiment(
 
     comparison = compare(train_on, full, selection, margin)
     return Experiment(comparison, selection, table, settings, folder)
+
+
+def _check_by(policy: Policy, train_set: ExampleSet, seeds: int) -> None:
+    """Rank the table as it is before the first presentation, to see that it can be ranked.
+
+    A function is not called: it may need the values that only training brings.
+    """
+    table = merge([Recorder(train_set.ids, history=True).table()] * seeds)
+    needed_columns(policy, table.schema)
+    if callable(policy.by):
+        return
+    scores = score(table, policy.by)
+    if not isinstance(policy.by, str) and policy.never_learned == "keep":
+        decided_before(table, scores, policy)  # an array lacks the same scores after training
 
 
 def record_full(

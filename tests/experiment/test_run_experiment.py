@@ -94,6 +94,7 @@ def test_guests_choose_the_examples(sets, finished, by):
         ({"by": "history"}, "by: 'history'"),
         ({"by": "grand"}, "no column 'grand'"),
         ({"by": np.arange(5)}, r"shape \(5,\)"),
+        ({"by": np.where(np.arange(1297) == 7, np.nan, 0)}, "unknown: 1 of 1,297 rows"),
         ({"strategy": "luck"}, "strategy: 'luck'"),
         ({"drop_hardest": 0.1}, "drop_hardest: the strategy 'hardest' does not take it"),
         ({"strategy": "window", "drop_hardest": 1.5}, "drop_hardest: 1.5"),
