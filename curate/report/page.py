@@ -18,7 +18,7 @@ _WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
 def write_page(
     path: str | os.PathLike[str], template: str, *, script: str | None = None, **values: Any
 ) -> Path:
-    """Fill a template of this folder and write it as one HTML file, whole or not at all.
+    """Fill a template of ``templates/`` and write it as one HTML file, whole or not at all.
 
     The content security policy admits the page's own style and script by their hashes, and
     nothing from anywhere else. Values are escaped unless the template says otherwise.
@@ -53,7 +53,7 @@ def wide_and_narrow(draw: Callable[[int], str]) -> dict[str, str]:
 
 
 def _resource(name: str) -> str:
-    return files("curate.report").joinpath(name).read_text(encoding="utf-8")
+    return (files("curate.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _hash(content: str) -> str:

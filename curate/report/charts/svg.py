@@ -15,7 +15,7 @@ GLYPH = 6.6
 
 def stylesheet() -> str:
     """The charts' colours and type, for light and dark."""
-    return files("curate.report").joinpath("chart.css").read_text(encoding="utf-8")
+    return (files("curate.report") / "templates" / "chart.css").read_text(encoding="utf-8")
 
 
 def tag(name: str, content: str = "", **attributes: float | str) -> str:
