@@ -25,35 +25,35 @@ def assemble(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Val
     total = _dense(program, dense, shape) if dense else None
     if not diagonals:
         if total is None:
-            return program.own(f"like.new_zeros({shape})", (), shape)
+            return program.emit_owned(f"like.new_zeros({shape})", (), shape)
         return total
     if total is None:
-        total = program.own(f"like.new_zeros({shape}){{zero}}", (), shape)
+        total = program.emit_owned(f"like.new_zeros({shape}){{zero}}", (), shape)
     else:
-        total = program.own("torch.clone({0}{own})", (total,), shape)
-    fresh = not dense
+        total = program.emit_owned("torch.clone({0}{own})", (total,), shape)
+    is_zero = not dense
     for k, part in enumerate(diagonals):
-        add_diagonal(program, total, part, fresh and k == 0)
+        add_diagonal(program, total, part, is_zero and k == 0)
     return total
 
 
-def add_diagonal(program: Program, total: Value, part: Part, fresh: bool) -> None:
-    """Add a part with a unit tensor to an owned tensor in place."""
+def add_diagonal(program: Program, total: Value, part: Part, is_zero: bool) -> None:
+    """Add a part with a unit tensor in place to an owned tensor, which may still be zero."""
     view, order = without_repeats(program, total, part.out)
     size = view.shape
     count = math.prod(size)
     if part.core is None:
-        call = f"{{0}}.fill_({part.scale!r})" if fresh else f"{{0}}.add_({part.scale!r})"
+        call = f"{{0}}.fill_({part.scale!r})" if is_zero else f"{{0}}.add_({part.scale!r})"
         program.change(call, (view,), count)
         return
     core = aligned(program, part.core, order)
     scale = part.scale
-    if fresh and scale != 1.0 and math.prod(core.shape) < count:
+    if is_zero and scale != 1.0 and math.prod(core.shape) < count:
         core = program.emit(
             f"torch.mul({{0}}, {scale!r}{{out}})", (core,), core.shape, count, elementwise=True
         )
         scale = 1.0
-    if not fresh:
+    if not is_zero:
         alpha = "" if scale == 1.0 else f", alpha={scale!r}"
         program.change(f"{{0}}.add_({{1}}{alpha})", (view, core), count)
     elif scale == 1.0:
@@ -69,7 +69,7 @@ def _dense(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Value
     values = [(part.scale, aligned(program, part.core, part.out)) for part in rest if part.core]
     values.sort(key=lambda item: (-math.prod(item[1].shape), item[0] != 1.0))
     if not values:
-        return program.own(f"like.new_full({shape}, {constant!r})", (), shape)
+        return program.emit_owned(f"like.new_full({shape}, {constant!r})", (), shape)
     scale, total = values[0]
     others = values[1:]
     if constant and not others:

@@ -44,7 +44,7 @@ def as_tensors(
                 array = np.asarray(value)
                 if array.dtype.kind not in "fiub":
                     raise TypeError(f"dtype {array.dtype}")
-                tensors[name] = torch.from_numpy(np.array(array) if _odd(array) else array)
+                tensors[name] = torch.from_numpy(np.array(array) if _needs_copy(array) else array)
             except (TypeError, ValueError) as error:
                 raise CalculusError(
                     f"{name}: a tensor, array or number is needed, not "
@@ -62,12 +62,12 @@ def as_tensors(
         if not floating and any(isinstance(v, torch.Tensor) for v in values.values()):
             dtype = torch.get_default_dtype()
     if device is None:
-        places = [v.device for v in values.values() if isinstance(v, torch.Tensor)]
-        device = next((place for place in places if place.type != "cpu"), "cpu")
+        devices = [v.device for v in values.values() if isinstance(v, torch.Tensor)]
+        device = next((d for d in devices if d.type != "cpu"), "cpu")
     return {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
 
 
-def _odd(array: np.ndarray) -> bool:
+def _needs_copy(array: np.ndarray) -> bool:
     negative = any(stride < 0 for stride in array.strides)
     native = array.dtype.isnative
     return negative or not array.flags.writeable or not native or array.ndim == 0
@@ -96,15 +96,15 @@ def sizes_of(
             )
         for axis, (dim, size) in enumerate(zip(declared, shape, strict=True)):
             known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
-            place = f"axis {axis} of {name} {tuple(shape)}"
+            where = f"axis {axis} of {name} {tuple(shape)}"
             if known != size:
                 other = origin.get(dim, f"the declaration {shown(declared)}")
                 why = _why(dim, name, other, reasons)
                 raise ShapeError(
-                    f"{name}: {place} has size {size}, but {other} has size {known}, and they have "
+                    f"{name}: {where} has size {size}, but {other} has size {known}, and they have "
                     f"to be equal{why}"
                 )
-            origin.setdefault(dim, place)
+            origin.setdefault(dim, where)
     return sizes
 
 

@@ -90,7 +90,9 @@ class Planner:
 
     def _constant(self, node: Node) -> Value:
         number = self.numbers[node]
-        self.values[node] = value = self.program.own(f"like.new_full((), {number!r})", (), ())
+        self.values[node] = value = self.program.emit_owned(
+            f"like.new_full((), {number!r})", (), ()
+        )
         return value
 
     def operand(self, node: Node) -> Value:

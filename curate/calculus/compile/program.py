@@ -91,7 +91,7 @@ class Program:
             op.call = GRAM
             op.flops = op.flops * 5 // 8
 
-    def own(self, call: str, args: tuple[Value, ...], shape: tuple[int, ...]) -> Value:
+    def emit_owned(self, call: str, args: tuple[Value, ...], shape: tuple[int, ...]) -> Value:
         """Add an operation whose result is going to be changed in place: never shared."""
         value = self._new(shape)
         self.operations.append(Operation(value, call, args, 0))

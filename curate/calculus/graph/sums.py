@@ -67,7 +67,7 @@ def _inlined(node: Node, alone: bool, diagonal: bool) -> bool:
 def _splice(
     coefficient: Number, rest: Factors, out: Labels, term: Term, node: Node, labels: Labels
 ) -> tuple[Number, Factors, Labels]:
-    fresh = 1 + max([*out, *labels, *(i for _, others in rest for i in others), -1])
+    unused = 1 + max([*out, *labels, *(i for _, others in rest for i in others), -1])
     names: dict[int, int] = {}
     for axis, inner in enumerate(term.out):
         outer = labels[axis]
@@ -83,7 +83,7 @@ def _splice(
     for factor, axes in term.factors:
         for label in axes:
             if label not in names:
-                names[label], fresh = fresh, fresh + 1
+                names[label], unused = unused, unused + 1
         factors.append((factor, tuple(names[label] for label in axes)))
     return (
         coefficient * term.coefficient,
