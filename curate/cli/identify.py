@@ -1,4 +1,4 @@
-"""``curate identify``: which data set is this from, and what is each worth?"""
+"""``curate identify``: which data set is this from, and what is one worth to another?"""
 
 import json
 from pathlib import Path
@@ -42,7 +42,7 @@ def identify(
     network = features == "network"
     with progress_bar(as_json) as bar:
         opened = as_sources(named)
-        found = name_that_dataset(
+        result = name_that_dataset(
             opened,
             features="hog" if network else features,
             classifier="network" if network else "linear",
@@ -55,11 +55,11 @@ def identify(
             on_progress=progress_callback(bar, "identifying"),
         )
         cross, market, left_out = cross_dataset_tables(opened, features, seed, folder, bar)
-    summary = _summary(found, named) | {"left_out": left_out}
+    summary = _summary(result, named) | {"left_out": left_out}
     page = save_identification(
         folder,
-        found,
-        title=" · ".join(found.names[:4]) + (" …" if len(found.names) > 4 else ""),
+        result,
+        title=" · ".join(result.names[:4]) + (" …" if len(result.names) > 4 else ""),
         sources=opened,
         cross=cross,
         market=market,
@@ -69,9 +69,9 @@ def identify(
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
     else:
-        for result in (found, cross, market):
-            if result is not None:
-                print(result, end="\n\n")
+        for shown in (result, cross, market):
+            if shown is not None:
+                print(shown, end="\n\n")
         print(page)
 
 
@@ -122,18 +122,22 @@ def cross_dataset_tables(
     return cross, market, None
 
 
-def _summary(found: "Identification", named: dict[str, str]) -> dict[str, Any]:
+def _summary(result: "Identification", named: dict[str, str]) -> dict[str, Any]:
     return {
-        "accuracy": found.accuracy,
-        "chance": found.chance,
-        "interval": list(found.interval),
-        "p_value": found.p_value,
-        "per_source": found.per_source.to_pylist(),
+        "accuracy": result.accuracy,
+        "chance": result.chance,
+        "interval": list(result.interval),
+        "p_value": result.p_value,
+        "per_source": result.per_source.to_pylist(),
         "warnings": [
-            {"cause": each.cause, "sources": list(each.sources), "text": each.text}
-            for each in found.warnings
+            {
+                "cause": warning.cause,
+                "sources": list(warning.sources),
+                "text": warning.text,
+            }
+            for warning in result.warnings
         ],
         "sources": named,
-        "train_size": found.train_size,
-        "test_size": found.test_size,
+        "train_size": result.train_size,
+        "test_size": result.test_size,
     }

@@ -21,6 +21,7 @@ from curate.cli.options import (
 )
 from curate.cli.output import folder_name, progress_bar, write_json
 from curate.errors import CurateError
+from curate.train import NETS
 
 if TYPE_CHECKING:
     from curate.experiment import Comparison, Experiment
@@ -42,7 +43,7 @@ def run(
     seeds: Annotated[
         int | None, typer.Option(help="Models per arm; 5, or 3 for 10,000 examples and more.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="mlp, cnn, resnet18 or lightconv.")] = None,
+    model: Annotated[str | None, typer.Option(help=f"One of {', '.join(NETS)}.")] = None,
     margin: Annotated[
         float, typer.Option(help="Accuracy (0..1) that pruning may lose and be 'as good'.")
     ] = 0.01,
@@ -153,10 +154,10 @@ def _print(comparison: "Comparison", page: Path, seconds: float) -> None:
     table = Table()
     for column in ("arm", "examples", "accuracy", "95 % interval over seeds", "seeds"):
         table.add_column(column, justify="left" if column == "arm" else "right")
-    sizes = {each.arm: each.train_size for each in comparison.runs}
+    sizes = {run.arm: run.train_size for run in comparison.runs}
     for row in comparison.intervals.to_pylist():
         interval = "" if row["low"] is None else f"{row['low']:.2%} to {row['high']:.2%}"
-        seeds = sum(each.arm == row["arm"] for each in comparison.runs)
+        seeds = sum(run.arm == row["arm"] for run in comparison.runs)
         table.add_row(
             row["arm"], f"{sizes[row['arm']]:,}", f"{row['mean']:.2%}", interval, str(seeds)
         )

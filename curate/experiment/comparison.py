@@ -122,7 +122,7 @@ def compare(
     check_margin(margin)
     kept = np.flatnonzero(selection.table["kept"].to_numpy())
     runs = list(full)
-    for seed in (each.seed for each in full):
+    for seed in (full_run.seed for full_run in full):
         runs.append(run("pruned", seed, kept))
         runs.append(run("random", seed, _random_rows(selection, seed)))
     return Comparison(runs, margin)
