@@ -1,4 +1,4 @@
-"""The Python text of a program, and the function that it becomes."""
+"""Generate the Python source of a program, and compile it to a function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compiled expressions: a program per set of shapes, kept."""
+"""Compiled expressions: one program per set of shapes, cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the buffers of a program die: what may be written over, and what is dropped early."""
+"""Lifetimes of a program's buffers: which may be overwritten, and which are freed early."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from curate.calculus.compile.program import REUSED_FROM, Operation, Value
 
 
 class Liveness:
-    """Owners of memory, and the last operation that reads each."""
+    """The owner of every value's memory, and the last operation that reads it."""
 
     def __init__(
         self, operations: Sequence[Operation], roots: Sequence[Value], inputs: Iterable[Value]
@@ -30,7 +30,7 @@ class Liveness:
         for root in roots:
             self.last[self.base[root.name]] = len(operations)
         self.uses = uses_of(operations, roots)
-        self.place = {op.target.name: k for k, op in enumerate(operations) if not op.writes}
+        self.index = {op.target.name: k for k, op in enumerate(operations) if not op.writes}
         self.shapes = {op.target.name: op.target.shape for op in operations}
         self.views: dict[str, list[str]] = {}
         for name, owner in self.base.items():
@@ -46,10 +46,10 @@ class Liveness:
             return None
         for value in op.args:
             name = value.name
-            fresh = self.base[name] == name and name not in self.inputs
+            owned = self.base[name] == name and name not in self.inputs
             # as the transpose of it would be: torch refuses, and numbers would be lost
             viewed = any(self.base[v.name] == name != v.name for v in op.args)
-            if fresh and not viewed and value.shape == op.target.shape and self.last[name] == k:
+            if owned and not viewed and value.shape == op.target.shape and self.last[name] == k:
                 return name
         return None
 
@@ -66,7 +66,7 @@ class Liveness:
             view
             for name in dead
             for view in self.views[name]
-            if self.place[view] <= k and view != op.target.name
+            if self.index[view] <= k and view != op.target.name
         ]
 
 
@@ -74,10 +74,10 @@ _NAME = re.compile(r"\bt\d+(?:_[nt])?\b")
 
 
 def names_reused(lines: list[str]) -> list[str]:
-    """The lines with the names of dead values given to new ones.
+    """The lines, with names of dead values reused for new ones.
 
-    A small array is then freed where it dies and its memory, still in the caches, is the next
-    array's.
+    A small array is then freed after its last use, and the next one gets its memory while that is
+    still in the caches.
     """
     last = {name: k for k, line in enumerate(lines) for name in _NAME.findall(line)}
     given: dict[str, str] = {}
@@ -102,7 +102,7 @@ def uses_of(operations: Sequence[Operation], roots: Sequence[Value]) -> Counter[
 
 
 def without_clones(operations: list[Operation], roots: list[Value]) -> list[Operation]:
-    """Leave out a copy made for changing in place where nothing else reads the original."""
+    """Drop copies that were made to be changed in place where nothing else reads the original."""
     makers = {op.target.name: op for op in operations if not op.writes}
     uses = uses_of(operations, roots)
     kept: list[Operation] = []
@@ -118,7 +118,7 @@ def without_clones(operations: list[Operation], roots: list[Value]) -> list[Oper
 
 
 def _owned(value: Value, makers: dict[str, Operation], uses: Counter[str]) -> bool:
-    """Whether a value lies in memory of the program's own that only this value refers to."""
+    """Whether the program allocated a value's memory and only this value refers to it."""
     maker = makers.get(value.name)
     while maker and uses[maker.target.name] == 1 and ".reshape(" in maker.call:
         maker = makers.get(maker.args[0].name)

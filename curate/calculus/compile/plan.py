@@ -1,4 +1,4 @@
-"""From a graph and sizes to a program: every node once."""
+"""Lower a graph, for given sizes, to a program; every node is emitted once."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Planner:
         return Labelled(self.operand(node), tuple(range(node.order)))
 
     def value(self, node: Node) -> Value | None:
-        """The tensor of a node whose operands are done; None for a number."""
+        """The tensor of a node whose operands are emitted; None for a number."""
         if node not in self.values and node not in self.numbers:
             number = self._number(node)
             if number is not None:
@@ -70,7 +70,7 @@ class Planner:
         return self.values.get(node)
 
     def _number(self, node: Node) -> float | None:
-        """The value of a scalar that only numbers and sizes make."""
+        """The number that a scalar of numbers and sizes is, if it is one."""
         if node.kind == "size":
             return float(self.sizes[node.data])
         if node.order or not node.operands:
@@ -193,7 +193,7 @@ class Planner:
         return Part(scale, core, term.out)
 
     def _solved(self, factors: list[Labelled | Inverse], out: Labels) -> list[Labelled]:
-        """The factors of a product with inverses as solutions; formed where that cannot be."""
+        """The factors of a product, with solves for inverses wherever possible."""
         inverses = [factor.node for factor in factors if isinstance(factor, Inverse)]
         matrices = {node.args[0]: self.operand(node.args[0]) for node in inverses}
         found = solved(self.program, factors, out, matrices, self.shared)
@@ -206,7 +206,7 @@ class Planner:
 
 
 def _swaps(term: Term) -> bool:
-    """Whether a term stays the same when the halves of its output change places."""
+    """Whether a term is symmetric under exchanging the halves of its output."""
     half = len(term.out) // 2
     if not half or len(set(term.out)) != 2 * half or len(term.out) != 2 * half:
         return False

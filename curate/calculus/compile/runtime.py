@@ -1,4 +1,4 @@
-"""What generated programs call beside torch itself."""
+"""Functions that generated programs call, besides torch's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes by symbol: which axes have to be equal, and since which operation."""
+"""Symbolic sizes: which axes have to be equal, and which operation requires it."""
 
 from __future__ import annotations
 

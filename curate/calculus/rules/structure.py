@@ -1,4 +1,4 @@
-"""What declarations (symmetric, positive definite, diagonal) allow once all is differentiated.
+"""Use declared structure (symmetric, positive definite, diagonal) after differentiation.
 
 Derivatives treat the elements of a declared matrix as independent, as JAX does; only then may
 ``A' = A`` be used. So structure is applied here, after the last derivative.

@@ -1,4 +1,4 @@
-"""Formulas in matrix notation: plain data, and how they are put together."""
+"""Formulas in matrix notation: plain data, and their constructors."""
 
 from __future__ import annotations
 

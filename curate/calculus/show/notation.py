@@ -1,4 +1,4 @@
-"""Matrix notation, where there is one: graphs as formulas."""
+"""From graphs to formulas in matrix notation, where there is one."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def attach_scales(
 
 @torch.no_grad()
 def reset_scalars(model: nn.Module) -> None:
-    """Every bias 0, every multiplier at its start."""
+    """Set every bias to 0 and every multiplier to its initial value."""
     for module in model.modules():
         if isinstance(module, (FixupBias, FixupScale)):
             module.reset_parameters()
@@ -100,7 +100,7 @@ def _alone(names: list[str]) -> list[Branch]:
 
 
 def _like(kind: type[FixupBias] | type[FixupScale], module: nn.Module) -> nn.Module:
-    """A scalar on the device and of the type of a module's own parameters."""
+    """A scalar on the device and of the dtype of a module's parameters."""
     like = next((p for p in module.parameters() if p.is_floating_point()), None)
     if like is None:
         return kind()

@@ -17,7 +17,7 @@ from curate.nn.fixup.scalars import scalars_of
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What a few steps of SGD on one batch did to a copy of a model.
+    """The effect of a few steps of SGD on one batch on a copy of a model.
 
     Attributes:
         updates: for every step the root mean square of the change of the outputs. Fixup's aim is

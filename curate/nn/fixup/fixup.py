@@ -50,9 +50,9 @@ def fixup_(
 
     Branches are found in a trace of the forward pass (torch.fx) wherever a sum has two ways back
     to the same tensor, in whatever library the model was written; torch's transformer layers
-    are known. A model that is fixed up keeps the names of its parameters, gains the scalars
-    (``conv1.fixup_before.bias``), and loses those of its normalisations. Twice is as once, but
-    for new random numbers. Call it before torch.compile and before making the optimizer.
+    are known. The model keeps the names of its parameters, gains the scalars
+    (``conv1.fixup_before.bias``), and loses the parameters of its normalisations. A second call
+    only draws new random numbers. Call it before torch.compile and before making the optimizer.
 
     Args:
         model: changed in place, unless ``dry_run``.
@@ -120,7 +120,7 @@ def _plan(
     scalars: bool,
     generator: torch.Generator | None,
 ) -> tuple[list[Row], Callable[[], None]]:
-    """The rows of a rule, and what carries them out."""
+    """The rows of a rule, and the function that applies them."""
     if rule in ("tfixup", "deepnorm"):
         layers = transformer_layers(modules, structure, rule)
         rows, gains = transformer_rows(modules, layers, rule)
@@ -182,7 +182,7 @@ def _he(row: Row, modules: dict[str, nn.Module]) -> Row:
 
 
 def _left_alone(modules: dict[str, nn.Module]) -> list[Row]:
-    """Modules with parameters that the rule does not speak of, such as embeddings."""
+    """Modules with parameters that the rule does not cover, such as embeddings."""
     rows = []
     for name, module in modules.items():
         if kind_of(module) in ("other", "act") and not hasattr(module, "fixup_scalars"):

@@ -24,7 +24,7 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class FixupReport:
-    """What was found and set.
+    """The branches that were found, and what every module was set to.
 
     Attributes:
         branches: the L residual branches.

@@ -21,7 +21,7 @@ class FixupBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, device=device, dtype=dtype))
 
     def reset_parameters(self) -> None:
-        """Back to 0."""
+        """Reset to 0."""
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class FixupScale(nn.Module):
             self.register_buffer("scale", scale)
 
     def reset_parameters(self) -> None:
-        """Back to ``initial``."""
+        """Reset to ``initial``."""
         nn.init.constant_(self.scale, self.initial)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Branch:
-    """x + f(x): which layers f has, by their names in the model.
+    """One branch f of x + f(x), its layers by their names in the model.
 
     Attributes:
         name: the innermost module that holds all of f, or f's first layer.

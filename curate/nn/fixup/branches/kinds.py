@@ -1,4 +1,4 @@
-"""What a module is to the rule: a layer with weights, a normalisation, an activation."""
+"""Kinds of modules: layers with weights, normalisations, activations, and so on."""
 
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase

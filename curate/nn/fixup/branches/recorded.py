@@ -1,4 +1,4 @@
-"""The data flow of a network read off one real forward pass, for models that branch in Python."""
+"""Record the data flow of one forward pass, for models whose code depends on values."""
 
 from collections.abc import Mapping
 from typing import Any

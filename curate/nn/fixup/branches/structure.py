@@ -1,4 +1,4 @@
-"""What Fixup needs to know of a network: its branches, and where each scalar belongs."""
+"""The structure of a network for Fixup: its branches, and the positions of the scalars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from curate.nn.fixup.errors import FixupError
 
 @dataclass
 class Structure:
-    """Names of modules by what they are to Fixup.
+    """Names of modules by their role in Fixup.
 
     Attributes:
         branches: in the order of the forward pass.
@@ -57,7 +57,7 @@ def structure_of(
     """Find the branches of a model as :func:`fixup_` describes, changing nothing.
 
     Raises:
-        FixupError: no branch, or modules that cannot be placed.
+        FixupError: no branch, or modules whose position in the data flow is unknown.
     """
     modules = dict(model.named_modules())
     layers = {n: 4 if isinstance(m, ATTENTION) else 1 for n, m in modules.items()
@@ -173,7 +173,7 @@ def _bias_before(
     branch_of_sum: dict[int, int],
     branches: list[Branch],
 ) -> None:
-    """Where the scalar before one activation goes."""
+    """Choose the position of the scalar before one activation."""
     if not nodes[act].inputs:
         return
     near = _behind_passes(nodes, nodes[act].inputs[0], ("pass", "scale"))
@@ -236,7 +236,7 @@ def _blocks(name: str, modules: dict[str, Any]) -> list[Branch]:
 
 
 def _inside(name: str, modules: dict[str, Any]) -> bool:
-    """Whether a layer is a part of another one, as an attention's output projection is."""
+    """Whether a layer belongs to another one, as an attention's output projection does."""
     parent = name.rpartition(".")[0]
     return bool(name) and isinstance(modules.get(parent), ATTENTION)
 

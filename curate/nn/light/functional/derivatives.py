@@ -21,7 +21,7 @@ def _folded(tensor: Tensor, dim: int | None, size: int) -> Tensor:
 
 
 class _Bilinear(torch.autograd.Function):
-    """What the four share: two tensors in, saved for both gradients; plain numbers behind."""
+    """Base of the four: two tensors, saved for both gradients, then plain numbers."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""One call for both convolutions and every way of computing them."""
+"""Dispatch of both convolutions to their backends."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The operators' arithmetic in pure PyTorch: fast on a CPU, right on any device.
+"""The operators' arithmetic in pure PyTorch: fast on a CPU, correct on any device.
 
 Two ideas carry it. A depthwise convolution whose channels lie last in memory is a single call
 into PyTorch's own convolution. And the part of a band matrix that a block of ``n`` positions

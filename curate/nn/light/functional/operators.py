@@ -15,7 +15,7 @@ _HAS_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def use_triton(x: Tensor, backend: str) -> bool:
-    """Whether the fused kernel does the work: asked for by name, or "auto" and x on CUDA."""
+    """Whether to use the fused kernel: backend "triton", or "auto" with x on CUDA."""
     return backend == "triton" or (backend == "auto" and x.is_cuda and _HAS_TRITON)
 
 
