@@ -1,16 +1,17 @@
 """Is one way of training as good as another? Paired over seeds, and over test examples."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from curate.errors import CurateError
 
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Difference:
     """Mean accuracy difference between two arms trained with the same seeds, in 0..1.
 
@@ -31,6 +32,32 @@ class Difference:
     wide_lower: float | None
     std: float | None
     seeds: int
+
+    def __repr__(self) -> str:
+        between = "" if self.low is None else f", low={self.low:+.4f}, high={self.high:+.4f}"
+        return f"Difference(mean={self.mean:+.4f}{between}, seeds={self.seeds})"
+
+    def __str__(self) -> str:
+        """The mean with its 95 % interval, in percentage points."""
+        if self.low is None or self.high is None:
+            return f"{100 * self.mean:+.2f} points (one seed: no interval)"
+        return (
+            f"{100 * self.mean:+.2f} points (95 % interval {100 * self.low:+.2f} to "
+            f"{100 * self.high:+.2f}, {self.seeds} seeds)"
+        )
+
+    @property
+    def table(self) -> pa.Table:
+        """One row: the attributes."""
+        return pa.Table.from_pylist([asdict(self)], _SCHEMA)
+
+
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.float64()) for name in ("mean", "low", "high", "lower", "wide_lower", "std")),
+        ("seeds", pa.int64()),
+    ]
+)
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:

@@ -1,6 +1,7 @@
 """The nuisance audit: how much of the accuracy is in the files rather than in the scenes?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, Shortcut, shortcut
 from curate.bias.audit.telling import Told, tell
 from curate.bias.audit.verdicts import Verdict, verdicts
 from curate.bias.classifiers.linear import fit_linear
+from curate.bias.sources.opening import as_sources
 from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import hog, pixels
@@ -24,7 +26,7 @@ _EXAMINED_OF_ALL = 6000
 
 
 def nuisance_audit(
-    sources: list[Source],
+    sources: Mapping[str, Any] | Iterable[Any],
     *,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
@@ -39,18 +41,20 @@ def nuisance_audit(
     the images of some source are bare pixels, only pixels are compared.
 
     Args:
-        sources: two or more, of images; up to 1,000 of each are looked at, and about 6,000 in
-            all.
+        sources: two or more, of images, as for :func:`curate.bias.as_sources`; up to 1,000
+            images of each are read, and about 6,000 in all.
         seed: of the draw and of the halves.
         on_progress: called with the images done and their number.
 
     Raises:
-        CurateError: features instead of images, too few examples, a torn image.
+        CurateError: fewer than two sources, features instead of images, too few examples, a torn
+            image.
     """
-    most = min(_EXAMINED, max(8, _EXAMINED_OF_ALL // max(1, len(sources))))
-    taken = [_sample(source, most, seed) for source in sources]
-    if len(taken) < 2:
-        raise CurateError(f"sources: {len(taken)}; give two or more to tell apart")
+    opened = as_sources(sources)
+    if len(opened) < 2:
+        raise CurateError(f"sources: {len(opened)}; give two or more to tell apart")
+    most = min(_EXAMINED, max(8, _EXAMINED_OF_ALL // len(opened)))
+    taken = [_sample(source, most, seed) for source in opened]
     done, total = 0, sum(map(len, taken))
 
     def count() -> None:
@@ -74,7 +78,7 @@ def nuisance_audit(
     before = _content([hog(pixels(source)) for source in taken], y, train)
     after = _content([hog(equalised(source, grey=mixed)) for source in taken], y, train)
     decided = verdicts(told, after)
-    names, facts = [source.name for source in sources], [fact for _, fact in measured]
+    names, facts = [source.name for source in opened], [fact for _, fact in measured]
     return Audit(
         table=_table(told, before, headers),
         pairs=_pairs(decided, names),

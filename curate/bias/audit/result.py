@@ -7,7 +7,7 @@ import pyarrow as pa
 from curate.bias.audit.shortcut import Shortcut
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Equalised:
     """Accuracy of a linear classifier on HOG before and after the files were made alike.
 
@@ -26,6 +26,12 @@ class Equalised:
     after_interval: tuple[float, float]
     chance: float
 
+    def __repr__(self) -> str:
+        return (
+            f"Equalised(accuracy {self.before:.1%} before, {self.after:.1%} after, chance "
+            f"{self.chance:.1%})"
+        )
+
     def __str__(self) -> str:
         low, high = self.after_interval
         return (
@@ -34,7 +40,7 @@ class Equalised:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Audit:
     """How much of telling sources apart is in their files rather than in their scenes.
 
@@ -58,6 +64,12 @@ class Audit:
     warnings: tuple[Shortcut, ...]
     examined: int
     headers: bool
+
+    def __repr__(self) -> str:
+        return (
+            f"Audit({self.examined:,} images per source, {len(self.table)} causes, "
+            f"shortcuts: {len(self.warnings)})"
+        )
 
     @property
     def summary(self) -> str:

@@ -34,7 +34,7 @@ _MENDS = {
 _NAMED = 4  # sources in a sentence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shortcut:
     """One way in which the files of some sources differ.
 
@@ -52,6 +52,13 @@ class Shortcut:
     accuracy: float
     certain: bool
     text: str
+
+    def __repr__(self) -> str:
+        sure = "certain" if self.certain else "not certain"
+        return (
+            f"Shortcut({self.cause!r}, sources: {len(self.sources)}, accuracy "
+            f"{self.accuracy:.1%}, {sure})"
+        )
 
     def __str__(self) -> str:
         return self.text

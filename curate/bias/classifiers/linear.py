@@ -11,7 +11,7 @@ from curate.bias.classifiers.ridge import Moments, Ridge
 from curate.errors import CurateError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Linear:
     """A fitted linear classifier; its scores are log-odds up to a constant an example.
 
@@ -24,6 +24,10 @@ class Linear:
     weight: Tensor
     bias: Tensor
     penalty: float
+
+    def __repr__(self) -> str:
+        classes, features = self.weight.shape
+        return f"Linear({classes} classes, {features} features, penalty={self.penalty:.4g})"
 
     def scores(self, x: Tensor) -> Tensor:
         """Logits (n, classes) of features (n, d)."""

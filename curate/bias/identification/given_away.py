@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curate.bias.identification.result import Identification
+from curate.bias.identification.result import Identification, printable
 from curate.errors import CurateError
 from curate.scores import score
 from curate.table import join
@@ -14,7 +14,7 @@ from curate.table import join
 _LEVEL = 1.96  # standard errors on either side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class GivenAway:
     """How forgetting goes with being told apart, for one source.
 
@@ -42,6 +42,12 @@ class GivenAway:
     def table(self) -> pa.Table:
         """The quartiles."""
         return self.quartiles
+
+    def __repr__(self) -> str:
+        return (
+            f"GivenAway({printable(self.source)!r}, correlation {self.correlation:+.3f}, "
+            f"p = {self.p_value:.2g}, {self.examples:,} examples)"
+        )
 
     def __str__(self) -> str:
         """A sentence, and a line a quartile."""

@@ -15,7 +15,7 @@ from curate.stats.exact import clopper_pearson
 _LEVEL = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class NullControl:
     """What came out where there was nothing to find.
 
@@ -34,6 +34,9 @@ class NullControl:
         """The sources that did not come out at chance."""
         rows = self.table.to_pylist()
         return tuple(row["source"] for row in rows if not row["at_chance"])
+
+    def __repr__(self) -> str:
+        return f"NullControl(sources: {len(self.table)}, not at chance: {len(self.alarms)})"
 
     def __str__(self) -> str:
         """One line."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from curate.bias.audit.shortcut import Shortcut
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Identification:
     """How well a classifier tells which source an example is from.
 
@@ -95,6 +95,12 @@ class Identification:
             table = table.set_column(0, "example_id", table["example_id"].cast(pa.int64()))
         return table.replace_schema_metadata(None)
 
+    def __repr__(self) -> str:
+        return (
+            f"Identification({len(self.names)} sources, accuracy {self.accuracy:.1%}, chance "
+            f"{self.chance:.1%}, p = {self.p_value:.2g}, warnings: {len(self.warnings)})"
+        )
+
     def __str__(self) -> str:
         """Accuracy and how sure it is, recalls, controls and warnings."""
         low, high = self.interval
@@ -111,8 +117,8 @@ class Identification:
         for row, others in zip(self.per_source.to_pylist(), rates, strict=True):
             other = int(others.argmax())
             lines.append(
-                f"{_printable(row['source']):<24} {row['examples']:>9,} {row['recall']:>7.1%}   "
-                f"{row['low']:>6.1%} to {row['high']:>6.1%}   {_printable(self.names[other])} "
+                f"{printable(row['source']):<24} {row['examples']:>9,} {row['recall']:>7.1%}   "
+                f"{row['low']:>6.1%} to {row['high']:>6.1%}   {printable(self.names[other])} "
                 f"({others[other]:.0%})"
             )
         if len(self.curve):
@@ -162,13 +168,13 @@ def recall_table(names: tuple[str, ...], examples: list[int], confusion: pa.Tabl
     )
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A name comes from outside: no line breaks or terminal codes, and not too long."""
     shown = "".join(char if char.isprintable() else "?" for char in name)
     return shown if len(shown) <= 24 else shown[:23] + "…"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Caution:
     """Something to know before the figures are believed.
 
@@ -181,6 +187,9 @@ class Caution:
     cause: str
     sources: tuple[str, ...]
     text: str
+
+    def __repr__(self) -> str:
+        return f"Caution({self.cause!r}, sources: {len(self.sources)})"
 
     def __str__(self) -> str:
         return self.text

@@ -18,7 +18,7 @@ from curate.features import extract
 from curate.stats.corrected_t import mean_interval
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossDataset:
     """What came of training on each source and testing on each.
 
@@ -76,6 +76,13 @@ class CrossDataset:
             ):
                 columns[name + suffix] = pa.array(bound, from_pandas=True)
         return pa.table(columns)
+
+    def __repr__(self) -> str:
+        row = self.table.slice(len(self.names)).to_pylist()[0]
+        return (
+            f"CrossDataset({len(self.names)} sources, {len(self.classes)} classes, {self.task}, "
+            f"self {row['self']:.3f}, others {row['mean_others']:.3f})"
+        )
 
     def __str__(self) -> str:
         measure = "balanced accuracy" if self.task == "classify" else "mean average precision"

@@ -15,7 +15,7 @@ _RESAMPLES = 1000
 _LEAST_DEFINED = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class MarketValue:
     """What one example of each source is worth on each market.
 
@@ -103,6 +103,12 @@ class MarketValue:
                 for name, values in (("mean", mean), ("low", low), ("high", high)):
                     columns[name] += values.tolist()
         return pa.table(columns)
+
+    def __repr__(self) -> str:
+        return (
+            f"MarketValue({len(self.names)} sources on {len(self.markets)} markets, "
+            f"{len(self.classes)} classes, {self.task}, {len(self.scores[0])} seeds)"
+        )
 
     def __str__(self) -> str:
         width = max(len("market"), *map(len, self.names))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Power:
     """What a test at level 5 % detects in 80 of 100 pairs of sets of this size.
 
@@ -19,12 +19,15 @@ class Power:
     of: str
     basis: str
 
+    def __repr__(self) -> str:
+        return f"Power(smallest={self.smallest:.4g})"
+
     def __str__(self) -> str:
         least = "nothing" if self.smallest == float("inf") else f"{self.smallest:.4g} or more"
         return f"{self.of}: {least} ({self.basis})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TwoSample:
     """The outcome of one test for a difference between two sets.
 
@@ -65,6 +68,12 @@ class TwoSample:
         }
         return pa.Table.from_pylist([row])
 
+    def __repr__(self) -> str:
+        return (
+            f"TwoSample({self.test!r}, statistic={self.statistic:.4g}, "
+            f"p_value={self.p_value:.3g}, n={self.n}, m={self.m})"
+        )
+
     def __str__(self) -> str:
         return (
             f"{self.test}: statistic {self.statistic:.4g}, p = {self.p_value:.3g} "
@@ -74,7 +83,7 @@ class TwoSample:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class TwoSamples:
     """The outcomes of several tests of the same two sets.
 
@@ -96,6 +105,9 @@ class TwoSamples:
         """A row a test, as :attr:`TwoSample.table`, and its ``p_holm``."""
         whole = pa.concat_tables([test.table for test in self.tests])
         return whole.add_column(3, "p_holm", pa.array(self.adjusted, pa.float64()))
+
+    def __repr__(self) -> str:
+        return f"TwoSamples({len(self.tests)} tests, p_value={self.p_value:.3g})"
 
     def __str__(self) -> str:
         head = (
