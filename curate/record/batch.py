@@ -9,6 +9,8 @@ from torch import Tensor
 
 from curate.errors import CurateError
 
+KINDS = ("multiclass", "binary", "multilabel", "sequence")
+
 
 def kind_of(logits: Tensor, labels: Tensor) -> str:
     """The kind of classification, from the shapes alone.
@@ -66,7 +68,7 @@ def as_ids(example_id: Tensor | np.ndarray | Sequence[Any]) -> Tensor | list[str
         ids = ids.to(torch.int64)
     if ids.ndim != 1 or ids.is_floating_point() or ids.is_complex() or ids.dtype == torch.bool:
         raise CurateError(
-            f"example_id: {ids.dtype} of shape {tuple(ids.shape)}; give one integer or string an "
+            f"example_id: {ids.dtype} of shape {tuple(ids.shape)}; give one integer or string per "
             "example, shape (N,)"
         )
     return ids

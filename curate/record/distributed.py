@@ -2,16 +2,18 @@
 
 from typing import Any
 
-import pyarrow as pa
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record.outcomes import Outcome
+from curate.record.batch import KINDS
+from curate.record.core import Core
+from curate.record.outcomes import Judged, Outcome
+from curate.record.packed import MAX_LABEL_CODE
 from curate.record.recorder import Recorder
+from curate.record.statistics import names_of
 
-_KINDS = ("multiclass", "binary", "multilabel", "sequence")
 _AT_ONCE = 1 << 18
 
 
@@ -33,84 +35,86 @@ class DistributedRecorder(Recorder):
             asked for what only this rank knows yet.
     """
 
-    _gathered_classes = 0  # every batch keeps its place among the steps
-
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if not (dist.is_available() and dist.is_initialized()):
             raise CurateError(
                 "torch.distributed: not initialised; call init_process_group first, or use Recorder"
             )
+        self._sink = Exchange(self._core)
+
+
+class Exchange:
+    """A sink that keeps a log of this rank's steps until all ranks exchange theirs."""
+
+    gathers = False  # every batch keeps its place among the steps
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._step = 0
         self._log: list[tuple[Tensor, Tensor]] = []
 
-    def update(self, *arguments: Any, **options: Any) -> None:
-        """As :meth:`Recorder.update`, on this rank's share of the step."""
-        super().update(*arguments, **options)
+    def add(self, rows: Tensor, judged: Judged) -> None:
+        """Log presentations of the current step."""
+        self._log.append(_to_wire(rows, judged, self._step))
+
+    def end_step(self) -> None:
+        """What comes next belongs to the next step."""
         self._step += 1
 
-    def end_epoch(self) -> None:
-        """As :meth:`Recorder.end_epoch`; every rank must call it."""
-        self._exchange()
-        super().end_epoch()
-
-    def table(self) -> pa.Table:
-        """As :meth:`Recorder.table`, of all ranks."""
-        self._check_exchanged()
-        return super().table()
-
-    def state_dict(self) -> dict[str, Any]:
-        """As :meth:`Recorder.state_dict`, of all ranks."""
-        self._check_exchanged()
-        return super().state_dict()
-
-    def _check_exchanged(self) -> None:
+    def check_settled(self) -> None:
+        """Raise where steps were not exchanged yet."""
         if self._step:
             raise CurateError(
                 f"end_epoch: {self._step} steps were not exchanged between the ranks yet; call "
                 "end_epoch() on every rank first"
             )
 
-    def _record(self, rows: Tensor, outcome: Outcome) -> None:
-        self._log.append(_pack(rows, outcome, self._step))
-
-    def _exchange(self) -> None:
+    def settle(self) -> None:
         """Apply the logs of all ranks, step by step."""
+        core = self._core
         wire = torch.device("cpu")
         if dist.get_backend() == "nccl":
             wire = torch.device("cuda", torch.cuda.current_device())
-        kind = torch.tensor(-1 if self._kind is None else _KINDS.index(self._kind), device=wire)
+        kind = torch.tensor(-1 if core.kind is None else KINDS.index(core.kind), device=wire)
         dist.all_reduce(kind, dist.ReduceOp.MAX)
         if kind < 0:  # nobody has recorded anything
             return
-        if self._state is None:
-            self._begin(_KINDS[int(kind)], wire)
-        assert self._state is not None
-        floats = (5 if self._kind == "sequence" else 4) if self.track == "all" else 0
+        if core.state is None:
+            core.begin(KINDS[int(kind)], wire)
+        assert core.state is not None
+        names = names_of(core.kind == "sequence") if core.everything else ()
         numbers = [each for each, _ in self._log] or [torch.empty(0, 2, dtype=torch.int64)]
-        values = [each for _, each in self._log] or [torch.empty(0, floats, dtype=torch.float64)]
+        values = [each for _, each in self._log]
+        values = values or [torch.empty(0, len(names), dtype=torch.float64)]
         numbers_of_all = _gather(torch.cat(numbers).to(wire))
-        values_of_all = _gather(torch.cat(values).to(wire)) if floats else None
+        values_of_all = _gather(torch.cat(values).to(wire)) if names else None
         self._log, self._step = [], 0
         order = (numbers_of_all[:, 1] >> 18).sort(stable=True).indices
-        device = self._state.words.device
-        for part in order.split(_AT_ONCE):
-            reals = None if values_of_all is None else values_of_all[part].to(device)
-            super()._record(*_unpack(numbers_of_all[part].to(device), reals))
+        device = core.state.packed.device
+        for block in order.split(_AT_ONCE):
+            statistics = None
+            if values_of_all is not None:
+                columns = values_of_all[block].to(device).unbind(1)
+                statistics = dict(zip(names, columns, strict=True))
+            rows, outcome = _from_wire(numbers_of_all[block].to(device))
+            core.apply(rows, (outcome, statistics))
 
 
-def _pack(rows: Tensor, outcome: Outcome, step: int) -> tuple[Tensor, Tensor]:
-    """(N, 2) int64: row, and step | label | finite | correct; (N, 0, 4 or 5) float64."""
-    code = (step << 18) + (outcome.label << 2) + outcome.finite * 2 + outcome.correct
-    values = [each.to(torch.float64) for each in outcome[3:] if each is not None]
-    empty = torch.empty(len(rows), 0, dtype=torch.float64, device=rows.device)
-    return torch.stack([rows, code], 1), torch.stack(values, 1) if values else empty
+def _to_wire(rows: Tensor, judged: Judged, step: int) -> tuple[Tensor, Tensor]:
+    """(N, 2) int64: row, and step | label code | finite | correct; (N, statistics) float64."""
+    outcome, statistics = judged
+    code = (step << 18) + (outcome.label_code << 2) + outcome.finite * 2 + outcome.correct
+    numbers = torch.stack([rows, code], 1)
+    if statistics is None:
+        return numbers, torch.empty(len(rows), 0, dtype=torch.float64, device=rows.device)
+    values = [statistics[name] for name in names_of("tokens_correct" in statistics)]
+    return numbers, torch.stack([each.to(torch.float64) for each in values], 1)
 
 
-def _unpack(numbers: Tensor, values: Tensor | None) -> tuple[Tensor, Outcome]:
+def _from_wire(numbers: Tensor) -> tuple[Tensor, Outcome]:
     rows, code = numbers.unbind(1)
-    reals = () if values is None else values.unbind(1)
-    return rows, Outcome(code & 1 > 0, code & 2 > 0, (code >> 2) & 0xFFFF, *reals)
+    return rows, Outcome(code & 1 > 0, code & 2 > 0, (code >> 2) & MAX_LABEL_CODE)
 
 
 def _gather(values: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ SKIPPED = torch.iinfo(torch.int64).min
 """Stands in place of the id of a presentation that ``mask=`` leaves out."""
 
 
-class Ids:
+class RowLookup:
     """The recorder's examples, in table order, and how to find their rows.
 
     Attributes:
@@ -84,8 +84,8 @@ class Ids:
         if self._sorted[0].device != ids.device:
             self._sorted = (self._sorted[0].to(ids.device), self._sorted[1].to(ids.device))
         ordered, order = self._sorted
-        place = torch.searchsorted(ordered, ids).clamp_(max=len(ordered) - 1)
-        rows = order[place].masked_fill_(ordered[place] != ids, UNKNOWN)
+        position = torch.searchsorted(ordered, ids).clamp_(max=len(ordered) - 1)
+        rows = order[position].masked_fill_(ordered[position] != ids, UNKNOWN)
         return rows.masked_fill_(ids == SKIPPED, SKIPPED)
 
 

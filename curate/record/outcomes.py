@@ -6,46 +6,42 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from curate.record import host
+from curate.record import sync
+from curate.record.packed import MAX_LABEL_CODE
+from curate.record.statistics import Statistics
 
 _PADDING = -100
 """PyTorch's and Hugging Face's label of tokens that do not count."""
 
 
 class Outcome(NamedTuple):
-    """Outcomes of N presentations, all tensors (N,) on the device of the logits.
+    """What is always recorded of N presentations, tensors (N,) on the device of the logits.
 
     ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not finite
-    is never correct. ``label``: int64, label + 1, or 0 where there is none to keep (no single
-    label, or one above 65,534). The rest is float, None where only correctness was asked for, and
-    anything where not finite.
+    is never correct. ``label_code``: int64, label + 1, or 0 where there is none to keep (no single
+    label, or one above 65,534).
     """
 
     correct: Tensor
     finite: Tensor
-    label: Tensor
-    loss: Tensor | None = None
-    margin: Tensor | None = None
-    confidence: Tensor | None = None
-    el2n: Tensor | None = None
-    tokens_correct: Tensor | None = None
+    label_code: Tensor
 
 
-MOST_CLASSES = 0xFFFF
-"""Labels from here on are not kept: a label has 16 bits in the recorder's state."""
+Judged = tuple[Outcome, Statistics | None]
+"""Outcomes, and their statistics where more than correctness was asked for."""
 
 _AT_ONCE = 1 << 24
 """Logits copied at once: a vocabulary of 50,000 would need gigabytes for a whole batch."""
 
 
-def owned(logits: Tensor) -> Tensor:
+def float_copy(logits: Tensor) -> Tensor:
     """A copy that may be overwritten, in the precision that comparisons are exact in."""
     precise = torch.promote_types(logits.dtype, torch.float32)
     return logits.to(precise, copy=True, memory_format=torch.contiguous_format)
 
 
-def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
-    """Outcomes of a softmax classifier; consumes ``logits``, which the caller must own.
+def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
+    """Outcomes of a softmax classifier; consumes ``logits``, a copy that the caller gives up.
 
     Args:
         logits: (N, C) float32 or float64, C >= 2, overwritten.
@@ -70,26 +66,28 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
     margin = of_label - logits.amax(1)
     correct = margin > 0
     tied = margin == 0
-    if not host.may_look(tied) or bool(tied.any()):
+    if not sync.is_free_to_read(tied) or bool(tied.any()):
         # argmax breaks ties towards the lowest class; a comparison is free of device reads
         lower = torch.arange(logits.shape[1], device=logits.device) < labels.unsqueeze(1)
         correct |= tied & ~((logits == of_label.unsqueeze(1)) & lower).any(1)
     correct &= finite
-    kept = labels + 1
-    if logits.shape[1] > MOST_CLASSES:
-        kept = kept.masked_fill_(kept > MOST_CLASSES, 0)
+    label_code = labels + 1
+    if logits.shape[1] > MAX_LABEL_CODE:
+        label_code = label_code.masked_fill_(label_code > MAX_LABEL_CODE, 0)
+    outcome = Outcome(correct, finite, label_code)
     if not statistics:
-        return Outcome(correct, finite, kept)
+        return outcome, None
     others = logits.sub_(top.unsqueeze(1)).exp_()
-    own = (of_label - top).exp()
+    label_exp = (of_label - top).exp()
     rest, rest_squared = others.sum(1), others.square().sum(1)
-    total = rest + own
-    loss = torch.log1p(rest + (own - 1)) - (of_label - top)
+    total = rest + label_exp
+    loss = torch.log1p(rest + (label_exp - 1)) - (of_label - top)
     el2n = (rest_squared + rest.square()).sqrt() / total
-    return Outcome(correct, finite, kept, loss, margin, own / total, el2n)
+    confidence = label_exp / total
+    return outcome, {"loss": loss, "margin": margin, "confidence": confidence, "el2n": el2n}
 
 
-def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
+def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     """Outcomes of L independent binary labels; correct is an exact match of all of them.
 
     Args:
@@ -102,17 +100,20 @@ def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Outcome:
     present = labels > 0.5
     finite = logits.isfinite().all(1)
     correct = ((logits > 0) == present).all(1) & finite
-    none = torch.zeros_like(correct, dtype=torch.int64)
+    outcome = Outcome(correct, finite, torch.zeros_like(correct, dtype=torch.int64))
     if not statistics:
-        return Outcome(correct, finite, none)
+        return outcome, None
     signed = torch.where(present, logits, -logits)
     losses = softplus(-signed)
-    el2n = torch.sigmoid(-signed).square().sum(1).sqrt()
-    matched = (-losses.sum(1)).exp()
-    return Outcome(correct, finite, none, losses.mean(1), signed.amin(1), matched, el2n)
+    return outcome, {
+        "loss": losses.mean(1),
+        "margin": signed.amin(1),
+        "confidence": (-losses.sum(1)).exp(),
+        "el2n": torch.sigmoid(-signed).square().sum(1).sqrt(),
+    }
 
 
-def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -> Outcome:
+def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -> Judged:
     """Outcomes of token sequences; correct when all unpadded tokens are.
 
     Args:
@@ -126,55 +127,50 @@ def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -
     n, length, classes = logits.shape
     flat_logits, flat_labels = logits.flatten(0, 1), torch.where(tokens, labels, 0).flatten()
     size = max(1, _AT_ONCE // classes)
-    parts = [
-        multiclass(owned(part), flat_labels[start : start + size], statistics)
-        for start, part in zip(range(0, n * length, size), flat_logits.split(size), strict=True)
+    judged = [
+        multiclass(float_copy(chunk), flat_labels[start : start + size], statistics)
+        for start, chunk in zip(range(0, n * length, size), flat_logits.split(size), strict=True)
     ]
-    joined = zip(*parts, strict=True)
-    flat = Outcome(*(None if each[0] is None else torch.cat(each) for each in joined))  # type: ignore[arg-type]
     padding = ~tokens
-    correct = (flat.correct.view(n, length) | padding).all(1)
-    finite = (flat.finite.view(n, length) | padding).all(1)
-    none = torch.zeros_like(correct, dtype=torch.int64)
-    if flat.loss is None or flat.margin is None:
-        return Outcome(correct, finite, none)
+    token_correct = torch.cat([outcome.correct for outcome, _ in judged]).view(n, length)
+    token_finite = torch.cat([outcome.finite for outcome, _ in judged]).view(n, length)
+    correct = (token_correct | padding).all(1)
+    no_label = torch.zeros_like(correct, dtype=torch.int64)
+    outcome = Outcome(correct, (token_finite | padding).all(1), no_label)
+    by_chunk = [values for _, values in judged if values is not None]
+    if not by_chunk:
+        return outcome, None
+    of_tokens = {
+        name: torch.cat([values[name] for values in by_chunk]).view(n, length)
+        for name in by_chunk[0]
+    }
     counts = tokens.sum(1).clamp(min=1)
-
-    def mean(values: Tensor | None) -> Tensor:
-        assert values is not None
-        return values.view(n, length).masked_fill(padding, 0.0).sum(1) / counts
-
-    margin = flat.margin.view(n, length).masked_fill(padding, torch.inf).amin(1)
-    share = mean(flat.correct.to(flat.loss.dtype))
-    return Outcome(
-        correct,
-        finite,
-        none,
-        mean(flat.loss),
-        margin,
-        mean(flat.confidence),
-        mean(flat.el2n),
-        share,
-    )
+    of_tokens["tokens_correct"] = token_correct.to(of_tokens["loss"].dtype)
+    means = {
+        name: values.masked_fill(padding, 0.0).sum(1) / counts for name, values in of_tokens.items()
+    }
+    least_margin = of_tokens["margin"].masked_fill(padding, torch.inf).amin(1)
+    return outcome, {**means, "margin": least_margin}
 
 
-class Reading(NamedTuple):
-    """Outcomes of N presentations and what was wrong with them.
+class Batch(NamedTuple):
+    """N presentations, judged, and what was wrong with them.
 
-    ``good``: (N,) bool, the labels were possible. ``shown``: (N,) int64, a label to name in the
-    message where not. ``nothing``: (N,) bool, no token to judge, or None where that cannot be.
+    ``good``: (N,) bool, the labels were possible. ``label_to_show``: (N,) int64, a label to name
+    in the message where not. ``no_tokens``: (N,) bool, no token to judge, or None where that
+    cannot be.
     """
 
-    outcome: Outcome
+    judged: Judged
     good: Tensor
-    shown: Tensor
-    nothing: Tensor | None = None
+    label_to_show: Tensor
+    no_tokens: Tensor | None = None
 
 
-def read(
+def outcomes_of(
     kind: str, logits: Tensor, labels: Tensor, tokens: Tensor | None, statistics: bool
-) -> Reading:
-    """Read one batch of a kind that :func:`curate.record.batch.kind_of` tells; see there.
+) -> Batch:
+    """Judge one batch of a kind that :func:`curate.record.batch.kind_of` tells; see there.
 
     ``logits`` may be overwritten. Impossible labels are replaced before they are used as an
     index: on a GPU they would otherwise end the process.
@@ -185,22 +181,22 @@ def read(
         logits = torch.stack([torch.zeros_like(logits), logits], 1)
         good = (labels == 0) | (labels == 1)
         labels = labels.to(torch.int64)
-        return Reading(multiclass(logits, labels * good, statistics), good, labels)
+        return Batch(multiclass(logits, labels * good, statistics), good, labels)
     if kind == "multiclass":
         labels = labels.to(torch.int64)
         good = (labels >= 0) & (labels < logits.shape[1])
         possible = labels
-        if not host.may_look(good) or not bool(good.all()):
+        if not sync.is_free_to_read(good) or not bool(good.all()):
             possible = labels * good
-        return Reading(multiclass(logits, possible, statistics), good, labels)
+        return Batch(multiclass(logits, possible, statistics), good, labels)
     if kind == "multilabel":
         good = ((labels == 0) | (labels == 1)).all(1)
-        return Reading(multilabel(logits, labels, statistics), good, labels.amax(1).long())
+        return Batch(multilabel(logits, labels, statistics), good, labels.amax(1).long())
     counted = labels != _PADDING
     if tokens is not None:
         counted &= tokens.to(labels.device)
     possible = (labels >= 0) & (labels < logits.shape[2])
     good = (possible | ~counted).all(1)
-    shown = torch.where(possible | ~counted, _PADDING, labels).amax(1)
-    outcome = sequence(logits, labels * possible, counted, statistics)
-    return Reading(outcome, good, shown, ~counted.any(1))
+    label_to_show = torch.where(possible | ~counted, _PADDING, labels).amax(1)
+    judged = sequence(logits, labels * possible, counted, statistics)
+    return Batch(judged, good, label_to_show, ~counted.any(1))

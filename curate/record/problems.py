@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record.ids import SKIPPED, Ids
-from curate.record.state import MOST
+from curate.record.ids import SKIPPED, RowLookup
+from curate.record.packed import MAX_COUNT
 
 
 class Problems:
@@ -21,7 +21,7 @@ class Problems:
             totals[0] += bad.sum()
             totals[1] = torch.where(bad.any(), torch.where(bad, values, SKIPPED).amax(), totals[1])
 
-    def raise_any(self, known: Ids, overflow: Tensor) -> None:
+    def raise_any(self, known: RowLookup, overflow: Tensor) -> None:
         """Raise if anything was left out since the last call, once; reads from the device."""
         (ids, an_id), (labels, a_label) = self._ids.tolist(), self._labels.tolist()
         full = int(overflow)
@@ -36,12 +36,12 @@ class Problems:
             )
         if labels:
             raise CurateError(
-                f"labels: {labels} presentations had a label that no logit stands for (such as "
+                f"labels: {labels} presentations had a label outside 0..C-1 (such as "
                 f"{a_label}){kept}. Leave them out with mask="
             )
         if full:
             raise CurateError(
-                f"example_id: {full} presentations came after the same example's {MOST:,}th, the "
-                f"most that a Recorder counts{kept}. Save the table, go on with a new Recorder, "
+                f"example_id: {full} presentations came after the same example's {MAX_COUNT:,}th, "
+                f"the most that a Recorder counts{kept}. Save the table, go on with a new Recorder, "
                 "and add the tables with curate.merge"
             )

@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record import host
+from curate.record import sync
 from curate.record.batch import as_ids, check_mask, kind_of, on_device
 from curate.record.buffer import ROWS, Buffer
-from curate.record.history import History
-from curate.record.ids import SKIPPED, Ids
-from curate.record.outcomes import Outcome, owned, read
-from curate.record.problems import Problems
-from curate.record.state import State, accumulate
+from curate.record.core import Core, Direct, Sink
+from curate.record.ids import SKIPPED, RowLookup
+from curate.record.outcomes import float_copy, outcomes_of
+from curate.record.state import State
 from curate.record.to_table import to_table
 from curate.table import write
 
 _STATE_VERSION = 1
+
+_GATHERED_CLASSES = 64
+"""Up to here, batches are gathered and judged together; above, one is work enough."""
 
 
 class Recorder:
@@ -56,9 +58,6 @@ class Recorder:
         CurateError: an id that occurs twice, ids of mixed types, an unknown ``track``.
     """
 
-    _gathered_classes = 64
-    """Up to here, batches are gathered and worked on together; above, one is work enough."""
-
     def __init__(
         self,
         n_or_ids: int | Sequence[Any] | np.ndarray | Tensor,
@@ -71,12 +70,10 @@ class Recorder:
             raise CurateError(f"track: {track!r}; choose 'all' or 'forgetting'")
         self.track = track
         self.epoch = 0
-        self._ids = Ids(n_or_ids)
-        self._device = None if device is None else torch.device(device)
-        self._history = History(len(self._ids)) if history else None
-        self._kind: str | None = None
-        self._state: State | None = None
-        self._problems: Problems | None = None
+        self._ids = RowLookup(n_or_ids)
+        on = None if device is None else torch.device(device)
+        self._core = Core(len(self._ids), track == "all", history, on)
+        self._sink: Sink = Direct(self._core)
         self._buffer = Buffer()
 
     def __len__(self) -> int:
@@ -85,7 +82,7 @@ class Recorder:
     def __repr__(self) -> str:
         return (
             f"Recorder({len(self)} examples, track={self.track!r}, "
-            f"history={self._history is not None}, {self.epoch} epochs ended)"
+            f"history={self._core.history is not None}, {self.epoch} epochs ended)"
         )
 
     def update(
@@ -119,20 +116,22 @@ class Recorder:
             raise CurateError(
                 f"example_id: {ids.shape[0]} ids for {size} logits; give one id an example"
             )
-        if kind != self._kind or self._state is None:
+        if kind != self._core.kind or self._core.state is None:
             self._begin(kind, logits.device)
         if mask is not None:
             mask = check_mask(mask, labels)
             if mask.ndim == 1:
                 ids = torch.where(mask, ids.to(mask.device), SKIPPED)
-        if kind == "multiclass" and logits.shape[1] <= self._gathered_classes and size <= ROWS:
+        gathers = self._sink.gathers and kind == "multiclass"
+        if gathers and logits.shape[1] <= _GATHERED_CLASSES and size <= ROWS:
             if not self._buffer.add(ids, logits, labels, size):
                 self.flush()
                 self._buffer.add(ids, logits, labels, size)
         elif size:
             self.flush()
             tokens = mask if mask is not None and mask.ndim == 2 else None
-            self._read(kind, ids, owned(logits.detach()), labels.detach(), tokens)
+            self._judge(kind, ids, float_copy(logits.detach()), labels.detach(), tokens)
+        self._sink.end_step()
 
     def end_epoch(self) -> None:
         """Mark the end of an epoch, and raise what went wrong in it.
@@ -144,9 +143,10 @@ class Recorder:
             CurateError: ids or labels out of range since the last call; good records are kept.
         """
         self.flush()
+        self._sink.settle()
         self.epoch += 1
-        if self._history is not None:
-            self._history.end_epoch()
+        if self._core.history is not None:
+            self._core.history.end_epoch()
         self._raise_problems()
 
     def table(self) -> pa.Table:
@@ -160,13 +160,15 @@ class Recorder:
         Raises:
             CurateError: ids or labels out of range since the last call; good records are kept.
         """
+        self._sink.check_settled()
         self.flush()
         self._raise_problems()
-        state = self._state
+        core = self._core
+        state = core.state
         if state is None:
             state = State.empty(len(self), torch.device("cpu"), self.track == "all", False)
-        options: dict[str, object] = {"track": self.track, "kind": self._kind, "epochs": self.epoch}
-        return to_table(self._ids.array, state, self._history, options)
+        options: dict[str, object] = {"track": self.track, "kind": core.kind, "epochs": self.epoch}
+        return to_table(self._ids.array, state, core.history, options)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`table` to a Parquet file, whole or not at all."""
@@ -174,17 +176,18 @@ class Recorder:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on later; loads with ``torch.load(..., weights_only=True)``."""
+        self._sink.check_settled()
         self.flush()
-        state = self._state
+        state, history = self._core.state, self._core.history
         return {
             "version": _STATE_VERSION,
             "ids": self._ids.digest,
             "track": self.track,
             "epoch": self.epoch,
-            "kind": self._kind,
-            "words": None if state is None else state.words.clone(),
+            "kind": self._core.kind,
+            "words": None if state is None else state.packed.clone(),
             "sums": None if state is None or state.sums is None else state.sums.clone(),
-            "history": None if self._history is None else self._history.state_dict(),
+            "history": None if history is None else history.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -197,7 +200,7 @@ class Recorder:
             "version": _STATE_VERSION,
             "ids": self._ids.digest,
             "track": self.track,
-            "history": self._history is not None,
+            "history": self._core.history is not None,
         }
         for name, value in own.items():
             found = state.get(name)
@@ -208,39 +211,33 @@ class Recorder:
                     f"state: its {name} is {found!r}, this Recorder's is {value!r}; make the "
                     "Recorder with the same ids and options"
                 )
-        self._state, self._problems, self._buffer = None, None, Buffer()
-        self.epoch, self._kind = state["epoch"], None
+        self._buffer = Buffer()
+        self._core.clear()
+        self.epoch = state["epoch"]
         if state["words"] is not None:
-            self._begin(state["kind"], state["words"].device)
-            assert self._state is not None
-            self._state.words.copy_(state["words"])
-            if self._state.sums is not None:
-                self._state.sums.copy_(state["sums"])
-        if self._history is not None:
-            self._history.load_state_dict(state["history"])
+            loaded = self._begin(state["kind"], state["words"].device)
+            loaded.packed.copy_(state["words"])
+            if loaded.sums is not None:
+                loaded.sums.copy_(state["sums"])
+        if self._core.history is not None:
+            self._core.history.load_state_dict(state["history"])
 
     def flush(self) -> None:
         """Work on what was gathered so far; :meth:`table` and the others do so themselves."""
         if self._buffer.used:
             ids, logits, labels = self._buffer.take()
-            self._read("multiclass", ids, logits, labels, None)
+            self._judge("multiclass", ids, logits, labels, None)
 
-    def _begin(self, kind: str, device: torch.device) -> None:
+    def _begin(self, kind: str, device: torch.device) -> State:
         """Make the state when the first logits show what is to be recorded."""
-        if self._kind is not None and (kind == "sequence") != (self._kind == "sequence"):
+        before = self._core.kind
+        if before is not None and (kind == "sequence") != (before == "sequence"):
             raise CurateError(
-                f"logits: {kind} after {self._kind}; use one Recorder for sequences and another "
+                f"logits: {kind} after {before}; use one Recorder for sequences and another "
                 "for single labels"
             )
         self.flush()
-        self._kind = kind
-        if self._state is None:
-            device = self._device or (torch.device("cpu") if device.type == "mps" else device)
-            self._device = device
-            everything = self.track == "all"
-            with torch.inference_mode(False):  # else later steps could not write to it
-                self._state = State.empty(len(self), device, everything, kind == "sequence")
-                self._problems = Problems(device)
+        return self._core.begin(kind, device)
 
     def _integer_ids(self, example_id: Any) -> Tensor:
         """(N,) int64: integer ids as they are, strings as the rows they stand for."""
@@ -255,34 +252,28 @@ class Recorder:
             return self._ids.rows_of_strings(ids)
         return ids
 
-    def _read(
+    def _judge(
         self, kind: str, ids: Tensor, logits: Tensor, labels: Tensor, tokens: Tensor | None
     ) -> None:
-        """Turn logits, which may be overwritten, into outcomes and record them."""
-        assert self._state is not None
-        assert self._problems is not None
-        device = self._state.words.device
+        """Turn logits, which may be overwritten, into outcomes and hand them on."""
+        assert self._core.state is not None
+        assert self._core.problems is not None
+        device = self._core.state.packed.device
         ids, logits, labels = (on_device(each, device) for each in (ids, logits, labels))
-        reading = read(kind, logits, labels, tokens, self.track == "all")
+        batch = outcomes_of(kind, logits, labels, tokens, self.track == "all")
         ids = ids.to(torch.int64)
         rows = self._ids.rows(ids)
         known = (rows >= 0) & (rows < len(self))
-        good = known & reading.good
-        if reading.nothing is not None:
-            good &= ~reading.nothing
-        if not host.may_look(good) or not bool(good.all()):
+        good = known & batch.good
+        if batch.no_tokens is not None:
+            good &= ~batch.no_tokens
+        if not sync.is_free_to_read(good) or not bool(good.all()):
             asked = ids != SKIPPED
-            self._problems.count(ids, asked & ~known, reading.shown, asked & ~reading.good)
+            problems = self._core.problems
+            problems.count(ids, asked & ~known, batch.label_to_show, asked & ~batch.good)
             rows = torch.where(good, rows, len(self))
-        self._record(rows, reading.outcome)
-
-    def _record(self, rows: Tensor, outcome: Outcome) -> None:
-        """Add outcomes to the state; rows of ``len(self)`` are to be ignored."""
-        assert self._state is not None
-        accumulate(self._state, rows, outcome)
-        if self._history is not None:
-            self._history.add(rows, outcome.correct)
+        self._sink.add(rows, batch.judged)
 
     def _raise_problems(self) -> None:
-        if self._problems is not None and self._state is not None:
-            self._problems.raise_any(self._ids, self._state.overflow)
+        if self._core.problems is not None and self._core.state is not None:
+            self._core.problems.raise_any(self._ids, self._core.state.overflow)

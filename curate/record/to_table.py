@@ -6,36 +6,25 @@ import torch
 from torch import Tensor
 
 from curate.record.history import History
-from curate.record.state import (
-    FIRST,
-    FORGETTING,
-    LABEL,
-    LASTS,
-    MOST,
-    NON_FINITE,
-    PRESENTATIONS,
-    SUMS,
-    State,
-)
+from curate.record.packed import counts_of
+from curate.record.state import COUNTS, NON_FINITE, State
+from curate.record.statistics import LASTS, SEQUENCE_SUMS, SUMS
 from curate.table import COLUMNS, annotate, describe
 
 
 def to_table(
     ids: pa.Array, state: State, history: History | None, options: dict[str, object]
 ) -> pa.Table:
-    """The example table (see ``curate.table.COLUMNS``), a row an id, in the order of ``ids``."""
-    words = state.words[:-1].cpu().numpy()
-    presentations, forgetting = _field(words, PRESENTATIONS), _field(words, FORGETTING, MOST >> 1)
-    first, label = _field(words, FIRST), _field(words, LABEL)
-    last, never = words & 1, presentations == 0
-    learning = forgetting + last - (first == 1)
+    """The example table (see ``curate.table.COLUMNS``), one row per id, in the order of ``ids``."""
+    counts = counts_of(state.packed[:-1].cpu().numpy())
+    presentations, never = counts.presentations, counts.presentations == 0
     columns = {
         "example_id": ids,
-        "label": _column(label - 1, label == 0),
+        "label": _column(counts.label_code - 1, counts.label_code == 0),
         "presentations": pa.array(presentations.astype(np.int32)),
-        "forgetting_events": _column(forgetting.astype(np.int32), never),
-        "learning_events": _column(learning.astype(np.int32), never),
-        "first_learned": _column(first.astype(np.int32), first == 0),
+        "forgetting_events": _column(counts.forgetting_events.astype(np.int32), never),
+        "learning_events": _column(counts.learning_events.astype(np.int32), never),
+        "first_learned": _column(counts.first_learned.astype(np.int32), counts.first_learned == 0),
     }
     if state.sums is not None:
         columns.update(_statistics(state.sums, presentations))
@@ -46,37 +35,33 @@ def to_table(
     return annotate(table, recording=options)
 
 
-def _field(words: np.ndarray, shift: int, most: int = MOST) -> np.ndarray:
-    return (words >> shift) & most
-
-
 def _column(values: np.ndarray, null: np.ndarray) -> pa.Array:
     return pa.array(values, mask=null if null.any() else None)  # without nulls nothing is copied
 
 
 def _statistics(sums: Tensor, presentations: np.ndarray) -> dict[str, pa.Array]:
     values = sums[:-1].t().clone(memory_format=torch.contiguous_format).cpu().numpy()
-    total = dict(zip(SUMS, values, strict=False))
-    non_finite = np.floor(total["counts"] / NON_FINITE)
-    correct = total["counts"] - non_finite * NON_FINITE
+    total, last = np.split(values, [len(values) - len(LASTS)])
+    non_finite = np.floor(total[COUNTS] / NON_FINITE)
+    correct = total[COUNTS] - non_finite * NON_FINITE
     finite = presentations - non_finite
     unknown, count = finite == 0, np.maximum(finite, 1)
     never = presentations == 0
-    mean = {name: total[name] / count for name in SUMS if name != "counts"}
-    variance = np.maximum(mean["confidence_squared"] - mean["confidence"] ** 2, 0.0)
     columns = {
         "correct": _column(correct.astype(np.int32), never),
         "non_finite": _column(non_finite.astype(np.int32), never),
-        "loss_mean": _column(mean["loss"], unknown),
-        "margin_mean": _column(mean["margin"], unknown),
-        "confidence_mean": _column(mean["confidence"], unknown),
-        "confidence_std": _column(np.sqrt(variance), unknown),
-        "el2n_mean": _column(mean["el2n"], unknown),
     }
-    for name, last in zip(LASTS, values[-len(LASTS) :], strict=True):
-        columns[name] = _column(last, never | np.isnan(last))
-    if len(values) > len(SUMS) + len(LASTS):
-        columns["tokens_correct_mean"] = _column(values[len(SUMS)] / count, unknown)
+    means: dict[str, np.ndarray] = {}
+    summed = (*total[:COUNTS], *total[COUNTS + 1 :])  # sequences have SEQUENCE_SUMS too
+    for kept, sum_ in zip((*SUMS, *SEQUENCE_SUMS), summed, strict=False):
+        mean = sum_ / count
+        if kept.how == "sum of squares":
+            mean = np.sqrt(np.maximum(mean - means[kept.statistic] ** 2, 0.0))
+        else:
+            means[kept.statistic] = mean
+        columns[kept.column] = _column(mean, unknown)
+    for kept, value in zip(LASTS, last, strict=True):
+        columns[kept.column] = _column(value, never | np.isnan(value))
     return columns
 
 

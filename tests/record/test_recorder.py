@@ -63,7 +63,7 @@ def test_a_gpu_s_branchless_path_equals_the_slow_reference(monkeypatch):
         batches += found
     labels = torch.arange(30) % CLASSES
     batches = [(ids, logits, labels[ids]) for ids, logits, _ in batches]
-    monkeypatch.setattr("curate.record.host.may_look", lambda values: False)
+    monkeypatch.setattr("curate.record.sync.is_free_to_read", lambda values: False)
     recorder, reference = record(batches, 30, history=True)
     assert_matches(recorder.table(), reference)
     recorder.update([3, 77], torch.zeros(2, CLASSES), torch.tensor([9, 0]))

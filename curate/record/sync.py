@@ -1,9 +1,9 @@
-"""Where a value may be looked at while training runs."""
+"""Where a value may be read while training runs."""
 
 from torch import Tensor
 
 
-def may_look(values: Tensor) -> bool:
+def is_free_to_read(values: Tensor) -> bool:
     """Whether reading ``values`` costs nothing; reading from a GPU would wait for it.
 
     Where this is False, code must do without branches that depend on values. The tests make it
