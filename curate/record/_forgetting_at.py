@@ -12,7 +12,7 @@ def forgetting_at(table: pa.Table, epoch: int) -> pa.Table:
 
     Args:
         table: from a Recorder with ``history=True``. Where its epochs were marked with
-            ``end_epoch``, these marks count; else an epoch is one presentation an example.
+            ``end_epoch``, these marks count; else an epoch is one presentation per example.
         epoch: how many epochs, 0 to those recorded.
 
     Returns:

@@ -42,6 +42,6 @@ class Problems:
         if full:
             raise CurateError(
                 f"example_id: {full} presentations came after the same example's {MAX_COUNT:,}th, "
-                f"the most that a Recorder counts{kept}. Save the table, go on with a new Recorder, "
-                "and add the tables with curate.merge"
+                f"the most that a Recorder counts{kept}. Save the table, go on with a new "
+                "Recorder, and add the tables with curate.merge"
             )

@@ -1,4 +1,4 @@
-"""The recorder: one call a training step, one table at the end."""
+"""The recorder: one call per training step, one table at the end."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class Recorder:
         n_or_ids: the number of examples, whose ids are then 0..n-1, or all ids: int or str,
             as a list, array or tensor.
         track: "all", or "forgetting", which keeps labels, presentations and events only, in 8
-            bytes an example (labels above 65,534 are then, as always, not kept).
+            bytes per example (labels above 65,534 are then, as always, not kept).
         history: also keep whether each presentation was correct, 1 bit each, on the host.
         device: where the state lives; that of the first logits when None (the CPU for MPS,
             which has no float64).
@@ -114,7 +114,7 @@ class Recorder:
         ids = self._integer_ids(example_id)
         if ids.shape[0] != size:
             raise CurateError(
-                f"example_id: {ids.shape[0]} ids for {size} logits; give one id an example"
+                f"example_id: {ids.shape[0]} ids for {size} logits; give one id per example"
             )
         if kind != self._core.kind or self._core.state is None:
             self._begin(kind, logits.device)
