@@ -28,7 +28,7 @@ from curate.bias import (
     Source,
     as_sources,
     cross_dataset,
-    given_away,
+    margin_vs_forgetting,
     market_value,
     name_that_dataset,
     nuisance_audit,
@@ -162,7 +162,7 @@ def main() -> None:
             say(page)
             if game == "twelve":  # are the give-away examples also the forgotten ones?
                 table = forgotten(sources["cifar10"])
-                say(given_away(found, "cifar10", table))
+                say(margin_vs_forgetting(found, "cifar10", table))
             if arguments.network:
                 found = name_that_dataset(
                     played, classifier="network", controls=False, on_progress=follow("network")

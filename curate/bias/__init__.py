@@ -6,8 +6,10 @@ from curate.bias.audit.shortcut import Shortcut as Shortcut
 from curate.bias.classifiers.linear import Linear as Linear
 from curate.bias.classifiers.linear import fit_linear as fit_linear
 from curate.bias.classifiers.network import train_network as train_network
-from curate.bias.identification.given_away import GivenAway as GivenAway
-from curate.bias.identification.given_away import given_away as given_away
+from curate.bias.identification.margin_vs_forgetting import MarginForgetting as MarginForgetting
+from curate.bias.identification.margin_vs_forgetting import (
+    margin_vs_forgetting as margin_vs_forgetting,
+)
 from curate.bias.identification.name_that_dataset import name_that_dataset as name_that_dataset
 from curate.bias.identification.null_control import NullControl as NullControl
 from curate.bias.identification.result import Caution as Caution
@@ -31,6 +33,8 @@ from curate.moved import moved
 __getattr__ = moved(
     __name__,
     {
+        "GivenAway": "curate.bias.MarginForgetting",
+        "given_away": "curate.bias.margin_vs_forgetting",
         "clopper_pearson": "curate.stats.clopper_pearson",
         "cnn": "curate.features.cnn",
         "colour": "curate.features.colour",

@@ -17,7 +17,7 @@ from curate.report.charts.identification_charts import (
     market_curves,
 )
 from curate.report.page import wide_and_narrow, write_page
-from curate.report.telling import telling_galleries
+from curate.report.source_galleries import source_galleries
 from curate.report.text import clean, count, percent
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def write_identification(
         else wide_and_narrow(lambda width: draw_exchange(market, width)),
         baskets=None if market is None else _baskets(market),
         markets=[] if market is None else _markets(market),
-        galleries=[] if image is None else telling_galleries(found.probabilities, names, image),
+        galleries=[] if image is None else source_galleries(found.probabilities, names, image),
     )
 
 

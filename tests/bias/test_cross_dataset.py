@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from curate.bias import cross_dataset
 from curate.bias.market.performance import average_precision, balanced_accuracy
-from curate.bias.market.train_test import deal, interleaved
+from curate.bias.market.splitting import interleave_classes, split_train_test
 from curate.bias.sources.shared_classes import shared_classes
 from curate.errors import CurateError
 from tests.bias.worlds import world
@@ -44,7 +44,7 @@ def test_balanced_accuracy_is_scikit_learns(seed, count):
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(0, 4), min_size=1, max_size=60))
 def test_every_beginning_has_its_classes_in_turn(seed, labels):
     labels = np.array(labels)
-    order = interleaved(labels, np.random.default_rng(seed))
+    order = interleave_classes(labels, np.random.default_rng(seed))
     assert sorted(order) == list(range(len(labels)))
     totals = np.bincount(labels)
     for size in range(1, len(labels) + 1):
@@ -56,7 +56,7 @@ def test_every_beginning_has_its_classes_in_turn(seed, labels):
 @given(st.integers(0, 2**32 - 1), st.integers(4, 60))
 def test_no_example_is_in_both_parts(seed, count):
     labels = np.random.default_rng(seed).integers(0, 3, count)
-    train, test = deal(labels, np.random.default_rng(seed))
+    train, test = split_train_test(labels, np.random.default_rng(seed))
     assert sorted([*train, *test]) == list(range(count))
 
 

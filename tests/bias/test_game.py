@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 import torch
 
-from curate.bias import Source, given_away, name_that_dataset
+from curate.bias import Source, margin_vs_forgetting, name_that_dataset
 from curate.bias.classifiers.linear import fit_linear
 from curate.bias.identification.null_control import halves
-from curate.bias.identification.splits import contents, deal_folds, drawn
+from curate.bias.identification.splits import draw_equal, duplicate_groups, split_folds
 from curate.errors import CurateError
 from curate.stats.exact import clopper_pearson
 from curate.table import join
@@ -235,16 +235,16 @@ def test_equal_images_are_in_one_fold_and_drawn_once():
     sources = [
         Source(name, np.arange(40), pixels=pixels) for name, pixels in (("a", first), ("b", second))
     ]
-    marks = contents(sources)
+    marks = duplicate_groups(sources)
     assert marks[1][10:20].tolist() == marks[0][:10].tolist()
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        folds = deal_folds(marks, 8, 3, rng)
+        folds = split_folds(marks, 8, 3, rng)
         fold_of = {}
         for own, fold in zip(np.concatenate(marks), np.concatenate(folds), strict=True):
             assert fold_of.setdefault(own, fold) == fold
         assert all(set(fold.tolist()) == {0, 1, 2} for fold in folds)
-        rows = drawn(marks, [fold > 0 for fold in folds], 15, rng)
+        rows = draw_equal(marks, [fold > 0 for fold in folds], 15, rng)
         assert len(rows[0]) == len(rows[1])
         assert len(set(marks[0][rows[0]])) == len(rows[0])
         assert all(folds[0][rows[0]] > 0)
@@ -276,7 +276,7 @@ def test_given_away_finds_a_planted_correlation(found):
             "first_learned": pa.array([None if row % 7 == 0 else 1 for row in range(400)]),
         }
     )
-    joined = given_away(found, "s2", table)
+    joined = margin_vs_forgetting(found, "s2", table)
     from scipy.stats import rankdata
 
     ranks = rankdata(margin), rankdata(np.where(np.arange(400) % 7 == 0, 99, events))
@@ -301,7 +301,7 @@ def test_given_away_without_a_relation_is_in_the_interval(found):
                 "first_learned": np.ones(170, np.int64),
             }
         )
-        low, high = given_away(found, "s1", table).interval
+        low, high = margin_vs_forgetting(found, "s1", table).interval
         misses += not low <= 0 <= high
     assert misses < 10
 
@@ -311,7 +311,7 @@ def test_given_away_needs_examples_in_common(found):
         {"example_id": [9999], "forgetting_events": pa.array([1], pa.int32()), "first_learned": [1]}
     )
     with pytest.raises(CurateError, match="example_table: 0"):
-        given_away(found, "s0", table)
+        margin_vs_forgetting(found, "s0", table)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 import torch
 
+from curate import bias
 from curate.bias import (
     cross_dataset,
     fit_linear,
-    given_away,
+    margin_vs_forgetting,
     market_value,
     name_that_dataset,
     nuisance_audit,
@@ -54,7 +55,7 @@ def make_results():
     return {
         "Identification": found,
         "NullControl": found.null_control,
-        "GivenAway": given_away(found, "a" * 70, table),
+        "MarginForgetting": margin_vs_forgetting(found, "a" * 70, table),
         "Audit": audit,
         "Equalised": audit.equalised,
         "Shortcut": audit.warnings[0],
@@ -77,7 +78,7 @@ def results():
 NAMES = [
     "Identification",
     "NullControl",
-    "GivenAway",
+    "MarginForgetting",
     "Audit",
     "Equalised",
     "Shortcut",
@@ -138,3 +139,19 @@ def test_the_audit_takes_what_its_siblings_take(tmp_path):
     assert of_folders.warnings[0].sources in (("dark", "grey"), ("grey", "dark"))
     of_numpy = nuisance_audit({name: source.numpy() for name, source in images().items()})
     assert of_numpy.table == of_arrays.table
+
+
+def test_market_curves_name_their_market():
+    market = market_value(worlds(), seeds=2, market="b")
+    assert set(market.curves["market"].to_pylist()) == {"b"}
+    both = market_value(worlds(), seeds=2).curves.to_pylist()
+    assert {(row["market"], row["source"]) for row in both} == {
+        (market.name, source.name) for market in worlds() for source in worlds()
+    }
+
+
+def test_old_names_of_margin_vs_forgetting_warn():
+    with pytest.warns(DeprecationWarning, match="is now curate.bias.margin_vs_forgetting"):
+        assert bias.given_away is margin_vs_forgetting
+    with pytest.warns(DeprecationWarning, match="is now curate.bias.MarginForgetting"):
+        assert bias.GivenAway is bias.MarginForgetting

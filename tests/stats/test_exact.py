@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from curate.bias.classifiers.permutation import permutation_p_value, refitted, relabelled
-from curate.stats.exact import binomial_p_value, clopper_pearson
+from curate.bias.classifiers.permutation import (
+    refit_with_permuted_labels,
+    score_with_permuted_labels,
+)
+from curate.stats import binomial_p_value, clopper_pearson, permutation_p_value
 
 
 def at_least(successes, trials, p):
@@ -63,7 +66,7 @@ def test_permutation_p_value_counts_the_observed_one():
 
 @pytest.mark.parametrize(("train_size", "d"), [(60, 8), (20, 50)])
 def test_shared_refits_are_full_refits(train_size, d):
-    """Seed 0: the same deals, each by ridge regression from scratch with sklearn."""
+    """Seed 0: the same permutations, each by ridge regression from scratch with sklearn."""
     from sklearn.linear_model import Ridge
 
     from curate.bias.classifiers.ridge import PENALTIES
@@ -72,7 +75,7 @@ def test_shared_refits_are_full_refits(train_size, d):
     y = torch.from_numpy(rng.permutation(np.arange(3).repeat(40)))
     x = torch.from_numpy((rng.normal(size=(120, d)) + 0.5 * np.eye(3, d)[y]).astype(np.float32))
     train, test = torch.arange(train_size), torch.arange(train_size, 120)
-    observed, permuted = refitted(x, y, train, test, 3, 12, seed=0)
+    observed, permuted = refit_with_permuted_labels(x, y, train, test, 3, 12, seed=0)
 
     generator = torch.Generator().manual_seed(0)
     deals = [y]
@@ -98,8 +101,8 @@ def test_shared_refits_are_full_refits(train_size, d):
         assert found == pytest.approx(right, abs=2.1 / len(test))  # float32 may turn a tie
 
 
-def test_relabelled_deals_the_test_labels_only():
+def test_only_the_test_labels_are_permuted_for_fixed_guesses():
     y = torch.arange(2).repeat(50)
-    accuracies = relabelled(y, y, 400, seed=0)
+    accuracies = score_with_permuted_labels(y, y, 400, seed=0)
     assert abs(accuracies.mean() - 0.5) < 0.01  # standard error 0.0025
     assert accuracies.std() == pytest.approx(0.05, rel=0.15)  # hypergeometric: 0.0503

@@ -9,10 +9,10 @@ import torch
 
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
+from curate.bias.audit.probe_answers import ProbeAnswers, fit_probe
 from curate.bias.audit.probes import probe
 from curate.bias.audit.result import Audit, Equalised
 from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, Shortcut, shortcut
-from curate.bias.audit.telling import Told, tell
 from curate.bias.audit.verdicts import Verdict, verdicts
 from curate.bias.classifiers.linear import fit_linear
 from curate.bias.sources.opening import as_sources
@@ -67,20 +67,20 @@ def nuisance_audit(
     measured = [probe(source, count, headers) for source in taken]
     y = np.repeat(np.arange(len(taken)), [len(source) for source in taken])
     train = np.concatenate([np.arange(len(source)) % 2 == 0 for source in taken])
-    told = {
-        name: tell(np.concatenate([found[name] for found, _ in measured]), y, train, seed)
+    answers = {
+        name: fit_probe(np.concatenate([numbers[name] for numbers, _ in measured]), y, train, seed)
         for name in measured[0][0]
     }
-    everything = np.concatenate([np.hstack(list(found.values())) for found, _ in measured])
-    told["all"] = tell(everything, y, train, seed)
-    grey = told["grey"].of_all()
+    everything = np.concatenate([np.hstack(list(numbers.values())) for numbers, _ in measured])
+    answers["all"] = fit_probe(everything, y, train, seed)
+    grey = answers["grey"].count_right()
     mixed = grey[0] / grey[1] > 1.5 / len(taken)
     before = _content([hog(pixels(source)) for source in taken], y, train)
     after = _content([hog(equalised(source, grey=mixed)) for source in taken], y, train)
-    decided = verdicts(told, after)
+    decided = verdicts(answers, after)
     names, facts = [source.name for source in opened], [fact for _, fact in measured]
     return Audit(
-        table=_table(told, before, headers),
+        table=_table(answers, before, headers),
         pairs=_pairs(decided, names),
         equalised=_equalised(before, after),
         warnings=tuple(_shortcuts(decided, names, facts)),
@@ -98,24 +98,24 @@ def _sample(source: Source, most: int, seed: int) -> Source:
     return source.take(rows)
 
 
-def _content(features: list[torch.Tensor], y: np.ndarray, train: np.ndarray) -> Told:
+def _content(features: list[torch.Tensor], y: np.ndarray, train: np.ndarray) -> ProbeAnswers:
     """What a linear classifier makes of the images themselves."""
     x, labels = torch.cat(features), torch.from_numpy(y)
     learn = torch.from_numpy(train)
     model = fit_linear(x[learn], labels[learn], len(features))
-    return Told(y[~train], model.scores(x[~learn]).double().numpy())
+    return ProbeAnswers(y[~train], model.scores(x[~learn]).double().numpy())
 
 
-def _table(told: dict[str, Told], before: Told, headers: bool) -> pa.Table:
-    """A row a cause: of several probes, the one that tells most, of both directions the weaker."""
+def _table(answers: dict[str, ProbeAnswers], before: ProbeAnswers, headers: bool) -> pa.Table:
+    """One row per cause: the strongest of several probes, the weaker of both directions."""
     chance = 1 / before.scores.shape[1]
-    right, tested = before.of_all()
+    right, tested = before.count_right()
     gain = max(right / tested - chance, 1e-9)
     rows = []
     for cause in (*CAUSES, "all together"):
         if not headers and cause in OF_HEADERS:
             continue
-        right, tested = _of_cause(cause, told)
+        right, tested = _of_cause(cause, answers)
         low, high = clopper_pearson(right, tested)
         accuracy = right / tested
         rows.append(
@@ -132,7 +132,7 @@ def _table(told: dict[str, Told], before: Told, headers: bool) -> pa.Table:
     return pa.Table.from_pylist(rows)
 
 
-def _of_cause(cause: str, told: dict[str, Told]) -> tuple[int, int]:
+def _of_cause(cause: str, answers: dict[str, ProbeAnswers]) -> tuple[int, int]:
     both = {"resolution": ("longest", "shortest"), "resizing filter": ("across", "down")}
     either = {
         "file format": ("format",),
@@ -144,28 +144,28 @@ def _of_cause(cause: str, told: dict[str, Told]) -> tuple[int, int]:
         "all together": ("all",),
     }
     if cause in both:
-        return min(told[name].of_all() for name in both[cause])
-    return max(told[name].of_all() for name in either[cause])
+        return min(answers[name].count_right() for name in both[cause])
+    return max(answers[name].count_right() for name in either[cause])
 
 
 def _pairs(decided: list[Verdict], names: list[str]) -> pa.Table:
     return pa.Table.from_pylist(
         [
             {
-                "cause": each.cause,
-                "first": names[each.first],
-                "second": names[each.second],
-                "accuracy": each.accuracy,
-                "p_value": each.p_value,
-                "named": each.named,
+                "cause": verdict.cause,
+                "first": names[verdict.first],
+                "second": names[verdict.second],
+                "accuracy": verdict.accuracy,
+                "p_value": verdict.p_value,
+                "named": verdict.named,
             }
-            for each in decided
+            for verdict in decided
         ]
     )
 
 
-def _equalised(before: Told, after: Told) -> Equalised:
-    (right, tested), (later, asked) = before.of_all(), after.of_all()
+def _equalised(before: ProbeAnswers, after: ProbeAnswers) -> Equalised:
+    (right, tested), (later, asked) = before.count_right(), after.count_right()
     return Equalised(
         before=right / tested,
         before_interval=clopper_pearson(right, tested),
@@ -178,11 +178,14 @@ def _equalised(before: Told, after: Told) -> Equalised:
 def _shortcuts(
     decided: list[Verdict], names: list[str], facts: list[list[Facts] | None]
 ) -> list[Shortcut]:
-    found = []
+    shortcuts = []
     for cause in CAUSES:
-        named = [each for each in decided if each.cause == cause and each.named]
+        named = [verdict for verdict in decided if verdict.cause == cause and verdict.named]
         if named:
-            pairs = [(each.first, each.second, each.accuracy, each.certain) for each in named]
-            of_pixels = all(each.of_pixels for each in named)
-            found.append(shortcut(cause, pairs, names, facts, of_pixels))
-    return sorted(found, key=lambda each: (not each.certain, -each.accuracy))
+            pairs = [
+                (verdict.first, verdict.second, verdict.accuracy, verdict.certain)
+                for verdict in named
+            ]
+            of_pixels = all(verdict.of_pixels for verdict in named)
+            shortcuts.append(shortcut(cause, pairs, names, facts, of_pixels))
+    return sorted(shortcuts, key=lambda one: (not one.certain, -one.accuracy))

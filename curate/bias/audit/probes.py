@@ -1,4 +1,4 @@
-"""One small set of numbers an image for each way in which files may differ."""
+"""A few numbers per image for each way in which files may differ."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What a nuisance audit found."""
+"""The result of a nuisance audit."""
 
 from dataclasses import dataclass
 
@@ -45,11 +45,11 @@ class Audit:
     """How much of telling sources apart is in their files rather than in their scenes.
 
     Attributes:
-        table: a row a cause, and a last one for all together: ``cause``, ``accuracy`` of telling
-            all sources apart by it alone (balanced), ``chance``, exact 95 % interval ``low`` and
-            ``high``, ``p_value`` (exact, binomial), ``explained``: the share of what HOG gains
-            over chance that this gains, at most 1.
-        pairs: a row a pair of sources and cause: ``cause``, ``first``, ``second``, ``accuracy``
+        table: one row per cause, and a last one for all together: ``cause``, ``accuracy`` of
+            telling all sources apart by it alone (balanced), ``chance``, exact 95 %
+            interval ``low`` and ``high``, ``p_value`` (exact, binomial), ``explained``: the share
+            of what HOG gains over chance that this gains, at most 1.
+        pairs: one row per pair of sources and cause: ``cause``, ``first``, ``second``, ``accuracy``
             (chance 0.5), ``p_value``, ``named``: whether it is a shortcut.
         equalised: what is left when the files are made alike.
         warnings: the shortcuts.
@@ -75,7 +75,7 @@ class Audit:
     def summary(self) -> str:
         """What each cause tells and what is left without them all, not the warnings."""
         lines = [
-            f"Nuisance audit of {self.examined:,} images a source",
+            f"Nuisance audit of {self.examined:,} images per source",
             f"{'cause':<20} {'accuracy':>9}   {'95 % interval':<18} {'explains':>8}",
         ]
         for row in self.table.to_pylist():
@@ -88,4 +88,6 @@ class Audit:
         return "\n".join([*lines, str(self.equalised)])
 
     def __str__(self) -> str:
-        return "\n".join([self.summary, *(f"Warning: {each.text}" for each in self.warnings)])
+        return "\n".join(
+            [self.summary, *(f"Warning: {shortcut.text}" for shortcut in self.warnings)]
+        )

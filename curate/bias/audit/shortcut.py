@@ -21,7 +21,7 @@ CAUSES = (
 OF_HEADERS = ("file format", "chroma subsampling")
 """Those that only the header of a file tells."""
 
-_MENDS = {
+_FIXES = {
     "file format": "Decode both and save them in one format.",
     "JPEG quality": "Decode both, make them smaller, and save them again at one quality.",
     "chroma subsampling": "Decode both and save them again with the same JPEG options.",
@@ -84,22 +84,24 @@ def shortcut(
     best = max(pairs, key=lambda pair: pair[2])
     reach: dict[int, float] = {}
     for first, second, accuracy, _ in pairs:
-        for place in (first, second):
-            reach[place] = reach.get(place, 0.0) + accuracy
-    order = sorted(reach, key=lambda place: -reach[place])
+        for source in (first, second):
+            reach[source] = reach.get(source, 0.0) + accuracy
+    order = sorted(reach, key=lambda source: -reach[source])
     certain = any(pair[3] for pair in pairs)
-    said = [_described(cause, names[place], facts[place], of_pixels) for place in order[:_NAMED]]
+    described = [
+        _described(cause, names[source], facts[source], of_pixels) for source in order[:_NAMED]
+    ]
     if len(order) > _NAMED:
-        said.append(f"{len(order) - _NAMED} more")
+        described.append(f"{len(order) - _NAMED} more")
     how = "as seen in the pixels alone" if of_pixels else "by the files alone"
     text = (
-        f"{cause[0].upper()}{cause[1:]} tells {_listed(said)} apart, {how}: "
+        f"{cause[0].upper()}{cause[1:]} tells {_listed(described)} apart, {how}: "
         f"{names[best[0]]!r} and {names[best[1]]!r} at {best[2]:.0%} (chance 50%). "
     )
     if not certain:
         text += "The scenes differ, too, and may look like this. "
     return Shortcut(
-        cause, tuple(names[place] for place in order), best[2], certain, text + _MENDS[cause]
+        cause, tuple(names[source] for source in order), best[2], certain, text + _FIXES[cause]
     )
 
 

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from curate.bias.audit.telling import Told
+import numpy as np
+
+from curate.bias.audit.probe_answers import ProbeAnswers
+from curate.stats import holm
 
 _LEVEL = 0.01
 _LEAST = 0.56
@@ -31,12 +34,12 @@ _SLIGHT = 0.05
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one cause says of one pair of sources.
+    """Whether one cause tells one pair of sources apart.
 
     Attributes:
         cause: its name.
-        first: place of a source.
-        second: place of another.
+        first: index of a source.
+        second: index of another.
         accuracy: of telling the two apart by it.
         p_value: exact; for causes that need two signs, the larger.
         of_pixels: seen in pixels rather than read in headers.
@@ -54,78 +57,74 @@ class Verdict:
     named: bool = False
 
 
-def verdicts(told: dict[str, Told], content: Told) -> list[Verdict]:
+def verdicts(answers: dict[str, ProbeAnswers], content: ProbeAnswers) -> list[Verdict]:
     """Judge every pair by every cause.
 
     Args:
-        told: answers by probe.
+        answers: answers by probe.
         content: answers on equalised images.
     """
     sources = range(content.scores.shape[1])
     judged = []
     for first, second in combinations(sources, 2):
-        alike = content.of_pair(first, second)[0] <= _ALIKE
-        judged += list(_of_pair(told, first, second, alike))
-    shown = _beyond_chance(judged)
+        alike = content.pair_accuracy(first, second)[0] <= _ALIKE
+        judged += list(_of_pair(answers, first, second, alike))
     clear = [
-        each
-        for each, beyond in zip(judged, shown, strict=True)
-        if beyond and each.accuracy >= (_LEAST if each.certain else _LEAST_OF_SCENES)
+        verdict
+        for verdict, beyond in zip(judged, _beyond_chance(judged), strict=True)
+        if beyond and verdict.accuracy >= (_LEAST if verdict.certain else _LEAST_OF_SCENES)
     ]
     named: list[Verdict] = []
-    for each in sorted(clear, key=lambda each: (_rank(each), -each.accuracy)):
-        if not _brought_about(each, named):
-            named.append(each)
-    return [replace(each, named=each in named) for each in judged]
+    for verdict in sorted(clear, key=lambda verdict: (_rank(verdict), -verdict.accuracy)):
+        if not _brought_about(verdict, named):
+            named.append(verdict)
+    return [replace(verdict, named=verdict in named) for verdict in judged]
 
 
-def _of_pair(told: dict[str, Told], first: int, second: int, alike: bool) -> Iterator[Verdict]:
-    found = {name: answers.of_pair(first, second) for name, answers in told.items()}
+def _of_pair(
+    answers: dict[str, ProbeAnswers], first: int, second: int, alike: bool
+) -> Iterator[Verdict]:
+    signs = {name: probe.pair_accuracy(first, second) for name, probe in answers.items()}
 
     def verdict(cause: str, sign: tuple[float, float], pixels: bool, certain: bool) -> Verdict:
         return Verdict(cause, first, second, *sign, of_pixels=pixels, certain=certain)
 
-    yield verdict("file format", found["format"], False, True)
-    yield verdict("JPEG quality", found["quality"], False, True)
-    yield verdict("JPEG quality", found["blocks"], True, True)
+    yield verdict("file format", signs["format"], False, True)
+    yield verdict("JPEG quality", signs["quality"], False, True)
+    yield verdict("JPEG quality", signs["blocks"], True, True)
     if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
-        yield verdict("JPEG quality", found["history"], True, True)
-    yield verdict("chroma subsampling", found["encoding"], False, True)
-    yield verdict("resolution", min(found["longest"], found["shortest"]), False, True)
-    yield verdict("aspect ratio", found["aspect"], False, True)
-    yield verdict("grey or colour", found["grey"], True, True)
-    yield verdict("border", found["border"], True, alike)
-    weaker, stronger = sorted((found["across"], found["down"]))
+        yield verdict("JPEG quality", signs["history"], True, True)
+    yield verdict("chroma subsampling", signs["encoding"], False, True)
+    yield verdict("resolution", min(signs["longest"], signs["shortest"]), False, True)
+    yield verdict("aspect ratio", signs["aspect"], False, True)
+    yield verdict("grey or colour", signs["grey"], True, True)
+    yield verdict("border", signs["border"], True, alike)
+    weaker, stronger = sorted((signs["across"], signs["down"]))
     lead, other = stronger[0] - 0.5, weaker[0] - 0.5
     one_sided = lead - other >= _ONE_SIDED and other <= _SHARE * lead
     in_both = not one_sided and weaker[1] < _SLIGHT
-    yield verdict("resizing filter", found["kernel"] if in_both else weaker, True, alike)
+    yield verdict("resizing filter", signs["kernel"] if in_both else weaker, True, alike)
     if one_sided:  # resampled in one direction only
         of_two = (stronger[0], min(1.0, 2 * stronger[1]))  # the better one was picked
         yield verdict("aspect ratio", of_two, True, alike)
     else:
-        yield verdict("aspect ratio", found["tilt"], True, alike)
+        yield verdict("aspect ratio", signs["tilt"], True, alike)
 
 
 def _beyond_chance(judged: list[Verdict]) -> list[bool]:
-    """Holm's procedure over all verdicts."""
-    order = sorted(range(len(judged)), key=lambda place: judged[place].p_value)
-    shown = [False] * len(judged)
-    for rank, place in enumerate(order):
-        if judged[place].p_value > _LEVEL / (len(judged) - rank):
-            break
-        shown[place] = True
-    return shown
+    """Which verdicts are significant at the 1 % level over all of them (Holm)."""
+    adjusted = holm(np.array([verdict.p_value for verdict in judged]))
+    return (adjusted <= _LEVEL).tolist()
 
 
-def _rank(each: Verdict) -> int:
+def _rank(verdict: Verdict) -> int:
     """What can be the cause of others without being their effect comes first."""
-    if each.cause in ("file format", "grey or colour"):
+    if verdict.cause in ("file format", "grey or colour"):
         return 0
-    return 2 if each.of_pixels else 1
+    return 2 if verdict.of_pixels else 1
 
 
-def _brought_about(each: Verdict, named: list[Verdict]) -> bool:
+def _brought_about(verdict: Verdict, named: list[Verdict]) -> bool:
     """Whether a cause that is named for the same pair explains this one."""
     resampled, saved = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
     explained_by = {
@@ -136,10 +135,11 @@ def _brought_about(each: Verdict, named: list[Verdict]) -> bool:
         ("resizing filter", True): {*resampled, *saved},
         ("aspect ratio", True): {*resampled, *saved, "resizing filter"},
         ("border", True): {*resampled, "resizing filter"},
-    }.get((each.cause, each.of_pixels), set())
-    if each.cause == "border" and each.accuracy < _FRAMED:
+    }.get((verdict.cause, verdict.of_pixels), set())
+    if verdict.cause == "border" and verdict.accuracy < _FRAMED:
         explained_by |= saved  # coarse quantisation ripples at a flat edge, too
     return any(
-        (other.first, other.second) == (each.first, each.second) and other.cause in explained_by
+        (other.first, other.second) == (verdict.first, verdict.second)
+        and other.cause in explained_by
         for other in named
     )

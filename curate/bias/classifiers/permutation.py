@@ -1,4 +1,4 @@
-"""Is it better than chance? Labels dealt anew, many times, at the cost of few fits."""
+"""Permutation test of a classifier's accuracy that reuses one factorisation."""
 
 import numpy as np
 import torch
@@ -7,27 +7,19 @@ from torch import Tensor
 from curate.bias.classifiers.ridge import Moments, Ridge
 
 _AT_ONCE = 1 << 23
-"""Numbers of targets in memory."""
+"""Targets held in memory at a time."""
 
 
-def permutation_p_value(observed: float, permuted: np.ndarray) -> float:
-    """Share of results that are at least the observed one, which is itself counted among them.
-
-    Exactly valid: (1 + #{permuted >= observed}) / (1 + permutations) (Phipson & Smyth, 2010).
-    """
-    return (1 + int((permuted >= observed).sum())) / (1 + len(permuted))
-
-
-def refitted(
+def refit_with_permuted_labels(
     x: Tensor, y: Tensor, train: Tensor, test: Tensor, classes: int, permutations: int, seed: int
 ) -> tuple[float, np.ndarray]:
-    """Accuracy of ridge regression, as labelled and with labels dealt anew.
+    """Accuracy of ridge regression, with the labels as given and with permuted labels.
 
     Training labels are permuted among themselves and test labels among themselves, so that the
     classes stay as balanced as they were: an unbalanced training set has a test set that is
     unbalanced the other way, and fewer right answers. For every permutation the classifier is
-    fitted anew and its penalty chosen anew; the features are factorised once for all. If labels
-    and features are independent, the first number is one of those dealt.
+    refitted and its penalty chosen again; the features are factorised once for all. If labels and
+    features are independent, the observed accuracy is exchangeable with the permuted ones.
 
     Args:
         x: float32 (n, d).
@@ -50,43 +42,48 @@ def refitted(
         ridge = Ridge.of_rows(fitted)
     generator = torch.Generator().manual_seed(seed)
     n, labels = len(train), (y[train], y[test])
-    found: list[float] = []
+    accuracies: list[float] = []
     group = max(1, _AT_ONCE // (n * classes))
     for start in range(0, permutations + 1, group):
-        deals = range(start, min(start + group, permutations + 1))
-        dealt = [[own if deal == 0 else _dealt(own, generator) for own in labels] for deal in deals]
-        learned, judged = (torch.stack(each) for each in zip(*dealt, strict=True))
+        numbers = range(start, min(start + group, permutations + 1))  # 0: as given
+        permuted = [
+            [part if number == 0 else _permuted(part, generator) for part in labels]
+            for number in numbers
+        ]
+        learned, judged = (torch.stack(part) for part in zip(*permuted, strict=True))
         targets = torch.nn.functional.one_hot(learned, classes).to(x.dtype)
         targets = targets - targets.mean(1, keepdim=True)  # (b, n, classes)
         flat = targets.transpose(0, 1).reshape(n, -1)
-        projected = ridge.project(fitted, flat).unflatten(1, (len(deals), classes))
+        projected = ridge.project(fitted, flat).unflatten(1, (len(numbers), classes))
         projected = projected.transpose(0, 1)
         penalties = ridge.best_penalties(projected, targets)
         shrunk = projected / (ridge.values + penalties[:, None] * n)[:, :, None]
         weights = ridge.vectors @ shrunk.transpose(0, 1).flatten(1).to(x.dtype)
-        scores = ridge.predict(x[test], weights).unflatten(1, (len(deals), classes))
+        scores = ridge.predict(x[test], weights).unflatten(1, (len(numbers), classes))
         scores = scores + _shares(y[train], classes).to(x.dtype)
         right = scores.argmax(2) == judged.T
-        found += right.double().mean(0).tolist()
-    return found[0], np.array(found[1:])
+        accuracies += right.double().mean(0).tolist()
+    return accuracies[0], np.array(accuracies[1:])
 
 
-def relabelled(guesses: Tensor, y: Tensor, permutations: int, seed: int) -> np.ndarray:
-    """Accuracies of fixed guesses against test labels that are dealt anew.
+def score_with_permuted_labels(
+    guesses: Tensor, y: Tensor, permutations: int, seed: int
+) -> np.ndarray:
+    """Accuracies of fixed guesses against permuted test labels.
 
-    For classifiers that are too dear to fit again: given what was learned, guesses and test
+    For classifiers that are too expensive to refit: given what was learned, guesses and test
     labels are independent under the null hypothesis, so that this is as valid.
     """
     generator = torch.Generator().manual_seed(seed)
     return np.array(
-        [(guesses == _dealt(y, generator)).double().mean().item() for _ in range(permutations)]
+        [(guesses == _permuted(y, generator)).double().mean().item() for _ in range(permutations)]
     )
 
 
-def _dealt(y: Tensor, generator: torch.Generator) -> Tensor:
+def _permuted(y: Tensor, generator: torch.Generator) -> Tensor:
     return y[torch.randperm(len(y), generator=generator)]
 
 
 def _shares(y: Tensor, classes: int) -> Tensor:
-    """How many labels are of each class, as a share."""
+    """The share of each class among the labels, float64 (classes,)."""
     return torch.bincount(y, minlength=classes).double() / len(y)

@@ -8,7 +8,7 @@ import torch
 
 from curate.bias.classifiers.fitting import Fit, Inputs, Scorer, gathered
 from curate.bias.classifiers.linear import fit_nested
-from curate.bias.identification.splits import deal_folds, drawn
+from curate.bias.identification.splits import draw_equal, split_folds
 
 
 def learning_curve(
@@ -47,9 +47,9 @@ def learning_curve(
     accuracies = np.empty((repeats, len(sizes)))
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, 3, repeat])
-        folds = deal_folds(groups, test_size, 1 << 30, rng)
-        test = drawn(groups, [own == 0 for own in folds], test_size, rng)
-        train = drawn(groups, [own > 0 for own in folds], sizes[-1], rng)
+        folds = split_folds(groups, test_size, 1 << 30, rng)
+        test = draw_equal(groups, [own == 0 for own in folds], test_size, rng)
+        train = draw_equal(groups, [own > 0 for own in folds], sizes[-1], rng)
         x, y = gathered(inputs, train)
         test_x, test_y = gathered(inputs, test)
         counts = [min(size, len(train[0])) * k for size in sizes]

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 
 from curate.bias.classifiers.fitting import Fit, Inputs, fitter, gathered
-from curate.bias.classifiers.permutation import permutation_p_value, refitted, relabelled
+from curate.bias.classifiers.permutation import (
+    refit_with_permuted_labels,
+    score_with_permuted_labels,
+)
 from curate.bias.identification.learning_curve import learning_curve
 from curate.bias.identification.null_control import NullControl, null_control
 from curate.bias.identification.probabilities import out_of_fold, probability_table
@@ -19,12 +22,12 @@ from curate.bias.identification.result import (
     recall_table,
     too_few,
 )
-from curate.bias.identification.splits import contents, deal_folds, drawn
+from curate.bias.identification.splits import draw_equal, duplicate_groups, split_folds
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import extract, pixels
-from curate.stats.exact import binomial_p_value, clopper_pearson
+from curate.stats import binomial_p_value, clopper_pearson, permutation_p_value
 
 if TYPE_CHECKING:
     from curate.bias.audit.result import Audit
@@ -55,7 +58,7 @@ def name_that_dataset(
 
     Args:
         sources: two or more, as in :func:`curate.bias.as_sources`.
-        features: as in :func:`curate.bias.extract`; of no account for the network, which sees
+        features: as in :func:`curate.bias.extract`; ignored by the network, which sees
             pixels after the common decode to 64×64. That decode enlarges smaller images, whose
             blur then tells them apart: a difference between the sources, but not of their
             content.
@@ -90,10 +93,10 @@ def name_that_dataset(
     step = _Steps(on_progress, k + 1 + folds + repeats * curved + 2 * controls)
     inputs: Inputs = [_inputs(source, features, network, cache, step) for source in opened]
     _check_widths(names, inputs)
-    groups = contents(opened)
+    groups = duplicate_groups(opened)
 
     rng = np.random.default_rng([seed, 1])
-    train, test, dealt = _split(groups, train_size, test_size, folds, rng)
+    train, test, fold_of = _split(groups, train_size, test_size, folds, rng)
     x, y = gathered(inputs, train)
     test_x, test_y = gathered(inputs, test)
     score = fit(x, y, k)
@@ -102,17 +105,17 @@ def name_that_dataset(
     if linear:
         both = torch.cat([x, test_x])
         rows = torch.arange(len(both))
-        observed, permuted = refitted(
+        observed, permuted = refit_with_permuted_labels(
             both, torch.cat([y, test_y]), rows[: len(x)], rows[len(x) :], k, permutations, seed
         )
         del both
     else:
         observed = right / len(test_y)
-        permuted = relabelled(guesses, test_y, permutations, seed)
+        permuted = score_with_permuted_labels(guesses, test_y, permutations, seed)
     del x, test_x
     step()
     logits = out_of_fold(
-        inputs, groups, dealt, len(train[0]), fit, rng,
+        inputs, groups, fold_of, len(train[0]), fit, rng,
         first=score, whole=not (linear or network), on_fold=step,
     )  # fmt: skip
     curve = learning_curve(
@@ -182,15 +185,15 @@ def _split(
     """Training and test rows of every source, and the fold of every example."""
     fewest = min(len(np.unique(marks)) for marks in groups)
     test = min(test_size, max(1, round(fewest * test_size / (train_size + test_size))))
-    dealt = deal_folds(groups, test, folds, rng)
-    tested = drawn(groups, [own == 0 for own in dealt], test, rng)
-    trained = drawn(groups, [own > 0 for own in dealt], train_size, rng)
+    fold_of = split_folds(groups, test, folds, rng)
+    tested = draw_equal(groups, [folds == 0 for folds in fold_of], test, rng)
+    trained = draw_equal(groups, [folds > 0 for folds in fold_of], train_size, rng)
     if not len(tested[0]) or not len(trained[0]):
         raise CurateError(
             f"sources: one has {fewest} different examples, too few to train and to test on; "
             "give more"
         )
-    return trained, tested, dealt
+    return trained, tested, fold_of
 
 
 def _curve_sizes(sizes: Sequence[int] | None, train_size: int) -> list[int]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from curate.bias.classifiers.fitting import Fit, Inputs, gathered
-from curate.bias.identification.splits import deal_folds, drawn
+from curate.bias.identification.splits import draw_equal, split_folds
 from curate.stats.exact import clopper_pearson
 
 _LEVEL = 0.95
@@ -17,10 +17,10 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NullControl:
-    """What came out where there was nothing to find.
+    """How well random halves of one source were told apart, where nothing parts them.
 
     Attributes:
-        table: a row a source that was split in two at random: ``source``, ``accuracy`` (chance
+        table: one row per source that was split in two at random: ``source``, ``accuracy`` (chance
             is 0.5), exact 95 % interval ``low`` and ``high``, ``train`` and ``test`` examples in
             all, ``at_chance`` bool: false if chance lies outside the exact interval at the level
             that all sources together miss by chance in at most 5 % of all games. Far below chance
@@ -106,8 +106,8 @@ def halves(
     Returns:
         Correct answers, examples tested, examples trained on; None if the source is too small.
     """
-    (half,) = deal_folds([marks], len(marks) // 2, 1 << 30, rng)
-    rows = drawn([marks, marks], [half == 0, half > 0], train_size + test_size, rng)
+    (half,) = split_folds([marks], len(marks) // 2, 1 << 30, rng)
+    rows = draw_equal([marks, marks], [half == 0, half > 0], train_size + test_size, rng)
     test = round(len(rows[0]) * test_size / (train_size + test_size))
     if min(test, len(rows[0]) - test) < 1:
         return None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from curate.bias.classifiers.fitting import Fit, Inputs, Scorer, gathered, scored
-from curate.bias.identification.splits import drawn
+from curate.bias.identification.splits import draw_equal
 from curate.bias.sources.source import Source
 from curate.data.ids import as_arrow
 
@@ -51,7 +51,7 @@ def out_of_fold(
         score = first
         if fold:
             allowed = [own != fold for own in folds]
-            x, y = gathered(inputs, drawn(groups, allowed, train_size, rng))
+            x, y = gathered(inputs, draw_equal(groups, allowed, train_size, rng))
             score = fit(x, y, len(inputs))
             del x
         if whole:  # a classifier that sees its test examples sees all of a fold together

@@ -1,4 +1,4 @@
-"""What a game of Name That Dataset found."""
+"""The result of Name That Dataset."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,19 +33,19 @@ class Identification:
             many, this is the balanced accuracy.
         chance: 1 / k.
         interval: exact 95 % interval of that accuracy (Clopper & Pearson).
-        p_value: of the accuracy by permuting labels. "linear": training and test labels are dealt
-            anew and the regression is fitted anew; else: the test labels are dealt anew.
+        p_value: of the accuracy by permuting labels. "linear": training and test labels are
+            permuted and the regression is refitted; else: the test labels are permuted.
         binomial_p_value: the exact probability that so many test examples or more are named
             right by chance.
         train_size: training examples of each source.
         test_size: test examples of each source.
-        confusion: a row a pair: ``source``, ``named``, ``count`` of ``test_size``, ``rate``, and
-            its exact 95 % interval ``low``, ``high``.
-        curve: a row a size: ``size`` (training examples of each source), ``mean`` accuracy,
+        confusion: one row per pair: ``source``, ``named``, ``count`` of ``test_size``, ``rate``,
+            and its exact 95 % interval ``low``, ``high``.
+        curve: one row per size: ``size`` (training examples of each source), ``mean`` accuracy,
             ``low``, ``high`` (2.5 and 97.5 percentiles over repeats), ``repeats``.
-        per_source: a row a source: ``source``, ``examples`` that it has, ``recall``, exact 95 %
+        per_source: one row per source: ``source``, ``examples`` that it has, ``recall``, exact 95 %
             interval ``low``, ``high``, ``n`` tested.
-        probabilities: a row an example of any source, out of fold (by a classifier that was
+        probabilities: one row per example of any source, out of fold (by a classifier that was
             trained without it and without its copies): ``source``, ``example_id``,
             ``p_<source>`` (calibrated, for sources of equal size), ``source_margin`` (logit of
             its own source minus the largest other logit).
@@ -129,12 +129,15 @@ class Identification:
         if self.audit is not None:
             lines += ["", self.audit.summary]
         if self.warnings:
-            lines += ["", *(f"Warning ({each.cause}): {each.text}" for each in self.warnings)]
+            lines += [
+                "",
+                *(f"Warning ({warning.cause}): {warning.text}" for warning in self.warnings),
+            ]
         return "\n".join(lines)
 
 
 def confusion_table(names: tuple[str, ...], y: np.ndarray, guesses: np.ndarray) -> pa.Table:
-    """The confusion of test examples, a row a pair of source and name, with exact intervals."""
+    """The confusion of test examples, one row per source and name, with exact intervals."""
     k = len(names)
     counts = np.bincount(y * k + guesses, minlength=k * k)
     tested = np.bincount(y, minlength=k).repeat(k)
@@ -152,7 +155,7 @@ def confusion_table(names: tuple[str, ...], y: np.ndarray, guesses: np.ndarray) 
 
 
 def recall_table(names: tuple[str, ...], examples: list[int], confusion: pa.Table) -> pa.Table:
-    """A row a source, from its cell on the diagonal of the confusion."""
+    """One row per source, from its cell on the diagonal of the confusion."""
     k = len(names)
     diagonal = confusion.take(np.arange(k) * (k + 1))
     tested = confusion["count"].to_numpy().reshape(k, k).sum(1)
@@ -198,10 +201,10 @@ class Caution:
 def too_few(
     sources: list[Source], trained: int, tested: int, train_size: int, test_size: int
 ) -> list[Caution]:
-    """Whether the smallest source limited the others."""
+    """A warning where the smallest source limited the others."""
     if trained >= train_size and tested >= test_size:
         return []
-    small = tuple(each.name for each in sources if len(each) < train_size + test_size)
+    small = tuple(source.name for source in sources if len(source) < train_size + test_size)
     return [
         Caution(
             "few examples",
@@ -214,7 +217,7 @@ def too_few(
 
 
 def null_alarms(null: NullControl | None) -> list[Caution]:
-    """Whether something was found where nothing is."""
+    """A warning for sources whose random halves were told apart."""
     if null is None or not null.alarms:
         return []
     return [

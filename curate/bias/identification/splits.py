@@ -8,7 +8,7 @@ import numpy as np
 from curate.bias.sources.source import Source
 
 
-def contents(sources: Sequence[Source]) -> list[np.ndarray]:
+def duplicate_groups(sources: Sequence[Source]) -> list[np.ndarray]:
     """For every source, int64 (n,): equal numbers mark equal images, within and across sources.
 
     Images are equal if their files or pixels are, byte for byte. Feature vectors are taken for
@@ -36,7 +36,7 @@ def contents(sources: Sequence[Source]) -> list[np.ndarray]:
     return found
 
 
-def deal_folds(
+def split_folds(
     groups: Sequence[np.ndarray], first: int, folds: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """For every source, int64 (n,): the fold 0..folds-1 of each example.
@@ -58,7 +58,7 @@ def deal_folds(
     return [home[marks] for marks in groups]
 
 
-def drawn(
+def draw_equal(
     groups: Sequence[np.ndarray],
     allowed: Sequence[np.ndarray],
     size: int,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import torch
 
 from curate.bias.market.performance import check_task, performances
-from curate.bias.market.train_test import TEST_SHARE, deal, part
+from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_train_test
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.shared_classes import shared_classes
 from curate.errors import CurateError
@@ -20,7 +20,7 @@ from curate.stats.corrected_t import mean_interval
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CrossDataset:
-    """What came of training on each source and testing on each.
+    """Performance of training on each source and testing on each.
 
     Attributes:
         names: of the k sources.
@@ -42,7 +42,7 @@ class CrossDataset:
 
     @property
     def cells(self) -> pa.Table:
-        """A row a pair: train, test, performance, low, high (corrected t over seeds, 95 %)."""
+        """One row per pair: train, test, performance, low, high (corrected t over seeds, 95 %)."""
         mean, low, high = mean_interval(self.scores, TEST_SHARE)
         pairs = [(i, j) for i in range(len(self.names)) for j in range(len(self.names))]
         return pa.table(
@@ -57,18 +57,18 @@ class CrossDataset:
 
     @property
     def table(self) -> pa.Table:
-        """Table 1 of the paper: a row a source, and a last one of means over sources.
+        """Table 1 of the paper: one row per source, and a last one of means over sources.
 
         Columns: source, self, mean_others and percent_drop, ``100 (self - mean_others) / self``,
         each with ``_low`` and ``_high`` (corrected t over seeds, 95 %).
         """
-        own = self.scores.diagonal(axis1=1, axis2=2)
-        others = (self.scores.sum(2) - own) / (len(self.names) - 1)
+        itself = self.scores.diagonal(axis1=1, axis2=2)
+        others = (self.scores.sum(2) - itself) / (len(self.names) - 1)
         columns: dict[str, Any] = {"source": [*self.names, "mean"]}
         for name, values in (
-            ("self", own),
+            ("self", itself),
             ("mean_others", others),
-            ("percent_drop", 100 * (own - others) / np.maximum(own, 1e-12)),
+            ("percent_drop", 100 * (itself - others) / np.maximum(itself, 1e-12)),
         ):
             whole = np.concatenate([values, values.mean(1, keepdims=True)], axis=1)
             for suffix, bound in zip(
@@ -91,7 +91,7 @@ class CrossDataset:
         sizes = [max(7, len(head)) for head in heads]
         lines = [
             f"Trained on a row, tested on a column: {measure}, {len(self.classes)} classes, "
-            f"{self.train_size:,} training examples a source, {len(self.scores)} seeds",
+            f"{self.train_size:,} training examples per source, {len(self.scores)} seeds",
             "  ".join(
                 [
                     "trained on".ljust(width),
@@ -122,9 +122,9 @@ def cross_dataset(
 ) -> CrossDataset:
     """Train a linear classifier on each source and test it on each.
 
-    Every seed deals each source anew into a test part (three tenths) and a training part, from
-    which ``train_size`` examples are taken, classes in turn. So the test on a source is the same
-    whatever was trained on, and never holds what was trained on.
+    Every seed splits each source at random into test examples (three tenths) and training
+    examples, of which ``train_size`` are taken, the classes in turn. So the test on a source is
+    the same whatever was trained on, and never contains what was trained on.
 
     Args:
         sources: two or more, with labels, as for :func:`curate.bias.as_sources`; the classes
@@ -132,9 +132,9 @@ def cross_dataset(
         features: as for :func:`curate.bias.extract`.
         task: "classify": name the class; balanced accuracy. "one-vs-rest": tell each class from
             the others, as the paper does for cars and persons; mean average precision.
-        train_size: training examples a source; None: as many as the smallest source has.
-        seeds: how often to deal.
-        seed: of the first deal.
+        train_size: training examples per source; None: as many as the smallest source has.
+        seeds: how many random splits.
+        seed: of the first split.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -149,21 +149,22 @@ def cross_dataset(
     size = most if train_size is None else train_size
     if not len(classes) <= size <= most:
         raise CurateError(
-            f"train_size: {size}; give {len(classes)} (one a class) to {most}, what the smallest "
-            "source has beside its test part"
+            f"train_size: {size}; give {len(classes)} (one per class) to {most}, what the smallest "
+            "source has beside its test examples"
         )
     x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
     scores = np.empty((seeds, len(opened), len(opened)))
     for turn in range(seeds):
-        dealt = [
-            deal(s.labels, np.random.default_rng([seed + turn, i])) for i, s in enumerate(opened)
+        splits = [
+            split_train_test(s.labels, np.random.default_rng([seed + turn, i]))
+            for i, s in enumerate(opened)
         ]
         parts = [
-            part(x[i], s.labels, rows)
-            for i, (s, (_, rows)) in enumerate(zip(opened, dealt, strict=True))
+            labelled_rows(x[i], s.labels, rows)
+            for i, (s, (_, rows)) in enumerate(zip(opened, splits, strict=True))
         ]
         for i, source in enumerate(opened):
-            train = part(x[i], source.labels, dealt[i][0][:size])
+            train = labelled_rows(x[i], source.labels, splits[i][0][:size])
             scores[turn, i] = performances(task, train, parts, len(classes))[0]
             if on_progress is not None:
                 on_progress(turn * len(opened) + i + 1, seeds * len(opened))
@@ -172,7 +173,7 @@ def cross_dataset(
         classes=tuple(classes),
         task=task,
         train_size=size,
-        test_sizes=tuple(len(rows) for _, rows in dealt),
+        test_sizes=tuple(len(rows) for _, rows in splits),
         scores=scores,
         chance=1 / len(classes) if task == "classify" else None,
     )

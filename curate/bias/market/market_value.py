@@ -9,7 +9,7 @@ import torch
 
 from curate.bias.market.performance import check_task, performances
 from curate.bias.market.result import MarketValue
-from curate.bias.market.train_test import TEST_SHARE, deal, part
+from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_train_test
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.shared_classes import shared_classes
 from curate.bias.sources.source import Source
@@ -42,10 +42,10 @@ def market_value(
         features: as for :func:`curate.bias.extract`.
         task: as for :func:`curate.bias.cross_dataset`.
         market: only this source's market; None: every source's.
-        sizes: ascending numbers of training examples; None: one a class, doubled as long as a
+        sizes: ascending numbers of training examples; None: one per class, doubled as long as a
             source has as many, and all that each source has.
-        seeds: how often each source is dealt anew into training and test parts.
-        seed: of the first deal, and of the bootstrap.
+        seeds: how often each source is split at random into training and test examples.
+        seed: of the first split, and of the bootstrap.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -63,25 +63,26 @@ def market_value(
     markets = list(range(len(names))) if market is None else [names.index(market)]
     steps = [_sizes(source, len(classes), sizes) for source in opened]
     x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
-    curves = [np.empty((seeds, len(each), len(markets))) for each in steps]
+    curves = [np.empty((seeds, len(ascending), len(markets))) for ascending in steps]
     for turn in range(seeds):
-        dealt = [
-            deal(source.labels, np.random.default_rng([seed + turn, place]))
-            for place, source in enumerate(opened)
+        splits = [
+            split_train_test(source.labels, np.random.default_rng([seed + turn, index]))
+            for index, source in enumerate(opened)
         ]
-        tests = [part(x[place], opened[place].labels, dealt[place][1]) for place in markets]
-        for place, source in enumerate(opened):
-            train = part(x[place], source.labels, dealt[place][0])
-            found = performances(task, train, tests, len(classes), steps[place])
-            curves[place][turn] = found
+        tests = [
+            labelled_rows(x[index], opened[index].labels, splits[index][1]) for index in markets
+        ]
+        for index, source in enumerate(opened):
+            train = labelled_rows(x[index], source.labels, splits[index][0])
+            curves[index][turn] = performances(task, train, tests, len(classes), steps[index])
             if on_progress is not None:
-                on_progress(turn * len(opened) + place + 1, seeds * len(opened))
+                on_progress(turn * len(opened) + index + 1, seeds * len(opened))
     return MarketValue(
         names=tuple(names),
-        markets=tuple(names[place] for place in markets),
+        markets=tuple(names[index] for index in markets),
         classes=tuple(classes),
         task=task,
-        sizes=tuple(tuple(each) for each in steps),
+        sizes=tuple(tuple(ascending) for ascending in steps),
         scores=tuple(curves),
         seed=seed,
     )

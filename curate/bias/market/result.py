@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from curate.bias.market.curve_shift import shift
-from curate.bias.market.train_test import TEST_SHARE
-from curate.stats.corrected_t import mean_interval, overlap_factor
+from curate.bias.market.splitting import TEST_SHARE
+from curate.stats import mean_interval, percentile_interval, resampled_mean
 
 _RESAMPLES = 1000
-_LEAST_DEFINED = 0.95
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,17 +38,17 @@ class MarketValue:
 
     @cached_property
     def table(self) -> pa.Table:
-        """The exchange table: a row a pair of market and source.
+        """The exchange table: one row per pair of market and source.
 
         Columns: market, source, value (own examples that one of the source's is worth; null where
-        the curves do not meet), low, high (95 %, bootstrap over the deals of training and test
-        examples, widened because deals overlap: :func:`curate.stats.overlap_factor`; null where
-        the value is undefined in more than a twentieth of them), and reason, in words, for a null.
+        the curves do not meet), low, high (95 %, bootstrap over the random splits, widened
+        because splits overlap: :func:`curate.stats.resampled_mean`; null where the value is
+        undefined in more than a twentieth of them), and reason, in words, for a null.
         """
         rows = []
-        for place, market in enumerate(self.markets):
+        for index, market in enumerate(self.markets):
             for other, source in enumerate(self.names):
-                rows.append({"market": market, "source": source, **self._value(place, other)})
+                rows.append({"market": market, "source": source, **self._value(index, other)})
         columns = ["market", "source", "value", "low", "high", "reason"]
         types = [pa.string(), pa.string(), *[pa.float64()] * 3, pa.string()]
         return pa.Table.from_pylist(rows, pa.schema(list(zip(columns, types, strict=True))))
@@ -64,17 +63,17 @@ class MarketValue:
         """
         rows = []
         for other, source in enumerate(self.names):
-            foreign = [place for place, name in enumerate(self.markets) if name != source]
-            point = [self._shift(place, other, None) for place in foreign]
+            foreign = [market for market, name in enumerate(self.markets) if name != source]
+            point = [self._shift(market, other, None) for market in foreign]
             defined = [
-                place for place, value in zip(foreign, point, strict=True) if value is not None
+                market for market, value in zip(foreign, point, strict=True) if value is not None
             ]
-            value = _mean([point[foreign.index(place)] for place in defined])
-            drawn = [
-                _mean([self._drawn[place, other][turn] for place in defined])
+            value = _mean([point[foreign.index(market)] for market in defined])
+            resamples = [
+                _mean([self._resampled[market, other][turn] for market in defined])
                 for turn in range(_RESAMPLES)
             ]
-            low, high = _bounds(drawn)
+            low, high = percentile_interval(resamples)
             rows.append(
                 {
                     "source": source,
@@ -94,9 +93,9 @@ class MarketValue:
         columns: dict[str, list[Any]] = {
             name: [] for name in ("market", "source", "size", "mean", "low", "high")
         }
-        for place, market in enumerate(self.markets):
+        for index, market in enumerate(self.markets):
             for source, sizes, scores in zip(self.names, self.sizes, self.scores, strict=True):
-                mean, low, high = mean_interval(scores[:, :, place], TEST_SHARE)
+                mean, low, high = mean_interval(scores[:, :, index], TEST_SHARE)
                 columns["market"] += [market] * len(sizes)
                 columns["source"] += [source] * len(sizes)
                 columns["size"] += sizes
@@ -120,12 +119,12 @@ class MarketValue:
             "  ".join(["market".ljust(width), *heads]),
         ]
         table = self.table.to_pylist()
-        for place, market in enumerate(self.markets):
-            row = table[place * len(self.names) : (place + 1) * len(self.names)]
-            cells = [_said(each).rjust(size) for each, size in zip(row, sizes, strict=True)]
+        for index, market in enumerate(self.markets):
+            rows = table[index * len(self.names) : (index + 1) * len(self.names)]
+            cells = [_format_value(row).rjust(size) for row, size in zip(rows, sizes, strict=True)]
             lines.append("  ".join([market.ljust(width), *cells]))
         cells = [
-            _said(row).rjust(size)
+            _format_value(row).rjust(size)
             for row, size in zip(self.baskets.to_pylist(), sizes, strict=True)
         ]
         lines.append("  ".join(["basket".ljust(width), *cells]))
@@ -136,46 +135,39 @@ class MarketValue:
         ]
         return "\n".join(lines)
 
-    def _value(self, place: int, other: int) -> dict[str, Any]:
-        value, reason = self._shift_and_reason(place, other, None)
-        if value is None or self.names[other] == self.markets[place]:
+    def _value(self, market: int, other: int) -> dict[str, Any]:
+        value, reason = self._shift_and_reason(market, other, None)
+        if value is None or self.names[other] == self.markets[market]:
             return {"value": value, "low": value, "high": value, "reason": reason}
-        low, high = _bounds(self._drawn[place, other])
+        low, high = percentile_interval(self._resampled[market, other])
         return {"value": value, "low": low, "high": high, "reason": reason}
 
     @cached_property
-    def _drawn(self) -> dict[tuple[int, int], list[float | None]]:
+    def _resampled(self) -> dict[tuple[int, int], list[float | None]]:
         """By market and source, the value in every resample."""
         rng = np.random.default_rng(self.seed)
         seeds = len(self.scores[0])
         resamples = rng.integers(0, seeds, (_RESAMPLES, seeds))
         return {
-            (place, other): [self._shift(place, other, rows) for rows in resamples]
-            for place, market in enumerate(self.markets)
+            (market, other): [self._shift(market, other, rows) for rows in resamples]
+            for market, name in enumerate(self.markets)
             for other, source in enumerate(self.names)
-            if source != market
+            if source != name
         }
 
-    def _shift(self, place: int, other: int, rows: np.ndarray | None) -> float | None:
-        return self._shift_and_reason(place, other, rows)[0]
+    def _shift(self, market: int, other: int, rows: np.ndarray | None) -> float | None:
+        return self._shift_and_reason(market, other, rows)[0]
 
     def _shift_and_reason(
-        self, place: int, other: int, rows: np.ndarray | None
+        self, market: int, other: int, rows: np.ndarray | None
     ) -> tuple[float | None, str]:
-        own = self.names.index(self.markets[place])
-        mean = [
-            self._curve(scores[:, :, place], rows)
-            for scores in (self.scores[own], self.scores[other])
-        ]
-        sizes = [np.array(self.sizes[own]), np.array(self.sizes[other])]
-        return shift(sizes[0], mean[0], sizes[1], mean[1])
-
-    def _curve(self, scores: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        """The mean curve, or that of resampled deals, at its due distance from the mean."""
-        mean = scores.mean(0)
-        if rows is None:
-            return mean
-        return mean + (scores[rows].mean(0) - mean) * overlap_factor(len(scores), TEST_SHARE)
+        own = self.names.index(self.markets[market])
+        curves = []
+        for source in (own, other):
+            scores = self.scores[source][:, :, market]
+            mean = scores.mean(0) if rows is None else resampled_mean(scores, rows, TEST_SHARE)
+            curves += [np.array(self.sizes[source]), mean]
+        return shift(*curves)
 
 
 def _mean(values: list[float | None]) -> float | None:
@@ -187,16 +179,7 @@ def _mean(values: list[float | None]) -> float | None:
     )
 
 
-def _bounds(values: list[float | None]) -> tuple[float | None, float | None]:
-    """The middle 95 % of resamples, if at least as many of them are defined."""
-    known = [value for value in values if value is not None]
-    if len(known) < _LEAST_DEFINED * len(values):
-        return None, None
-    low, high = np.quantile(known, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _said(row: dict[str, Any]) -> str:
+def _format_value(row: dict[str, Any]) -> str:
     if row["value"] is None:
         return "undefined"
     if row["low"] is None or row["low"] == row["high"]:

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.bias.shift.ks_p_values import (
-    asymptotic_p_values,
-    benjamini_hochberg,
-    exact_p_values,
-    holm,
-)
+from curate.bias.shift.ks_p_values import asymptotic_p_values, exact_p_values
 from curate.bias.shift.power import LEVEL, smallest
 from curate.bias.shift.result import Power, TwoSample
 from curate.features.pair import as_pair
+from curate.stats import benjamini_hochberg, holm
 
 _EXACT = 10**9  # operations on all features: seconds
 _COLUMNS = 1 << 25  # numbers of a block of columns: 128 MiB of float32
@@ -37,9 +33,10 @@ def kolmogorov_smirnov(x: Any, y: Any) -> TwoSample:
 
     Returns:
         ``statistic`` is the largest distance of the two distribution functions over all features,
-        ``p_value`` the smallest of the features' after Holm's correction. ``features`` has a row a
-        feature: ``feature`` (its index), ``statistic``, ``p_value``, ``p_holm`` (the probability
-        of any false alarm is controlled), ``p_benjamini_hochberg`` (the share of false alarms is).
+        ``p_value`` the smallest of the features' after Holm's correction. ``features`` has one
+        row per feature: ``feature`` (its index), ``statistic``, ``p_value``, ``p_holm`` (the
+        probability of any false alarm is controlled), ``p_benjamini_hochberg`` (the share of false
+        alarms is).
 
     Raises:
         CurateError: other shapes or types, fewer than two examples, values that are not finite.

@@ -53,21 +53,3 @@ def asymptotic_p_values(statistics: np.ndarray, n: int, m: int) -> np.ndarray:
         return np.clip(kstwo.sf(statistics, size), 0, 1)
     z = np.sqrt(size) * statistics
     return kolmogorov(z + 1 / (6 * np.sqrt(size)) + (z - 1) / (4 * size))
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """p-values (k,) after Holm's correction: those below 5 % hold together at 5 % (1979)."""
-    order = np.argsort(p_values, kind="stable")
-    grown = p_values[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(grown), 1)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """p-values (k,) after Benjamini & Hochberg (1995): of those below 5 %, 5 % are false."""
-    order = np.argsort(p_values, kind="stable")
-    grown = p_values[order] * len(p_values) / np.arange(1, len(p_values) + 1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(grown[::-1])[::-1], 1)
-    return adjusted

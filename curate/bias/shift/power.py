@@ -1,4 +1,4 @@
-"""What a test would have found: the search for the smallest difference that it detects."""
+"""The smallest difference that a test detects with the power aimed at."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ LEVEL = 0.05
 """Of the tests whose power is stated."""
 
 WANTED = 0.8
-"""The share of differences that shall be detected."""
+"""The power aimed at."""
 
 DETECTED = 0.8416212335729143
 """The quantile of the standard normal distribution at ``WANTED``."""

@@ -1,4 +1,4 @@
-"""What a two-sample test found, and what it would have found."""
+"""Results of two-sample tests, with the smallest difference each would have detected."""
 
 from dataclasses import dataclass
 
@@ -33,14 +33,14 @@ class TwoSample:
 
     Attributes:
         test: its name.
-        statistic: its statistic; what it is stands with the test.
+        statistic: see the test's own docstring.
         p_value: probability of a statistic at least as large if both sets are drawn from one
             distribution, example by example.
         n: examples of the first set.
         m: examples of the second set.
         method: how statistic and p-value were computed, in words.
         power: the smallest difference that the test would have found.
-        features: of a test of every feature: a row a feature (see the test); else None.
+        features: of a test of every feature: one row per feature (see the test); else None.
     """
 
     test: str
@@ -102,7 +102,7 @@ class TwoSamples:
 
     @property
     def table(self) -> pa.Table:
-        """A row a test, as :attr:`TwoSample.table`, and its ``p_holm``."""
+        """One row per test, as :attr:`TwoSample.table`, and its ``p_holm``."""
         whole = pa.concat_tables([test.table for test in self.tests])
         return whole.add_column(3, "p_holm", pa.array(self.adjusted, pa.float64()))
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from curate.bias.shift.classifier import classifier_two_sample
 from curate.bias.shift.kolmogorov_smirnov import kolmogorov_smirnov
-from curate.bias.shift.ks_p_values import holm
 from curate.bias.shift.mmd import mmd
 from curate.bias.shift.nearest_neighbour import nearest_neighbour
 from curate.bias.shift.result import TwoSamples
+from curate.stats import holm
 
 
 def two_sample(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> TwoSamples:

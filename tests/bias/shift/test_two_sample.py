@@ -26,7 +26,7 @@ TESTS = [classifier_two_sample, mmd, kolmogorov_smirnov, nearest_neighbour]
         (np.zeros((5, 0)), r"shape \(5, 0\)"),
         (np.array([["a", "b"]] * 3), "x: <U1 of shape"),
         (np.zeros((1, 2)), "x: 1 examples; give at least 2"),
-        (np.zeros((4, 3)), "y: 2 features an example where x has 3"),
+        (np.zeros((4, 3)), "y: 2 features per example where x has 3"),
         (np.array([[0, 1], [np.nan, 1], [0, 0]]), "x: feature 0 of example 1 is nan"),
         (np.array([[0, np.inf], [0, 1]]), "x: feature 1 of example 0 is inf"),
         (np.full((2, 2), 1.7e308), "overflows"),

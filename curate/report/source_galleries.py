@@ -13,7 +13,7 @@ from curate.report.thumbnail import thumbnail
 _SHOWN = 12
 
 
-def telling_galleries(
+def source_galleries(
     probabilities: pa.Table,
     names: list[str],
     image: Callable[[str, object], np.ndarray | None],

@@ -1,4 +1,4 @@
-"""Classifiers on a few numbers an image: which of them tells which sources apart?"""
+"""Trees trained on one probe, a few numbers per image, and their answers on held-out images."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ _TREES = 64
 _LEAF = 5
 
 
-@dataclass(frozen=True)
-class Told:
+@dataclass(frozen=True, eq=False)
+class ProbeAnswers:
     """Answers of one classifier on images that it was not trained on.
 
     Attributes:
@@ -22,24 +22,24 @@ class Told:
     y: np.ndarray
     scores: np.ndarray
 
-    def of_all(self) -> tuple[int, int]:
-        """Right answers and images, of every source equally many."""
+    def count_right(self) -> tuple[int, int]:
+        """Right answers and images asked about, equally many of every source."""
         return self._right(list(range(self.scores.shape[1])))
 
-    def of_pair(self, first: int, second: int) -> tuple[float, float]:
+    def pair_accuracy(self, first: int, second: int) -> tuple[float, float]:
         """Accuracy between two sources (chance 0.5) and its exact p-value."""
         right, tested = self._right([first, second])
         return right / tested, binomial_p_value(right, tested, 0.5)
 
     def _right(self, sources: list[int]) -> tuple[int, int]:
-        own = [np.flatnonzero(self.y == source) for source in sources]
-        fewest = min(map(len, own))
-        rows = np.concatenate([each[:fewest] for each in own])
+        rows_of = [np.flatnonzero(self.y == source) for source in sources]
+        fewest = min(map(len, rows_of))
+        rows = np.concatenate([rows[:fewest] for rows in rows_of])
         chosen = np.array(sources)[self.scores[np.ix_(rows, np.array(sources))].argmax(1)]
         return int((chosen == self.y[rows]).sum()), len(rows)
 
 
-def tell(x: np.ndarray, y: np.ndarray, train: np.ndarray, seed: int) -> Told:
+def fit_probe(x: np.ndarray, y: np.ndarray, train: np.ndarray, seed: int) -> ProbeAnswers:
     """Train trees on some images and ask them about the others.
 
     Args:
@@ -60,4 +60,4 @@ def tell(x: np.ndarray, y: np.ndarray, train: np.ndarray, seed: int) -> Told:
     else:
         scores = trees.fit(x[train], y[train]).predict_proba(asked)
     noise = np.random.default_rng([seed, 5]).random(scores.shape)
-    return Told(y[~train], scores + 1e-9 * noise)
+    return ProbeAnswers(y[~train], scores + 1e-9 * noise)

@@ -15,7 +15,7 @@ _LEVEL = 1.96  # standard errors on either side
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GivenAway:
+class MarginForgetting:
     """How forgetting goes with being told apart, for one source.
 
     Attributes:
@@ -45,7 +45,7 @@ class GivenAway:
 
     def __repr__(self) -> str:
         return (
-            f"GivenAway({printable(self.source)!r}, correlation {self.correlation:+.3f}, "
+            f"MarginForgetting({printable(self.source)!r}, correlation {self.correlation:+.3f}, "
             f"p = {self.p_value:.2g}, {self.examples:,} examples)"
         )
 
@@ -69,7 +69,9 @@ class GivenAway:
         return "\n".join(lines)
 
 
-def given_away(found: Identification, source: str, example_table: pa.Table) -> GivenAway:
+def margin_vs_forgetting(
+    found: Identification, source: str, example_table: pa.Table
+) -> MarginForgetting:
     """Join the out-of-fold margins of one source to its forgetting statistics.
 
     Args:
@@ -95,7 +97,7 @@ def given_away(found: Identification, source: str, example_table: pa.Table) -> G
     from scipy.stats import spearmanr
 
     correlation, p_value = (float(value) for value in spearmanr(margin, _ranked(forgotten)))
-    return GivenAway(
+    return MarginForgetting(
         source, correlation, _interval(correlation, len(margin)), p_value, len(margin),
         _quartiles(rows, margin, np.isinf(forgotten)),
     )  # fmt: skip
