@@ -9,10 +9,7 @@ import pyarrow.compute as pc
 from curate.errors import CurateError
 from curate.table.schema import COLUMNS, annotate, describe, metadata
 
-_SUMMED = ("presentations", "correct", "forgetting_events", "learning_events", "non_finite")
 _NEEDED = ("example_id", "label", "presentations", "forgetting_events", "first_learned")
-_MEANS = ("loss_mean", "margin_mean", "confidence_mean", "el2n_mean", "tokens_correct_mean")
-_LASTS = ("last_loss", "margin_last")
 
 
 def merge(tables: Sequence[pa.Table]) -> pa.Table:
@@ -47,22 +44,22 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     sums = _Sums(stacked, groups, len(ids))
     columns: dict[str, pa.Array] = {"example_id": ids, "label": _labels(stacked, groups, ids)}
     presented = sums("presentations") > 0
-    for name in (name for name in _SUMMED if name in stacked.column_names):
-        known = None if name == "presentations" else ~presented
-        columns[name] = pa.array(sums(name).astype(np.int32), mask=known)
+    finite = sums("finite")
+    for name in stacked.column_names:
+        how = COLUMNS[name].merged
+        if how == "sum":
+            known = None if name == "presentations" else ~presented
+            columns[name] = pa.array(sums(name).astype(np.int32), mask=known)
+        elif how == "mean of presentations":
+            columns[name] = _ratio(sums(name, weight="finite"), finite)
+        elif how == "std of presentations":
+            columns[name] = _pooled_std(sums, name, finite)
+        elif how == "mean of runs":
+            complete = sums.known(name, weight="runs") == sums("runs")
+            columns[name] = _ratio(sums(name, weight="runs"), sums("runs") * complete)
     columns["first_learned"] = _ratio(
         sums("first_learned", weight="runs_learned"), sums("runs_learned")
     )
-    finite = sums("finite")
-    for name in _LASTS:
-        if name in stacked.column_names:
-            known = sums.known(name, weight="runs") == sums("runs")
-            columns[name] = _ratio(sums(name, weight="runs"), sums("runs") * known)
-    for name in _MEANS:
-        if name in stacked.column_names:
-            columns[name] = _ratio(sums(name, weight="finite"), finite)
-    if "confidence_std" in stacked.column_names:
-        columns["confidence_std"] = _pooled_std(sums, finite)
     columns["runs"] = pa.array(sums("runs").astype(np.int32))
     columns["runs_learned"] = pa.array(sums("runs_learned").astype(np.int32))
     ordered = {name: columns[name] for name in COLUMNS if name in columns}
@@ -90,19 +87,20 @@ class _Sums:
         """The weight of the rows where the column is not null."""
         return self._add(np.where(np.isnan(self.values[name]), 0.0, self.values[weight]))
 
-    def squared_deviations(self, centre: np.ndarray) -> np.ndarray:
-        """Over presentations, the squared distance of the confidence from ``centre``."""
-        mean, std = self.values["confidence_mean"], self.values["confidence_std"]
+    def squared_deviations(self, name: str, centre: np.ndarray) -> np.ndarray:
+        """Over presentations, the squared distance from ``centre``, by ``_mean`` and ``_std``."""
+        mean, std = self.values[f"{name}_mean"], self.values[f"{name}_std"]
         return self._add(((mean - centre[self.groups]) ** 2 + std**2) * self.values["finite"])
 
     def _add(self, weights: np.ndarray) -> np.ndarray:
         return np.bincount(self.groups, weights=np.nan_to_num(weights), minlength=self.size)
 
 
-def _pooled_std(sums: _Sums, finite: np.ndarray) -> pa.Array:
+def _pooled_std(sums: _Sums, column: str, finite: np.ndarray) -> pa.Array:
+    name = column.removesuffix("_std")
     counts = np.maximum(finite, 1)
-    mean = sums("confidence_mean", weight="finite") / counts
-    return pa.array(np.sqrt(sums.squared_deviations(mean) / counts), mask=finite == 0)
+    mean = sums(f"{name}_mean", weight="finite") / counts
+    return pa.array(np.sqrt(sums.squared_deviations(name, mean) / counts), mask=finite == 0)
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> pa.Array:

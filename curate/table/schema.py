@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -16,14 +16,22 @@ SCHEMA_VERSION = 1
 _KEY = b"curate"
 
 
+Merged = Literal["sum", "mean of presentations", "std of presentations", "mean of runs"]
+
+
 @dataclass(frozen=True)
 class Column:
-    """One column of the example table: its Arrow type and what a reader must know of it."""
+    """One column of the example table: its Arrow type and what a reader must know of it.
+
+    ``merged`` says how ``curate.merge`` makes the column of several runs from theirs; None where
+    it leaves the column out, or makes it in its own way.
+    """
 
     type: pa.DataType | None
     unit: str
     description: str
     source: str
+    merged: Merged | None = None
 
 
 _TONEVA = "Toneva et al., ICLR 2019"
@@ -37,16 +45,24 @@ COLUMNS: dict[str, Column] = {
     "example_id": Column(None, "id", "stable id of the example, int64 or string", "curate.data"),
     "label": Column(pa.int64(), "class index", "the label at its last presentation", "curate.data"),
     "presentations": Column(
-        _INT, "presentations", "appearances in a minibatch on which a step was taken", _TONEVA
+        _INT,
+        "presentations",
+        "appearances in a minibatch on which a step was taken",
+        _TONEVA,
+        merged="sum",
     ),
     "correct": Column(
-        _INT, "presentations", "presentations with argmax(logits) == label", "curate.record"
+        _INT,
+        "presentations",
+        "presentations with argmax(logits) == label",
+        "curate.record",
+        merged="sum",
     ),
     "forgetting_events": Column(
-        _INT, "events", "correct at one presentation, wrong at the next", _TONEVA
+        _INT, "events", "correct at one presentation, wrong at the next", _TONEVA, merged="sum"
     ),
     "learning_events": Column(
-        _INT, "events", "wrong at one presentation, correct at the next", _TONEVA
+        _INT, "events", "wrong at one presentation, correct at the next", _TONEVA, merged="sum"
     ),
     "first_learned": Column(
         None,
@@ -59,24 +75,63 @@ COLUMNS: dict[str, Column] = {
         "presentations",
         "presentations whose logits held NaN or infinity: wrong, and left out of the means",
         "curate.record",
+        merged="sum",
     ),
-    "last_loss": Column(_FLOAT, "nats", "cross-entropy at the last presentation", "curate.record"),
-    "loss_mean": Column(_FLOAT, "nats", "cross-entropy, mean over presentations", "curate.record"),
+    "last_loss": Column(
+        _FLOAT,
+        "nats",
+        "cross-entropy at the last presentation",
+        "curate.record",
+        merged="mean of runs",
+    ),
+    "loss_mean": Column(
+        _FLOAT,
+        "nats",
+        "cross-entropy, mean over presentations",
+        "curate.record",
+        merged="mean of presentations",
+    ),
     "margin_last": Column(
-        _FLOAT, "logits", "label's logit minus the largest other one, last presentation", _PLEISS
+        _FLOAT,
+        "logits",
+        "label's logit minus the largest other one, last presentation",
+        _PLEISS,
+        merged="mean of runs",
     ),
-    "margin_mean": Column(_FLOAT, "logits", "AUM: the margin's mean over presentations", _PLEISS),
+    "margin_mean": Column(
+        _FLOAT,
+        "logits",
+        "AUM: the margin's mean over presentations",
+        _PLEISS,
+        merged="mean of presentations",
+    ),
     "confidence_mean": Column(
-        _FLOAT, "probability", "softmax probability of the label, mean", _SWAYAMDIPTA
+        _FLOAT,
+        "probability",
+        "softmax probability of the label, mean",
+        _SWAYAMDIPTA,
+        merged="mean of presentations",
     ),
     "confidence_std": Column(
-        _FLOAT, "probability", "variability: population std of that probability", _SWAYAMDIPTA
+        _FLOAT,
+        "probability",
+        "variability: population std of that probability",
+        _SWAYAMDIPTA,
+        merged="std of presentations",
     ),
     "el2n_mean": Column(
-        _FLOAT, "probability", "EL2N: l2 norm of softmax(logits) - onehot(label), mean", _PAUL
+        _FLOAT,
+        "probability",
+        "EL2N: l2 norm of softmax(logits) - onehot(label), mean",
+        _PAUL,
+        merged="mean of presentations",
     ),
     "tokens_correct_mean": Column(
-        _FLOAT, "fraction", "sequences: fraction of unpadded tokens correct, mean", "curate.record"
+        _FLOAT,
+        "fraction",
+        "sequences: fraction of unpadded tokens correct, mean",
+        "curate.record",
+        merged="mean of presentations",
     ),
     "history": Column(
         pa.list_(pa.bool_()), "outcomes", "correct or not, presentation by presentation", _TONEVA
