@@ -1,9 +1,9 @@
 """What is kept of the statistics of an example's presentations, and the columns they feed.
 
 A new statistic takes five files: compute it in ``outcomes.py`` (in ``multiclass`` and
-``multilabel``; a sequence's is its mean over tokens), name it here, describe its column (and how
-runs merge) in ``curate/table/schema.py``, add it to the reference in ``tests/record/reference.py``, and give it
-a row in ``docs/recording.md``.
+``multilabel``; a sequence's is its mean over tokens), name it here, describe its column and how
+runs merge in ``curate/table/schema.py``, compute it once more, slowly, in
+``tests/record/reference.py``, and give it a row in ``docs/recording.md``.
 """
 
 from typing import Literal, NamedTuple
