@@ -12,6 +12,7 @@ from curate.data.holdout import held_out as held_out
 from curate.data.opening import open_view as open_view
 from curate.data.tokens import VOCABULARY as VOCABULARY
 from curate.data.tokens import tokenize as tokenize
+from curate.data.training import as_example_set as as_example_set
 from curate.data.view import View as View
 from curate.moved import moved
 

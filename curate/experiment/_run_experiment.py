@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from curate.data import ExampleSet, fingerprint
+from curate.data import ExampleSet, as_example_set, fingerprint
 from curate.errors import CurateError
 from curate.experiment.comparison import check_margin, compare
 from curate.experiment.result import Experiment
@@ -28,8 +28,8 @@ OnProgress = Callable[[str, float, float], None]
 
 
 def run_experiment(
-    train_set: ExampleSet,
-    test_set: ExampleSet,
+    train_set: Any,
+    test_set: Any,
     *,
     settings: Settings | None = None,
     keep: int | float | Fraction | Decimal = 0.7,
@@ -51,7 +51,7 @@ def run_experiment(
     sets of its size, and all are compared on the test set.
 
     Args:
-        train_set, test_set: as ``curate.data.load`` gives them.
+        train_set, test_set: any labelled data set, see :func:`curate.data.as_example_set`.
         settings: how to train; the defaults for these examples where None.
         keep, by, strategy, stratify, never_learned, unknown, **options: which examples to keep,
             see :func:`curate.prune`. A column is one that the recorder writes, an array has one
@@ -71,6 +71,8 @@ def run_experiment(
     """
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise CurateError(f"seeds: {seeds!r}; give a number of models, at least 1")
+    train_set = as_example_set(train_set, name="train_set")
+    test_set = as_example_set(test_set, like=train_set, name="test_set")
     count = seeds or (5 if len(train_set) < 10_000 else 3)
     check_margin(margin)
     choices: dict[str, Any] = {

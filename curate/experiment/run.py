@@ -7,30 +7,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
+from curate.data import ExampleSet, as_example_set
 from curate.errors import CurateError
 from curate.record import Recorder
 from curate.table import annotate, metadata, read, write
 from curate.threads import threads_for
 from curate.train._train import predict, train
 from curate.train.settings import Settings
-
-
-class Arrays(Protocol):
-    """What a training run needs of a data set; those of ``curate.data.load`` have it."""
-
-    ids: Any
-    labels: np.ndarray
-    class_names: list[str] | None
-
-    def arrays(self) -> tuple[Tensor, Tensor]:
-        """Values (N, ...) and labels (N,)."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,8 +65,8 @@ class Run:
 def run_arm(
     arm: str,
     seed: int,
-    train_set: Arrays,
-    test_set: Arrays,
+    train_set: Any,
+    test_set: Any,
     settings: Settings,
     *,
     rows: np.ndarray | None = None,
@@ -90,7 +79,7 @@ def run_arm(
     Args:
         arm: a name, see :class:`Run`.
         seed: of weights, order and augmentation.
-        train_set, test_set: as ``curate.data.load`` gives them.
+        train_set, test_set: any labelled data set, see :func:`curate.data.as_example_set`.
         settings: how to train.
         rows: (N,) int positions in the training set; all where None.
         recorder: records the training; its table is returned.
@@ -101,6 +90,8 @@ def run_arm(
     Returns:
         The run, and the recorder's table where there is one.
     """
+    train_set = as_example_set(train_set, name="train_set")
+    test_set = as_example_set(test_set, like=train_set, name="test_set")
     if test_set.class_names != train_set.class_names:
         raise CurateError(
             "test_set: its classes are not those of the training set; load both with curate.data"
@@ -140,7 +131,7 @@ def run_arm(
     return run, table
 
 
-def _classes(dataset: Arrays) -> int:
+def _classes(dataset: ExampleSet) -> int:
     if dataset.class_names is not None:
         return len(dataset.class_names)
     return int(dataset.labels.max()) + 1
@@ -149,8 +140,8 @@ def _classes(dataset: Arrays) -> int:
 def _key(
     settings: Settings,
     seed: int,
-    train_set: Arrays,
-    test_set: Arrays,
+    train_set: ExampleSet,
+    test_set: ExampleSet,
     rows: np.ndarray | None,
     recorder: Recorder | None,
 ) -> str:
@@ -200,7 +191,9 @@ def _finished(files: _RunFiles, key: str) -> tuple[Run, pa.Table | None] | None:
     return run, read(files.table) if recorded else None
 
 
-def _keep(files: _RunFiles, key: str, run: Run, test_set: Arrays, table: pa.Table | None) -> None:
+def _keep(
+    files: _RunFiles, key: str, run: Run, test_set: ExampleSet, table: pa.Table | None
+) -> None:
     if table is not None:
         write(table, files.table)
     ids: Sequence[Any] = list(test_set.ids)

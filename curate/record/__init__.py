@@ -1,5 +1,5 @@
 """The training side: one Recorder, and thin adapters that call it."""
 
-from curate.record._forgetting_at import forgetting_at as forgetting_at
 from curate.record.distributed import DistributedRecorder as DistributedRecorder
+from curate.record.history import forgetting_at as forgetting_at
 from curate.record.recorder import Recorder as Recorder

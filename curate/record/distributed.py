@@ -14,6 +14,7 @@ from curate.record.packed import MAX_LABEL_CODE
 from curate.record.recorder import Recorder
 from curate.record.statistics import names_of
 
+_STEP_SHIFT = 18  # below: 16 bits of label code, finite, correct
 _AT_ONCE = 1 << 18
 
 
@@ -90,7 +91,7 @@ class Exchange:
         numbers_of_all = _gather(torch.cat(numbers).to(wire))
         values_of_all = _gather(torch.cat(values).to(wire)) if names else None
         self._log, self._step = [], 0
-        order = (numbers_of_all[:, 1] >> 18).sort(stable=True).indices
+        order = (numbers_of_all[:, 1] >> _STEP_SHIFT).sort(stable=True).indices
         device = core.state.packed.device
         for block in order.split(_AT_ONCE):
             statistics = None
@@ -104,7 +105,7 @@ class Exchange:
 def _to_wire(rows: Tensor, judged: Judged, step: int) -> tuple[Tensor, Tensor]:
     """(N, 2) int64: row, and step | label code | finite | correct; (N, statistics) float64."""
     outcome, statistics = judged
-    code = (step << 18) + (outcome.label_code << 2) + outcome.finite * 2 + outcome.correct
+    code = (step << _STEP_SHIFT) + (outcome.label_code << 2) + outcome.finite * 2 + outcome.correct
     numbers = torch.stack([rows, code], 1)
     if statistics is None:
         return numbers, torch.empty(len(rows), 0, dtype=torch.float64, device=rows.device)

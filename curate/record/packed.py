@@ -35,7 +35,7 @@ MAX_COUNT = 0xFFFF
 """The most presentations of one example that a word can count."""
 
 MAX_LABEL_CODE = 0xFFFF
-"""Labels from here on are not kept: their code would not fit into 16 bits."""
+"""The largest label code: labels from here on are not kept."""
 
 
 class Counts(NamedTuple):

@@ -56,7 +56,9 @@ def _statistics(sums: Tensor, presentations: np.ndarray) -> dict[str, pa.Array]:
     for kept, sum_ in zip((*SUMS, *SEQUENCE_SUMS), summed, strict=False):
         mean = sum_ / count
         if kept.how == "sum of squares":
-            mean = np.sqrt(np.maximum(mean - means[kept.statistic] ** 2, 0.0))
+            variance = mean - means[kept.statistic] ** 2
+            # what is less than the difference's own rounding error is no spread
+            mean = np.sqrt(np.where(variance > 8 * np.finfo(float).eps * mean, variance, 0.0))
         else:
             means[kept.statistic] = mean
         columns[kept.column] = _column(mean, unknown)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _IMAGE_NAMES = ("image", "img", "jpg", "jpeg", "png")
 _FEATURE_NAMES = ("features", "feature", "embedding", "x")
-_TEXT_NAMES = ("text", "sentence", "content", "document")
+TEXT_NAMES = ("text", "sentence", "content", "document")
 
 
 class Columns(NamedTuple):
@@ -130,7 +130,7 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
         named = [name for name in names if name in candidates]
         if named or len(candidates) == 1:
             return (named or candidates)[0], kind
-    for name in _TEXT_NAMES:  # by name only: any column may hold strings
+    for name in TEXT_NAMES:  # by name only: any column may hold strings
         if name in texts:
             return name, "text"
     raise CurateError(

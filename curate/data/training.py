@@ -1,0 +1,87 @@
+"""Any labelled data set as arrays to train on."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.data.example_set import ExampleSet
+from curate.data.formats.columns import TEXT_NAMES
+from curate.data.opening import open_view
+from curate.data.pixels import as_pixels, common_shape, is_image
+from curate.data.tokens import common_length, tokenize
+from curate.data.view import View
+from curate.errors import CurateError
+
+
+def as_example_set(
+    dataset: Any, *, like: ExampleSet | None = None, name: str = "dataset"
+) -> ExampleSet:
+    """The same examples as an :class:`ExampleSet`; one that has its ``arrays`` is returned.
+
+    Images that lie in files stay there until they are needed; everything else is fetched now,
+    once, so a random transform is frozen: let the trainer augment.
+
+    Args:
+        dataset: anything that :func:`curate.data.with_ids` takes, with integer labels.
+        like: the training set, for a test set whose images or texts shall have its shape.
+        name: the parameter to name in an error.
+
+    Raises:
+        CurateError: no class index for every example, or samples that differ in shape.
+    """
+    if isinstance(dataset, ExampleSet) or callable(getattr(dataset, "arrays", None)):
+        return dataset
+    view = open_view(dataset, name=name)
+    labels = view.labels
+    if labels is None or not len(labels):
+        raise CurateError(
+            f"{name}: a {type(dataset).__name__} that has no class index for every example; give "
+            "integer labels, the second item of a sample or its key 'label'"
+        )
+    if labels.min() < 0:
+        raise CurateError(f"{name}: a label is {labels.min()}; class indices start at 0")
+    facts = (view.ids, labels, view.class_names)
+    shape = getattr(like, "shape", None)
+    if view.encoded is not None:
+        shape = common_shape(view.encoded, None) if shape is None else shape
+        return ExampleSet(*facts, shape=shape, encoded=view.encoded)
+    if view.pixels is not None:
+        return ExampleSet(*facts, shape=view.pixels.shape[1:], values=view.pixels)
+    if view.features is not None:
+        features = torch.from_numpy(np.asarray(view.features, np.float32))
+        return ExampleSet(*facts, shape=features.shape[1:], values=features)
+    inputs = _inputs(view)
+    if isinstance(inputs[0], str):
+        length = common_length(inputs) if shape is None else shape[0]
+        tokens = tokenize(inputs, length)
+        return ExampleSet(*facts, shape=(length,), values=tokens, texts=inputs)
+    values = _stacked(inputs, name)
+    return ExampleSet(*facts, shape=values.shape[1:], values=values)
+
+
+def _inputs(view: View) -> list[Any]:
+    """What the net is to see of every example: its text by name, else its first field."""
+    first = view.value(0)
+    fields = [field for field in TEXT_NAMES if isinstance(first.get(field), str)]
+    fields += [field for field in first if field != view.label_field]
+    return [value[fields[0]] for value in view.values(np.arange(len(view)))]
+
+
+def _stacked(inputs: list[Any], name: str) -> torch.Tensor:
+    """uint8 (n, C, H, W) of images, float32 (n, ...) of everything else."""
+    images = is_image(inputs[0])
+    try:
+        arrays = [_channels_first(value) if images else np.asarray(value) for value in inputs]
+        return torch.from_numpy(np.stack(arrays).astype(np.uint8 if images else np.float32))
+    except (TypeError, ValueError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise CurateError(
+            f"{name}: its samples cannot be stacked ({reason}); give them one shape, by a "
+            "transform in the data set"
+        ) from error
+
+
+def _channels_first(image: Any) -> np.ndarray:
+    pixels = as_pixels(image)
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
