@@ -8,7 +8,6 @@ counted 20 times (its features once).
 """
 
 import io
-import os
 import resource
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import Row
+from measure import DATA, Row
 
 from curate.bias import Source, as_sources, fit_linear, name_that_dataset
 from curate.bias.classifiers.fitting import fitter
@@ -57,7 +56,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def data_folder() -> Path | None:
     """Where the real data are, if they are there."""
-    folder = Path(os.environ.get("CURATE_DATA", Path(__file__).parents[2] / "shared/data"))
+    folder = DATA
     return folder if folder.is_dir() else None
 
 

@@ -6,21 +6,18 @@ Needs the data that CURATE_DATA, else ../shared/data, names. Times are of this p
 thread; the tables themselves are what pipelines/dataset_bias.py prints. --quick: two seeds.
 """
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
-from measure import Row
+from measure import DATA, Row
 
 from curate.bias import Source, cross_dataset, market_value
 from curate.features import extract
 
-DATA = Path(os.environ.get("CURATE_DATA", Path(__file__).parent.parent.parent / "shared/data"))
 DOMAINS = ("caltech", "amazon", "webcam", "dslr")
 
 

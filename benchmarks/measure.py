@@ -1,9 +1,16 @@
-"""Timing by turns: what the benchmarks share."""
+"""Timing by turns, and where real data lies: what the benchmarks share."""
 
+import os
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
+
+DATA = Path(
+    os.environ.setdefault("CURATE_DATA", str(Path(__file__).resolve().parents[2] / "shared/data"))
+)
+"""Real data: the folder CURATE_DATA, else ../shared/data beside the project."""
 
 Row = tuple[str, str, str, str, str]
 """What, ours, the peer's or a floor, ratio, goal."""

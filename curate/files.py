@@ -24,7 +24,9 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise CurateError(f"path: {str(target)!r} is a folder; give a file name inside it")
-    temporary = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex}.tmp")
+    # of a long name only the beginning: file systems take 255 bytes, with the mark
+    start = os.fsencode(target.name)[:100].decode(errors="ignore")
+    temporary = target.with_name(f".{start}.{uuid.uuid4().hex}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
