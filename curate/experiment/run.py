@@ -149,10 +149,10 @@ def _key(
     digest = hashlib.sha256(json.dumps([asdict(settings), seed, repr(recorder)]).encode())
     for dataset in (train_set, test_set):
         values, labels = dataset.arrays()
-        sample = values[:: max(1, len(values) // 512)].contiguous()
-        digest.update(repr((tuple(values.shape), list(dataset.ids[:8]))).encode())
-        digest.update(sample.numpy().tobytes())
-        digest.update(labels.numpy().tobytes())
+        ids = np.asarray(dataset.ids).tolist()
+        digest.update(repr((tuple(values.shape), str(values.dtype), ids)).encode())
+        digest.update(values.contiguous().numpy().data)
+        digest.update(labels.contiguous().numpy().data)
     digest.update(b"all" if rows is None else rows.astype(np.int64).tobytes())
     return digest.hexdigest()
 

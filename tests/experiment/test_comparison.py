@@ -132,3 +132,14 @@ def test_a_finished_run_is_not_trained_again_unless_something_changed(tmp_path, 
             patch.setattr("curate.experiment.run.train", None)
             with pytest.raises(TypeError, match="not callable"):
                 run(**change)
+
+
+@pytest.mark.parametrize("row", [1, 777, 1998])
+def test_one_changed_example_among_many_is_trained_on(row, tmp_path, monkeypatch):
+    train_set, test_set = Blobs(2000, 0), Blobs(30, 1)
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    run_arm("full", 0, train_set, test_set, settings, folder=tmp_path)
+    train_set.arrays()[0][row, 0] += 1
+    monkeypatch.setattr("curate.experiment.run.train", None)
+    with pytest.raises(TypeError, match="not callable"):
+        run_arm("full", 0, train_set, test_set, settings, folder=tmp_path)
