@@ -1,6 +1,7 @@
 """Slow selections, obviously right: sorted Python lists, one row at a time."""
 
 import math
+import statistics
 from fractions import Fraction
 
 import pyarrow as pa
@@ -37,8 +38,7 @@ def window(scores, hashes, keep, drop_hardest="0.1"):
 def moderate(scores, hashes, keep):
     if not scores:
         return set()
-    ordered, n = sorted(scores), len(scores)
-    median = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    n, median = len(scores), statistics.median(scores)
 
     def distance(i):
         return 0 if scores[i] == median else abs(scores[i] - median)
