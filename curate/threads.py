@@ -1,9 +1,13 @@
 """How many threads of torch a piece of work is worth."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+
+_WORTH_SHARING = 1 << 16
+"""Batches of fewer elements run on one thread: below, threads wait for each other longer than
+they work, and on a busy machine ten times as long."""
 
 
 @contextmanager
@@ -21,23 +25,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-_WORTH_SHARING = 1 << 16
-"""Numbers in a batch: below, threads wait for each other longer than they work, and on a busy
-machine ten times as long."""
-
-
-@contextmanager
-def threads_for(batch_size: int, numbers: int) -> Iterator[None]:
-    """One thread for batches of small examples; the caller's threads come back at the end.
+def threads_for(batch_size: int, elements: int) -> AbstractContextManager[None]:
+    """Use one thread for small batches, and the caller's threads for others.
 
     Args:
-        batch_size: examples a step.
-        numbers: in one example.
+        batch_size: examples per step.
+        elements: in one example.
     """
-    before = torch.get_num_threads()
-    if batch_size * numbers < _WORTH_SHARING:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return one_thread() if batch_size * elements < _WORTH_SHARING else nullcontext()

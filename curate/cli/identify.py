@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.options import Json, Seed
+from curate.cli.options import Json, Seed, one_of
 from curate.cli.output import folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
+from curate.features import FEATURES
 
 if TYPE_CHECKING:
     from curate.bias import CrossDataset, Identification, MarketValue, Source
@@ -23,7 +24,7 @@ def identify(
         ),
     ],
     features: Annotated[
-        str, typer.Option(help="hog, colour, thumbnail or cnn; 'network' trains on the pixels.")
+        str, typer.Option(help=f"{one_of(FEATURES)}; 'network' trains on the pixels.")
     ] = "hog",
     train_size: Annotated[int, typer.Option(help="Training examples per source.")] = 1000,
     test_size: Annotated[int, typer.Option(help="Test examples per source.")] = 300,

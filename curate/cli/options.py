@@ -13,7 +13,8 @@ from curate.pruning import STRATEGIES
 from curate.scores import SCORES
 
 
-def _one_of(names: Any) -> str:
+def one_of(names: Any) -> str:
+    """The names as a list in a sentence."""
     *others, last = names
     return f"{', '.join(others)} or {last}"
 
@@ -23,7 +24,7 @@ Keep = Annotated[
 ]
 By = Annotated[
     str,
-    typer.Option(help=f"Score: {_one_of(SCORES)}; or a column of numbers. High = hard = keep."),
+    typer.Option(help=f"Score: {one_of(SCORES)}; or a column of numbers. High = hard = keep."),
 ]
 Strategy = Annotated[
     str,
@@ -37,7 +38,7 @@ Unknown = Annotated[
     str, typer.Option(help="'error', 'keep' or 'drop' for examples without a score.")
 ]
 Seed = Annotated[int, typer.Option(help="Breaks ties and draws at random.")]
-Format = Annotated[str, typer.Option(help=f"Format of the exported set: {_one_of(FORMATS)}.")]
+Format = Annotated[str, typer.Option(help=f"Format of the exported set: {one_of(FORMATS)}.")]
 Data = Annotated[
     str | None,
     typer.Option(help="Folder with local copies of mnist and cifar10; else CURATE_DATA."),

@@ -1,6 +1,7 @@
 """Images as vectors: histograms of oriented gradients, thumbnails, activations of networks."""
 
 from curate.features._cnn import cnn as cnn
+from curate.features._extract import FEATURES as FEATURES
 from curate.features._extract import extract as extract
 from curate.features._hog import hog as hog
 from curate.features._pixels import pixel_batches as pixel_batches

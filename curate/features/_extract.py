@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,11 +17,27 @@ from curate.features._pixels import pixel_batches
 from curate.features._thumbnail import colour, thumbnail
 from curate.features.cache import cache_path, read_cache, write_cache
 
-_NAMED: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "hog": hog,
-    "colour": colour,
-    "thumbnail": thumbnail,
+
+class Feature(NamedTuple):
+    """A function from uint8 images (N, 3, H, W) to features (N, d), and its line of help."""
+
+    make: Callable[[], Callable[[torch.Tensor], torch.Tensor]]
+    help: str
+    has_weights: bool = False  # so that the name alone does not say what it computes
+
+
+FEATURES: dict[str, Feature] = {
+    "hog": Feature(lambda: hog, "histograms of oriented gradients"),
+    "colour": Feature(lambda: colour, "colour thumbnails of 32×32 pixels"),
+    "thumbnail": Feature(lambda: thumbnail, "grey thumbnails of 32×32 pixels"),
+    "cnn": Feature(
+        lambda: cnn(default_model()),
+        "torchvision's ResNet-18, if its weights are on this machine",
+        has_weights=True,
+    ),
 }
+"""Every feature that goes by a name; ``make`` gives the function, so that a network is loaded only
+when it is asked for."""
 
 Features = str | Sequence[str] | nn.Module | Callable[[torch.Tensor], Any]
 
@@ -42,9 +58,8 @@ def extract(
     Args:
         source: a :class:`curate.bias.Source`, or any data set that
             :func:`curate.data.with_ids` takes: n examples.
-        features: "hog", "colour" or "thumbnail" (the functions of these names); "cnn"
-            (torchvision's ResNet-18, if its weights are there); a network, whose penultimate
-            layer counts (:func:`curate.features.cnn`); a function from uint8 images
+        features: a name in ``FEATURES``: "hog", "colour", "thumbnail" or "cnn"; a network, whose
+            penultimate layer counts (:func:`curate.features.cnn`); a function from uint8 images
             (N, 3, size, size) to (N, d); or names of columns, for a source of features.
         size: of the images that features are computed from.
         cache: a folder of Parquet files, one per source and kind of features, that are written once
@@ -69,7 +84,8 @@ def extract(
     kind, function = _function(features)
     path = None
     if cache is not None:
-        probe = None if kind in _NAMED else _rows(function(_probe(size)), 2, source.name)
+        known = kind in FEATURES and not FEATURES[kind].has_weights
+        probe = None if known else _rows(function(_probe(size)), 2, source.name)
         path = cache_path(cache, kind, source, [size, probe])
         cached = read_cache(path, source.ids)
         if cached is not None:
@@ -85,16 +101,14 @@ def extract(
 def _function(features: Any) -> tuple[str, Callable[[torch.Tensor], Any]]:
     """What kind of features these are, in a word, and how to compute them."""
     if isinstance(features, str):
-        if features == "cnn":
-            return "cnn", cnn(default_model())
-        if features in _NAMED:
-            return features, _NAMED[features]
+        if features in FEATURES:
+            return features, FEATURES[features].make()
     elif isinstance(features, nn.Module):
         return "network", cnn(features)
     elif callable(features):
         return "function", features
     raise CurateError(
-        f"features: {features!r}; give {', '.join(map(repr, _NAMED))}, 'cnn', a function, a "
+        f"features: {features!r}; give {', '.join(map(repr, FEATURES))}, a function, a "
         "network or a list of column names"
     )
 

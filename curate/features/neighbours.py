@@ -8,7 +8,7 @@ import numpy as np
 from curate.features.pair import Pair, copies
 
 _EXACT = 20_000  # different examples up to which the search is exact
-_BYTES = 1 << 29  # of the index: one byte a number
+_BYTES = 1 << 29  # of the index: one byte per number
 _LISTS = 1024
 _PROBES = 8
 _TRAINING = 40  # examples per cell to fit its centre

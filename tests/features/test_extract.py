@@ -1,15 +1,18 @@
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+import typer
 
 from curate.bias import Source, as_sources
+from curate.cli.app import app
 from curate.errors import CurateError
-from curate.features import colour, extract, hog, pixels, thumbnail
+from curate.features import FEATURES, colour, extract, hog, pixels, thumbnail
 from curate.table import open_stream
 from tests.data.pictures import encoded
 from tests.data.pictures import pixels as drawn
@@ -219,3 +222,16 @@ def test_real_sources(real_data, tmp_path):
     wanted = hog(torch.cat(images).permute(0, 3, 1, 2))
     np.testing.assert_array_equal(found, wanted.numpy())
     np.testing.assert_array_equal(extract(source, "hog", cache=tmp_path), found)
+
+
+def test_help_and_docs_name_every_feature():
+    page = Path(__file__).parents[2] / "docs/dataset_bias.md"
+    rows = [f'| `"{name}"` | {entry.help} |' for name, entry in FEATURES.items()]
+    lines = page.read_text().splitlines()
+    start = lines.index(rows[0])
+    assert lines[start : start + len(rows)] == rows
+    assert not lines[start + len(rows)]
+    identify = typer.main.get_command(app).commands["identify"]
+    (option,) = (each for each in identify.params if each.name == "features")
+    for name in FEATURES:
+        assert name in option.help

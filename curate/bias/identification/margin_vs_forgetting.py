@@ -26,7 +26,7 @@ class MarginForgetting:
         interval: 95 %, by Fisher's transform with the variance of Bonett & Wright (2000).
         p_value: of no correlation, two-sided, by the t approximation.
         examples: joined ones with both values known.
-        quartiles: a row a quarter by ``source_margin`` (1: the least telling): ``quartile``,
+        quartiles: one row per quarter by ``source_margin`` (1: the least telling): ``quartile``,
             ``examples``, ``margin_low``, ``margin_high``, ``forgetting_events`` (mean),
             ``never_learned`` and ``unforgettable`` (shares).
     """
@@ -50,7 +50,7 @@ class MarginForgetting:
         )
 
     def __str__(self) -> str:
-        """A sentence, and a line a quartile."""
+        """A sentence, and one line per quartile."""
         low, high = self.interval
         lines = [
             f"{self.source}: rank correlation of source margin and forgetting "
