@@ -24,7 +24,7 @@ class Node:
 
     Attributes:
         kind: ``variable, sum, map, power, inverse, determinant, logdet, logsumexp, size,
-            opaque`` (opaque: one operand that no product dissolves).
+            opaque`` (opaque: one operand that products do not inline).
         shape: a size symbol per axis.
         args: the operands of an atom (a sum keeps them in its terms).
         data: what else tells the node from others; the terms of a sum.
