@@ -160,7 +160,7 @@ def main() -> None:
                 market=market,
             )
             say(page)
-            if game == "twelve":  # are the examples that give a source away also the forgotten ones?
+            if game == "twelve":  # do examples that give a source away get forgotten?
                 table = forgotten(sources["cifar10"])
                 say(margin_vs_forgetting(found, "cifar10", table))
             if arguments.network:

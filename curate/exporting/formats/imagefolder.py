@@ -57,8 +57,8 @@ def write_imagefolder(view: View, kept: np.ndarray, folder: Path) -> Layout:
         'from torchvision.datasets import ImageFolder\n\nkept = ImageFolder("PATH", '
         "allow_empty=True)",
         "**",  # else it takes classes called "test" or "train" for splits
-        f"One folder per class; `{INDEX}` has `example_id`, `label` and `class_name` of every file. "
-        "Labels number the classes of the source; torchvision numbers the folders by name.",
+        f"One folder per class; `{INDEX}` has `example_id`, `label` and `class_name` of every "
+        "file. Labels number the classes of the source; torchvision numbers the folders by name.",
     )
 
 
