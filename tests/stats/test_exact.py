@@ -78,15 +78,15 @@ def test_shared_refits_are_full_refits(train_size, d):
     observed, permuted = refit_with_permuted_labels(x, y, train, test, 3, 12, seed=0)
 
     generator = torch.Generator().manual_seed(0)
-    deals = [y]
+    labellings = [y]
     for _ in range(12):
         parts = [y[rows][torch.randperm(len(rows), generator=generator)] for rows in (train, test)]
-        deals.append(torch.cat(parts))
+        labellings.append(torch.cat(parts))
     mean, spread = x[train].mean(0), x[train].std(0, unbiased=False)
     a, b = ((x[rows] - mean).double().numpy() / spread.numpy() for rows in (train, test))
     share = np.linalg.svd(a - a.mean(0), compute_uv=False) ** 2
-    for deal, found in zip(deals, [observed, *permuted], strict=True):
-        targets = np.eye(3)[deal[train]]
+    for labels, found in zip(labellings, [observed, *permuted], strict=True):
+        targets = np.eye(3)[labels[train]]
         best = None
         for penalty in PENALTIES.tolist():
             alpha = penalty * train_size
@@ -97,7 +97,7 @@ def test_shared_refits_are_full_refits(train_size, d):
             error = ((targets - model.predict(a)) ** 2).sum() / kept**2
             if best is None or error < best[0] * (1 - 1e-7):
                 best = error, model
-        right = (best[1].predict(b).argmax(1) == deal[test].numpy()).mean()
+        right = (best[1].predict(b).argmax(1) == labels[test].numpy()).mean()
         assert found == pytest.approx(right, abs=2.1 / len(test))  # float32 may turn a tie
 
 

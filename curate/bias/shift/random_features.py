@@ -74,7 +74,7 @@ class Groups:
 def summed(pair: Pair, bandwidth: float, count: int, rng: np.random.Generator) -> Groups:
     """Features of the Gaussian kernel (Rahimi & Recht, 2007), summed in one pass over both sets.
 
-    Rows are dealt to groups of equal size at random; fewer than a group's size are left over.
+    Rows are assigned to groups of equal size at random; fewer than a group's size are left over.
 
     Args:
         pair: the sets.

@@ -118,10 +118,10 @@ def source(name, blobs):
 
 def two(pictures, one, other, seed):
     order = np.random.default_rng(seed).permutation(len(pictures))
-    dealt = [[pictures[i] for i in half] for half in np.array_split(order, 2)]
+    halves = [[pictures[i] for i in half] for half in np.array_split(order, 2)]
     return [
-        source("one", [one(image) for image in dealt[0]]),
-        source("other", [other(image) for image in dealt[1]]),
+        source("one", [one(image) for image in halves[0]]),
+        source("other", [other(image) for image in halves[1]]),
     ]
 
 
