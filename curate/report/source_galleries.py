@@ -18,7 +18,7 @@ def source_galleries(
     names: list[str],
     image: Callable[[str, object], np.ndarray | None],
 ) -> list[tuple[str, list[Gallery]]]:
-    """Two galleries a source: what gives it away, and what could be from anywhere.
+    """Two galleries per source: what gives it away, and what could be from anywhere.
 
     Args:
         probabilities: columns source, example_id and ``p_<source>`` for every name.

@@ -14,3 +14,4 @@ from curate.stats.noninferiority import paired_difference as paired_difference
 from curate.stats.noninferiority import seeds_needed as seeds_needed
 from curate.stats.noninferiority import t_quantile as t_quantile
 from curate.stats.permutation import permutation_p_value as permutation_p_value
+from curate.stats.seeds import generator as generator

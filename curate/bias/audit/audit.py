@@ -20,6 +20,7 @@ from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import hog, pixels
 from curate.stats.exact import binomial_p_value, clopper_pearson
+from curate.stats.seeds import generator
 
 _EXAMINED = 1000
 _EXAMINED_OF_ALL = 6000
@@ -94,7 +95,7 @@ def _sample(source: Source, most: int, seed: int) -> Source:
         raise CurateError(f"source {source.name!r}: its examples are features; audit images")
     if len(source) < 8:
         raise CurateError(f"source {source.name!r}: {len(source)} images; an audit needs 8 or more")
-    rows = np.random.default_rng([seed, 6]).permutation(len(source))[:most]
+    rows = generator(seed, 6).permutation(len(source))[:most]
     return source.take(rows)
 
 

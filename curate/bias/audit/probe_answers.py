@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curate.stats.exact import binomial_p_value
+from curate.stats.seeds import generator
 
 _TREES = 64
 _LEAF = 5
@@ -59,5 +60,5 @@ def fit_probe(x: np.ndarray, y: np.ndarray, train: np.ndarray, seed: int) -> Pro
         scores = np.zeros((len(asked), sources))
     else:
         scores = trees.fit(x[train], y[train]).predict_proba(asked)
-    noise = np.random.default_rng([seed, 5]).random(scores.shape)
+    noise = generator(seed, 5).random(scores.shape)
     return ProbeAnswers(y[~train], scores + 1e-9 * noise)

@@ -106,6 +106,8 @@ def _check(x: Tensor, y: Tensor, classes: int, penalty: float | None) -> None:
             f"x: {tuple(x.shape)} with labels y {tuple(y.shape)}; give (n, d) and (n,), n and d "
             "at least 1"
         )
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise CurateError(f"y: labels of {y.dtype}; give int64 class indices")
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise CurateError(
             f"y: labels from {int(y.min())} to {int(y.max())}; give 0 to {classes - 1}"

@@ -9,6 +9,7 @@ import torch
 from curate.bias.classifiers.fitting import Fit, Inputs, Scorer, gathered
 from curate.bias.classifiers.linear import fit_nested
 from curate.bias.identification.splits import draw_equal, split_folds
+from curate.stats.seeds import generator
 
 
 def learning_curve(
@@ -37,16 +38,16 @@ def learning_curve(
         on_repeat: called after every repeat.
 
     Returns:
-        A row a size: ``size``, ``mean`` accuracy, ``low`` and ``high`` (2.5 and 97.5 percentiles
-        over repeats: where the accuracy of one split lies, not an interval of the mean),
-        ``repeats``.
+        One row per size: ``size``, ``mean`` accuracy, ``low`` and ``high`` (2.5 and 97.5
+        percentiles over repeats: where the accuracy of one split lies, not an interval of the
+        mean), ``repeats``.
     """
     k = len(inputs)
     if not sizes:
         return pa.table({name: pa.array([], kind) for name, kind in _COLUMNS.items()})
     accuracies = np.empty((repeats, len(sizes)))
     for repeat in range(repeats):
-        rng = np.random.default_rng([seed, 3, repeat])
+        rng = generator(seed, 3, repeat)
         folds = split_folds(groups, test_size, 1 << 30, rng)
         test = draw_equal(groups, [own == 0 for own in folds], test_size, rng)
         train = draw_equal(groups, [own > 0 for own in folds], sizes[-1], rng)

@@ -28,6 +28,7 @@ from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import extract, pixels
 from curate.stats import binomial_p_value, clopper_pearson, permutation_p_value
+from curate.stats.seeds import generator
 
 if TYPE_CHECKING:
     from curate.bias.audit.result import Audit
@@ -95,7 +96,7 @@ def name_that_dataset(
     _check_widths(names, inputs)
     groups = duplicate_groups(opened)
 
-    rng = np.random.default_rng([seed, 1])
+    rng = generator(seed, 1)
     train, test, fold_of = _split(groups, train_size, test_size, folds, rng)
     x, y = gathered(inputs, train)
     test_x, test_y = gathered(inputs, test)
@@ -199,7 +200,7 @@ def _split(
 def _curve_sizes(sizes: Sequence[int] | None, train_size: int) -> list[int]:
     if sizes is None:
         sizes = [max(1, round(train_size / 2**k)) for k in range(5)]
-    if any(size < 1 for size in sizes):
+    if not all(isinstance(size, int | np.integer) and size >= 1 for size in sizes):
         raise CurateError(f"sizes: {list(sizes)}; give numbers of examples, 1 or more")
     return sorted({min(int(size), train_size) for size in sizes})
 

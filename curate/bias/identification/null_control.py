@@ -11,6 +11,7 @@ import torch
 from curate.bias.classifiers.fitting import Fit, Inputs, gathered
 from curate.bias.identification.splits import draw_equal, split_folds
 from curate.stats.exact import clopper_pearson
+from curate.stats.seeds import generator
 
 _LEVEL = 0.95
 
@@ -73,7 +74,7 @@ def null_control(
     """
     rows = []
     for position, (name, part, marks) in enumerate(zip(names, inputs, groups, strict=True)):
-        rng = np.random.default_rng([seed, 4, position])
+        rng = generator(seed, 4, position)
         found = halves(part, marks, train_size, test_size, fit, rng)
         if found is not None:
             right, tested, trained = found

@@ -16,6 +16,7 @@ from curate.bias.sources.shared_classes import shared_classes
 from curate.errors import CurateError
 from curate.features import extract
 from curate.stats.corrected_t import mean_interval
+from curate.stats.seeds import generator
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,8 +157,7 @@ def cross_dataset(
     scores = np.empty((seeds, len(opened), len(opened)))
     for turn in range(seeds):
         splits = [
-            split_train_test(s.labels, np.random.default_rng([seed + turn, i]))
-            for i, s in enumerate(opened)
+            split_train_test(s.labels, generator(seed + turn, i)) for i, s in enumerate(opened)
         ]
         parts = [
             labelled_rows(x[i], s.labels, rows)

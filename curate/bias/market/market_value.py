@@ -15,6 +15,7 @@ from curate.bias.sources.shared_classes import shared_classes
 from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import extract
+from curate.stats.seeds import generator
 
 
 def market_value(
@@ -66,7 +67,7 @@ def market_value(
     curves = [np.empty((seeds, len(ascending), len(markets))) for ascending in steps]
     for turn in range(seeds):
         splits = [
-            split_train_test(source.labels, np.random.default_rng([seed + turn, index]))
+            split_train_test(source.labels, generator(seed + turn, index))
             for index, source in enumerate(opened)
         ]
         tests = [

@@ -10,6 +10,7 @@ import pyarrow as pa
 from curate.bias.market.curve_shift import shift
 from curate.bias.market.splitting import TEST_SHARE
 from curate.stats import mean_interval, percentile_interval, resampled_mean
+from curate.stats.seeds import generator
 
 _RESAMPLES = 1000
 
@@ -145,7 +146,7 @@ class MarketValue:
     @cached_property
     def _resampled(self) -> dict[tuple[int, int], list[float | None]]:
         """By market and source, the value in every resample."""
-        rng = np.random.default_rng(self.seed)
+        rng = generator(self.seed)
         seeds = len(self.scores[0])
         resamples = rng.integers(0, seeds, (_RESAMPLES, seeds))
         return {

@@ -9,6 +9,7 @@ from curate.bias.classifiers.linear import fit_linear
 from curate.bias.shift.power import LEVEL, WANTED
 from curate.bias.shift.result import Power, TwoSample
 from curate.features.pair import Pair, as_pair
+from curate.stats.seeds import generator
 
 _MOST = 100_000  # of one set that are trained on: at 512 features, 400 MB for both sets
 
@@ -37,7 +38,7 @@ def classifier_two_sample(x: Any, y: Any, *, seed: int = 0) -> TwoSample:
     from scipy.stats import binom
 
     pair = as_pair(x, y)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     count = min(pair.n, pair.m)
     chosen = [rng.permutation(size)[:count] for size in (pair.n, pair.m)]
     trained = min(count // 2, _MOST)

@@ -9,6 +9,7 @@ from curate.bias.shift.random_features import Groups, summed
 from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
 from curate.features.pair import Pair, as_pair
+from curate.stats.seeds import generator
 
 _QUADRATIC = 3000  # examples of both sets: up to here every pair is looked at
 _FREQUENCIES = 512
@@ -42,7 +43,7 @@ def mmd(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> TwoSample:
     """
     check_permutations(permutations)
     pair = as_pair(x, y)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     bandwidth = _median_distance(pair.sample(rng, _FOR_BANDWIDTH))
     groups = summed(pair, bandwidth, _FREQUENCIES, rng)
     if pair.n + pair.m <= _QUADRATIC:

@@ -10,6 +10,7 @@ from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
 from curate.features.neighbours import nearest
 from curate.features.pair import as_pair
+from curate.stats.seeds import generator
 
 _QUERIES = 50_000
 
@@ -48,7 +49,7 @@ def nearest_neighbour(
     pair = as_pair(x, y)
     n, m = pair.n, pair.m
     k = min(neighbours, n + m - 1)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     found = nearest(pair, k, _QUERIES, rng)
     seen, ends = np.unique(np.concatenate([found.example, found.neighbour]), return_inverse=True)
     start, end = ends.reshape(2, -1)

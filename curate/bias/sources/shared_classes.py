@@ -52,4 +52,10 @@ def _names(source: Source) -> np.ndarray:
     assert source.labels is not None
     if source.class_names is None:
         return source.labels.astype(str)
+    highest = int(source.labels.max(initial=0))
+    if highest >= len(source.class_names):
+        raise CurateError(
+            f"source {source.name!r}: a label is {highest}, but there are "
+            f"{len(source.class_names)} class names; give one name per class"
+        )
     return np.array(source.class_names, dtype=object)[source.labels]

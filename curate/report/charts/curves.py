@@ -72,7 +72,7 @@ def draw_curves(
         parts += _names(curves, letters, width - right + 8, up, top, floor)
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     middle = (left + width - right) / 2
-    title = "training examples a source (log scale)"
+    title = "training examples per source (log scale)"
     parts.append(svg.text(middle, height - 5, title, cls="axis-title", text_anchor="middle"))
     ends = "; ".join(
         f"{clean(c.name, 40)} {c.mean[0]:.2f} at {count(c.sizes[0])} to {c.mean[-1]:.2f} at "
