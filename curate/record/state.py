@@ -18,8 +18,8 @@ NON_FINITE = 2.0**32
 """``counts`` adds 1 for a correct presentation and this for one with non-finite logits: with
 at most 65,535 presentations both stay exact in a float64, and a row is one cache line."""
 
-_MOST_SCRATCH = 1 << 16
-"""Batches from here on are sorted without asking whether their rows are unique."""
+_AT_ONCE = 1 << 16
+"""Presentations added at once on the CPU: their positions fit the 2 bytes of the scratch."""
 
 
 def sums_width(sequences: bool) -> int:
@@ -53,9 +53,10 @@ class State:
         """Whether no row comes twice: write positions, and see if each reads its own back.
 
         It takes 2 bytes of working memory per example; sorting would take five times as long.
+
+        Args:
+            rows: (N,) int64 on the CPU, at most 65,536 of them.
         """
-        if len(rows) > _MOST_SCRATCH:
-            return False
         if self._scratch is None:
             self._scratch = np.empty(len(self.packed), np.uint16)
         indices, positions = rows.numpy(), np.arange(len(rows), dtype=np.uint16)
@@ -72,6 +73,14 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
         outcome: of these N presentations.
         statistics: of them, where the state has sums.
     """
+    if sync.is_free_to_read(rows) and len(rows) > _AT_ONCE:
+        for start in range(0, len(rows), _AT_ONCE):
+            chunk = slice(start, start + _AT_ONCE)
+            part = None
+            if statistics is not None:
+                part = {name: values[chunk] for name, values in statistics.items()}
+            accumulate(state, rows[chunk], Outcome(*(values[chunk] for values in outcome)), part)
+        return
     groups = None
     if not sync.is_free_to_read(rows) or not state.are_unique(rows):
         groups = _Groups(rows)

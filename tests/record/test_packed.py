@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,10 +40,21 @@ def test_asking_whether_rows_are_unique_leaves_the_state_alone(rows):
     assert torch.equal(state.packed, before)
 
 
-def test_more_rows_than_the_scratch_counts_are_sorted():
-    rows = torch.arange(70_000)
-    state = State.empty(70_000, torch.device("cpu"), False, False)
-    assert not state.are_unique(rows)
-    right = torch.ones(70_000, dtype=torch.bool)
-    accumulate(state, rows, Outcome(right, right, torch.ones(70_000, dtype=torch.int64)), None)
-    assert (counts_of(state.packed[:-1].numpy()).presentations == np.ones(70_000)).all()
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_large_batch_is_its_parts_one_after_the_other(repeats, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.arange(50) if not repeats else torch.randint(0, 20, (50,), generator=generator)
+    right = torch.rand(50, generator=generator) < 0.5
+    outcome = Outcome(
+        right, torch.ones_like(right), torch.randint(0, 9, (50,), generator=generator)
+    )
+    names = ("loss", "margin", "confidence", "el2n")
+    statistics = {name: torch.rand(50, generator=generator) for name in names}
+    states = []
+    for at_once in (1 << 16, 7, 1):
+        monkeypatch.setattr("curate.record.state._AT_ONCE", at_once)
+        states.append(State.empty(50, torch.device("cpu"), True, False))
+        accumulate(states[-1], rows, outcome, statistics)
+    for state in states[1:]:
+        assert torch.equal(state.packed, states[0].packed)
+        torch.testing.assert_close(state.sums[:-1], states[0].sums[:-1], rtol=1e-12, atol=1e-12)
