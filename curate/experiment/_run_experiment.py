@@ -71,6 +71,7 @@ def run_experiment(
     """
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise CurateError(f"seeds: {seeds!r}; give a number of models, at least 1")
+    content = fingerprint(train_set)  # of what the user has, and will export
     train_set = as_example_set(train_set, name="train_set")
     test_set = as_example_set(test_set, like=train_set, name="test_set")
     count = seeds or (5 if len(train_set) < 10_000 else 3)
@@ -90,7 +91,13 @@ def run_experiment(
     work = _Work({"full": 1.0, "pruned": share, "random": share}, count, settings, on_progress)
 
     full, table = record_full(
-        train_set, test_set, settings, range(count), folder=folder, on_epoch=work.on_epoch
+        train_set,
+        test_set,
+        settings,
+        range(count),
+        content=content,
+        folder=folder,
+        on_epoch=work.on_epoch,
     )
     if folder is not None:
         write(table, folder / "examples.parquet")
@@ -135,6 +142,7 @@ def record_full(
     settings: Settings,
     seeds: Sequence[int],
     *,
+    content: str,
     folder: Path | None,
     on_epoch: Callable[[str, int], Callable[[int], None] | None],
 ) -> tuple[list[Run], pa.Table]:
@@ -143,10 +151,11 @@ def record_full(
     Args:
         train_set, test_set, settings, folder: see :func:`run_experiment`.
         seeds: one model per seed.
+        content: the fingerprint of the training set, for the table's metadata.
         on_epoch: (arm, seed) -> the callback of that training.
 
     Returns:
-        One run per seed, and the merged example table with the data set's fingerprint, in the
+        One run per seed, and the merged example table with the fingerprint, in the
         order of ``train_set``.
     """
     runs, tables = [], []
@@ -164,7 +173,6 @@ def record_full(
         runs.append(run)
         tables.append(table)
     merged = merge([table for table in tables if table is not None])
-    content = fingerprint(train_set)
     return runs, annotate(merged, fingerprint=content, class_names=train_set.class_names)
 
 

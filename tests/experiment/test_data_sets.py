@@ -72,6 +72,16 @@ def test_the_whole_experiment_on_tensors():
     assert found.table["example_id"].to_pylist() == list(range(len(TRAIN)))
 
 
+def test_what_was_trained_on_is_what_is_exported(tmp_path):
+    dataset = curate.data.with_ids(pairs(TRAIN), TRAIN.ids)
+    found = run_experiment(dataset, pairs(TEST), settings=SETTINGS, keep=0.1, seeds=1)
+    curate.export(dataset, found.selection, tmp_path / "kept", "indices")
+    values, labels = pairs(TRAIN)[:]
+    other = curate.data.with_ids(TensorDataset(255 - values, labels), TRAIN.ids)
+    with pytest.raises(curate.CurateError, match="fingerprint"):
+        curate.export(other, found.selection, tmp_path / "other", "indices")
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
