@@ -54,14 +54,14 @@ def _statistics(sums: Tensor, presentations: np.ndarray) -> dict[str, pa.Array]:
     means: dict[str, np.ndarray] = {}
     summed = (*total[:COUNTS], *total[COUNTS + 1 :])  # sequences have SEQUENCE_SUMS too
     for kept, sum_ in zip((*SUMS, *SEQUENCE_SUMS), summed, strict=False):
-        mean = sum_ / count
+        value = sum_ / count
         if kept.how == "sum of squares":
-            variance = mean - means[kept.statistic] ** 2
+            variance = value - means[kept.statistic] ** 2
             # what is less than the difference's own rounding error is no spread
-            mean = np.sqrt(np.where(variance > 8 * np.finfo(float).eps * mean, variance, 0.0))
+            value = np.sqrt(np.where(variance > 8 * np.finfo(float).eps * value, variance, 0.0))
         else:
-            means[kept.statistic] = mean
-        columns[kept.column] = _column(mean, unknown)
+            means[kept.statistic] = value
+        columns[kept.column] = _column(value, unknown)
     for kept, value in zip(LASTS, last, strict=True):
         columns[kept.column] = _column(value, never | np.isnan(value))
     return columns
