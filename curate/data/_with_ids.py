@@ -9,6 +9,7 @@ from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import id_column, is_hugging_face, with_id_column
+from curate.data.formats.stored_rows import stored_rows
 from curate.data.ids import Ids, checked_ids, take_ids
 from curate.errors import CurateError
 
@@ -72,15 +73,17 @@ def with_ids(dataset: Any, ids: Any = None) -> Any:
         dataset: a map-style torch data set (anything with ``len`` and ``[i]``), or a
             ``datasets.Dataset``.
         ids: n unique integers (int64) or n unique strings; None: the positions 0..n-1, and for
-            a ``torch.utils.data.Subset`` the positions in the data set it was taken from, so
-            that wrapping before or after taking the subset gives the same ids.
+            a ``torch.utils.data.Subset``, or a Hugging Face set that was shuffled, selected,
+            filtered, sorted or split, the positions in the data set it was taken from, so that
+            wrapping before or after taking the part gives the same ids. ``map`` of a part writes
+            a new table: wrap it before.
 
     Returns:
         A :class:`WithIds` data set (``.ids``, ``.dataset``), or a ``datasets.Dataset``.
 
     Raises:
         CurateError: an iterable-style data set, or ids that are not unique, of another number,
-            or neither int64 nor str.
+            or neither int64 nor str, or a part of several Hugging Face tables.
 
     Example:
         >>> import torch
@@ -136,7 +139,7 @@ def _root_positions(dataset: Any) -> Any:
     if isinstance(dataset, Subset):
         inner = _root_positions(dataset.dataset)
         return [inner[index] for index in dataset.indices]
-    return range(len(dataset))
+    return stored_rows(dataset) if is_hugging_face(dataset) else range(len(dataset))
 
 
 def _check_map_style(dataset: Any) -> None:

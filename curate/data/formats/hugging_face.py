@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pyarrow as pa
 
+from curate.data.formats.stored_rows import stored_rows
 from curate.data.ids import Ids, as_arrow, checked_ids
 from curate.errors import CurateError
 
@@ -19,12 +20,15 @@ def is_hugging_face(dataset: object) -> "TypeGuard[datasets.Dataset]":
 
 
 def with_id_column(dataset: "datasets.Dataset", ids: Any) -> "datasets.Dataset":
-    """The data set with unique ids in its ``example_id`` column, put there if need be."""
+    """The data set with unique ids in its ``example_id`` column, put there if need be.
+
+    Where there are none, they are the positions in the stored table (:func:`stored_rows`).
+    """
     if ids is None and "example_id" in dataset.column_names:
         ids = id_column(dataset)
         if column_of(dataset, "example_id").type in (pa.int64(), pa.string()):
             return dataset
-    plain = checked_ids(range(len(dataset)) if ids is None else ids, len(dataset))
+    plain = checked_ids(stored_rows(dataset) if ids is None else ids, len(dataset))
     shown, complete = dataset.format["columns"], dataset.column_names
     if "example_id" in complete:
         dataset = dataset.remove_columns("example_id")
