@@ -37,6 +37,16 @@ NeverLearned = Annotated[
 Unknown = Annotated[
     str, typer.Option(help="'error', 'keep' or 'drop' for examples without a score.")
 ]
+Ties = Annotated[
+    str,
+    typer.Option(
+        help="How equal scores are told apart: 'hash' draws, 'margin' takes the lower mean margin "
+        "for the harder."
+    ),
+]
+MinPerClass = Annotated[
+    int | None, typer.Option(help="Keep at least so many examples of each class.")
+]
 Seed = Annotated[int, typer.Option(help="Breaks ties and draws at random.")]
 Format = Annotated[str, typer.Option(help=f"Format of the exported set: {one_of(FORMATS)}.")]
 Data = Annotated[

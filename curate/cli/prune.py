@@ -9,10 +9,12 @@ from curate.cli.options import (
     By,
     Json,
     Keep,
+    MinPerClass,
     NeverLearned,
     Seed,
     Strategy,
     Stratify,
+    Ties,
     Unknown,
     keep_of,
     with_strategy_options,
@@ -32,6 +34,8 @@ def prune(
     stratify: Stratify = None,
     never_learned: NeverLearned = "keep",
     unknown: Unknown = "error",
+    ties: Ties = "hash",
+    min_per_class: MinPerClass = None,
     seed: Seed = 0,
     as_json: Json = False,
     **options: Any,
@@ -51,7 +55,8 @@ def prune(
         "seed": seed,
         **options,
     }
-    if can_stream(by, strategy, stratify) and sum(open_row_groups(table).rows) > LARGE:
+    streams = can_stream(by, strategy, stratify, ties, min_per_class)
+    if streams and sum(open_row_groups(table).rows) > LARGE:
         policy = prune_file(table, out, **arguments)
         text = (
             f"{policy['kept']:,} of {policy['total']:,} examples kept, by {by}, strategy "
@@ -59,7 +64,8 @@ def prune(
         )
         where = f"{out}, a folder"
     else:
-        selection = select(table, stratify=stratify, **arguments)  # type: ignore[arg-type]
+        arguments |= {"stratify": stratify, "ties": ties, "min_per_class": min_per_class}
+        selection = select(table, **arguments)
         selection.save(out)
         policy, text, where = selection.policy, str(selection), out
     if as_json:

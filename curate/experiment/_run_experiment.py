@@ -38,6 +38,8 @@ def run_experiment(
     stratify: Literal["label"] | None = "label",
     never_learned: Literal["keep", "drop"] = "keep",
     unknown: Literal["error", "keep", "drop"] = "error",
+    ties: Literal["hash", "margin"] = "hash",
+    min_per_class: int | None = None,
     seeds: int | None = None,
     margin: float = 0.01,
     folder: str | os.PathLike[str] | None = None,
@@ -53,10 +55,10 @@ def run_experiment(
     Args:
         train_set, test_set: any labelled data set, see :func:`curate.data.as_example_set`.
         settings: how to train; the defaults for these examples where None.
-        keep, by, strategy, stratify, never_learned, unknown, **options: which examples to keep,
-            see :func:`curate.prune`. A column is one that the recorder writes, an array has one
-            number per example of ``train_set``, in its order, and a function gets the merged
-            table.
+        keep, by, strategy, stratify, never_learned, unknown, ties, min_per_class, **options: which
+            examples to keep, see :func:`curate.prune`. A column is one that the recorder writes, an
+            array has one number per example of ``train_set``, in its order, and a function gets the
+            merged table.
         seeds: number of models per arm; 5 where None, or 3 for 10,000 examples and more.
         margin: accuracy, in 0..1, that the pruned set may lose and still be called as good.
         folder: every finished run is kept there, and, called again with the same data and
@@ -80,6 +82,8 @@ def run_experiment(
         "stratify": stratify,
         "never_learned": never_learned,
         "unknown": unknown,
+        "ties": ties,
+        "min_per_class": min_per_class,
     }
     policy = make_policy(keep, by, strategy, options, seed=0, **choices)
     share = float(policy.share(len(train_set)))

@@ -1,6 +1,7 @@
 """From scores to a selection."""
 
 import os
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -21,12 +22,14 @@ from curate.pruning.fates import (
     reasons,
     selection_rows,
 )
+from curate.pruning.floors import choose_with_floors
 from curate.pruning.groups import Group, by_label, check_enough, whole_table
-from curate.pruning.policy import Policy, make_policy, needed_columns
+from curate.pruning.policy import MARGIN, Policy, make_policy, needed_columns
 from curate.pruning.selection import Selection
-from curate.pruning.top import top
+from curate.pruning.top import refined, top
 from curate.scores.registry import By, score
 from curate.table._hash_ids import hash_ids
+from curate.table.column import floats
 from curate.table.row_groups import open_row_groups
 
 
@@ -39,6 +42,8 @@ def prune(
     stratify: Literal["label"] | None = None,
     never_learned: Literal["keep", "drop"] = "keep",
     unknown: Literal["error", "keep", "drop"] = "error",
+    ties: Literal["hash", "margin"] = "hash",
+    min_per_class: int | None = None,
     seed: int = 0,
     **options: Any,
 ) -> Selection:
@@ -64,7 +69,7 @@ def prune(
             ``stratify``, once per class.
         stratify: ``"label"`` applies the strategy within each class, and keeps of each the same
             fraction: rounded down or up so that the total is exact, up where the remainder is
-            largest.
+            largest. A class whose share rounds to none is left empty, with a warning.
         never_learned: ``"keep"`` ranks examples that no run learned as their score says (for
             forgetting, the hardest of all); ``"drop"`` removes them first. ``keep`` stays a
             fraction of all rows.
@@ -72,6 +77,13 @@ def prune(
             logits; null or NaN in a column or array): ``"keep"`` keeps them first, ``"drop"``
             removes them first, ``"error"`` asks for a decision. The strategy ``"random"`` needs
             no score, and draws from them all.
+        ties: how equal scores are told apart: ``"hash"`` draws, ``"margin"`` counts the example
+            of lower mean margin (column ``margin_mean``) as the harder, and draws where that is
+            equal too. It makes a ranking of a score that counts, such as forgetting events, and
+            is for strategies that cut a ranking: hardest, easiest, window.
+        min_per_class: keep at least so many examples of each class, and all that may be kept of
+            a smaller class: a class that falls below is chosen from by itself, by the same
+            strategy, and the others share what is left of ``keep``.
         seed: breaks ties and draws at random.
         **options: of the strategy, such as ``drop_hardest=0.1`` for ``"window"``, as a fraction
             of the examples left after ``never_learned`` and ``unknown`` are applied (per class if
@@ -84,7 +96,8 @@ def prune(
 
     Raises:
         CurateError: an argument that cannot be used, a missing column, an id that occurs twice,
-            or fewer examples than ``keep`` asks for once those to drop are gone.
+            fewer examples than ``keep`` asks for once those to drop are gone, or more than it in
+            ``min_per_class`` of each class.
     """
     policy = make_policy(
         keep,
@@ -94,6 +107,8 @@ def prune(
         stratify=stratify,
         never_learned=never_learned,
         unknown=unknown,
+        ties=ties,
+        min_per_class=min_per_class,
         seed=seed,
     )
     table = _load(table, policy)
@@ -102,15 +117,40 @@ def prune(
     share = policy.share(len(table))
     _check_unique(ids)
     scores = score(table, by, seed=policy.seed)
-    fates = decided_before(table, scores, policy)
-    groups = by_label(table["label"], fates, share) if stratify else whole_table(len(table), share)
-    for group in groups:
-        _select(group, scores, fates, ids, policy)
+    ranked = scores if policy.ties == "hash" else refined(scores, floats(table, MARGIN))
+    decided = decided_before(table, scores, policy)
+
+    def choose(groups: list[Group]) -> np.ndarray:
+        fates = decided.copy()
+        for group in groups:
+            _select(group, ranked, fates, ids, policy)
+        return fates
+
+    if stratify:
+        groups = by_label(labels, decided, share, policy.min_per_class)
+        fates = choose(groups)
+        _warn_of_empty_classes(groups, policy)
+    elif policy.min_per_class is None:
+        fates = choose(whole_table(len(table), share))
+    else:
+        fates = choose_with_floors(labels, decided, share, policy.min_per_class, choose)
     rows = selection_rows(ids, labels, scores, fates, reasons(policy.rule, policy.options))
     origin = tables.metadata(table)
     names = {name: origin.get(name) for name in ("fingerprint", "class_names")}
     count = round_half_up(share * len(table))
     return Selection(tables.annotate(rows, **names), policy.settings(len(table), count))
+
+
+def _warn_of_empty_classes(groups: list[Group], policy: Policy) -> None:
+    empty = [group.name.removeprefix("class ") for group in groups if group.keep == 0]
+    if empty:
+        shown = ", ".join(empty[:5]) + (", …" if len(empty) > 5 else "")
+        warnings.warn(
+            f"stratify: {len(empty):,} of {len(groups):,} classes have no example left (label "
+            f"{shown}), as their share of keep={policy.keep!r} rounds to none; give "
+            "min_per_class=1 to keep at least one of each",
+            stacklevel=3,
+        )
 
 
 def _load(table: pa.Table | str | os.PathLike[str], policy: Policy) -> pa.Table:

@@ -1,5 +1,6 @@
 """The groups within which a strategy is applied: the whole table, or each class by itself."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -25,7 +26,9 @@ def whole_table(total: int, share: Fraction) -> list[Group]:
     return [Group("the table", slice(None), round_half_up(share * total))]
 
 
-def by_label(labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction) -> list[Group]:
+def by_label(
+    labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction, least: int | None = None
+) -> list[Group]:
     """One group per class; together they keep exactly ``round_half_up(share * rows)``.
 
     Examples that were never presented may have no label. They are decided before, kept or
@@ -35,10 +38,11 @@ def by_label(labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction) -> lis
         labels: shape (rows,), int64.
         fates: shape (rows,), of the rows decided before; REMOVED for the others.
         share: the fraction of all rows to keep.
+        least: keep so many of each class, or all that may be kept where it has fewer.
 
     Raises:
-        CurateError: a row without a label that is not decided before, or more such rows kept than
-            the count allows.
+        CurateError: a row without a label that is not decided before, more such rows kept than
+            the count allows, or more than it in ``least`` of each class.
     """
     nameless = labels.is_null().to_numpy()
     if labels.null_count:
@@ -63,10 +67,52 @@ def by_label(labels: pa.ChunkedArray, fates: np.ndarray, share: Fraction) -> lis
     classes, sizes = np.unique(values, return_counts=True)
     parts = np.split(rows[order], np.cumsum(sizes)[:-1])
     counts = class_counts(sizes.tolist(), share)
+    if least is not None:
+        counts = _raised(counts, sizes.tolist(), floors_of(parts, fates, least, sum(counts)))
     return [
         Group(f"class {label}", part, count)
         for label, part, count in zip(classes, parts, counts, strict=True)
     ]
+
+
+def floors_of(parts: Sequence[np.ndarray], fates: np.ndarray, least: int, keep: int) -> list[int]:
+    """How many each class keeps at least: ``least``, or all that may be kept where it has fewer.
+
+    Args:
+        parts: the rows of each class.
+        fates: shape (rows,), of the rows decided before; REMOVED for the others.
+        least: of each class.
+        keep: of all classes together.
+
+    Raises:
+        CurateError: all floors together are more than ``keep``.
+    """
+    may_stay = (fates == REMOVED) | (fates == KEPT_UNKNOWN)
+    floors = [min(least, int(np.count_nonzero(may_stay[part]))) for part in parts]
+    if sum(floors) > keep:
+        raise CurateError(
+            f"min_per_class: {least:,} of each of {len(parts):,} classes, or all where there are "
+            f"fewer, are {sum(floors):,} examples, more than the {keep:,} to keep; lower "
+            "min_per_class or keep more"
+        )
+    return floors
+
+
+def _raised(counts: list[int], sizes: Sequence[int], floors: Sequence[int]) -> list[int]:
+    """The counts with classes below their floor raised to it; the others share what is left."""
+    total, counts = sum(counts), list(counts)
+    held: set[int] = set()  # classes at their floor
+    while short := [i for i in range(len(counts)) if i not in held and counts[i] < floors[i]]:
+        held.update(short)
+        others = [i for i in range(len(counts)) if i not in held]
+        left = total - sum(floors[i] for i in held)
+        rows = sum(sizes[i] for i in others)
+        shared = class_counts([sizes[i] for i in others], Fraction(left, max(1, rows)))
+        for i in held:
+            counts[i] = floors[i]
+        for i, count in zip(others, shared, strict=True):
+            counts[i] = count
+    return counts
 
 
 def check_enough(group: Group, keep: int, available: int, policy: Policy) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.counts import is_count, keep_fraction
-from curate.pruning.registry import Strategy, find_strategy
+from curate.pruning.registry import STRATEGIES, Strategy, find_strategy
 from curate.scores.registry import By, check_by, columns_of, name_of, registered_name
 from curate.table.column import missing_column
 
@@ -18,7 +18,11 @@ _CHOICES = {
     "stratify": (None, "label"),
     "never_learned": ("keep", "drop"),
     "unknown": ("error", "keep", "drop"),
+    "ties": ("hash", "margin"),
 }
+
+MARGIN = "margin_mean"
+"""The column by which ``ties="margin"`` tells equal scores apart."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class Policy:
     never_learned: str
     unknown: str
     seed: int
+    ties: str = "hash"
+    min_per_class: int | None = None
 
     def share(self, total: int) -> Fraction:
         """The exact fraction of ``total`` rows to keep."""
@@ -53,6 +59,11 @@ class Policy:
             for name, value in self.options.items()
         }
         keep = int(self.keep) if is_count(self.keep) else float(self.keep)
+        given: dict[str, Any] = {}  # a default is not named: policies are compared and stored
+        if self.ties != "hash":
+            given["ties"] = self.ties
+        if self.min_per_class is not None:
+            given["min_per_class"] = self.min_per_class
         return {
             "by": name_of(self.by),
             "strategy": self.strategy,
@@ -61,6 +72,7 @@ class Policy:
             "stratify": self.stratify,
             "never_learned": self.never_learned,
             "unknown": self.unknown,
+            **given,
             "seed": self.seed,
             "total": total,
             "kept": kept,
@@ -82,12 +94,23 @@ def make_policy(
     by = registered_name(by)
     strategy_name, rule, filled = find_strategy(strategy, options)
     for name, allowed in _CHOICES.items():
-        if choices[name] not in allowed:
+        if name in choices and choices[name] not in allowed:
             shown = " or ".join(repr(value) for value in allowed)
             raise CurateError(f"{name}: {choices[name]!r} is not a choice; give {shown}")
     seed = choices["seed"]
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise CurateError(f"seed: {seed!r} is not an integer")
+    if choices.get("ties", "hash") != "hash" and not rule.ranks:
+        ranking = ", ".join(name for name, entry in STRATEGIES.items() if entry.ranks)
+        raise CurateError(
+            f"ties: {choices['ties']!r} refines a ranking, and the strategy {strategy_name!r} does "
+            f"more than cut one; give ties='hash', or one of the strategies {ranking}"
+        )
+    least = choices.get("min_per_class")
+    if least is not None and not (is_count(least) and least >= 1):
+        raise CurateError(
+            f"min_per_class: {least!r}; give a number of examples, at least 1, or None"
+        )
     return Policy(keep, by, strategy_name, rule, filled, **{**choices, "seed": int(seed)})
 
 
@@ -104,6 +127,15 @@ def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
         needed += ["presentations", "first_learned"]
     if policy.stratify is not None:
         needed.append(policy.stratify)
+    if policy.min_per_class is not None:
+        needed.append("label")
+    if policy.ties == "margin":
+        if MARGIN not in available:
+            raise CurateError(
+                f"ties: 'margin' tells equal scores apart by the column {MARGIN!r}, which the "
+                "table lacks; record with track='all', or give ties='hash'"
+            )
+        needed.append(MARGIN)
     for name in needed:
         if name not in available:
             raise missing_column(name, available)

@@ -29,6 +29,7 @@ class Strategy(NamedTuple):
     cut: str | None = None  # the option that is a fraction cut from the hard end first
     help: str = ""
     paper: str = ""
+    ranks: bool = False  # only the order of the scores matters, not how far apart they are
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -38,6 +39,7 @@ STRATEGIES: dict[str, Strategy] = {
         "removed: among the easiest",
         help="the highest scores",
         paper="Toneva et al., ICLR 2019",
+        ranks=True,
     ),
     "easiest": Strategy(
         easiest,
@@ -45,6 +47,7 @@ STRATEGIES: dict[str, Strategy] = {
         "removed: among the hardest",
         help="the lowest scores: for little data, or noisy labels",
         paper="Sorscher et al., NeurIPS 2022",
+        ranks=True,
     ),
     "random": Strategy(
         random,
@@ -60,6 +63,7 @@ STRATEGIES: dict[str, Strategy] = {
         "drop_hardest",
         help="the hardest below the very hardest, often mislabelled",
         paper="Swayamdipta et al., EMNLP 2020; Paul et al., NeurIPS 2021; Choi et al., ICML 2024",
+        ranks=True,
     ),
     "moderate": Strategy(
         moderate,

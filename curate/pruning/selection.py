@@ -131,6 +131,11 @@ def _class_lines(summary: pa.Table, class_names: list[str] | None) -> list[str]:
         )
     if len(summary) > _MOST_CLASSES:
         lines.append(f"... and {len(summary) - _MOST_CLASSES:,} more classes")
+    empty = pc.and_(pc.equal(summary["kept"], 0), pc.is_valid(summary["label"]))
+    if count := pc.sum(empty).as_py():
+        lines.append(
+            f"{count:,} of {len(summary):,} classes have no example left; see min_per_class"
+        )
     return lines
 
 

@@ -34,6 +34,25 @@ def top(priority: np.ndarray, count: int, ties: Ties) -> np.ndarray:
     return mask
 
 
+def refined(scores: np.ndarray, margin: np.ndarray) -> np.ndarray:
+    """Ranks of the scores, equal ones told apart by margin: the lower margin is the harder.
+
+    Args:
+        scores: float64 of shape (n,), high = hard.
+        margin: float64 of shape (n,); where it is NaN the row is the easiest of its equals.
+
+    Returns:
+        float64 of shape (n,), whole numbers; rows of equal score and margin have equal ranks.
+    """
+    ease = np.where(np.isnan(margin), np.inf, margin)
+    order = np.lexsort((-ease, scores))
+    sorted_scores, sorted_ease = scores[order], ease[order]
+    steps = (sorted_scores[1:] != sorted_scores[:-1]) | (sorted_ease[1:] != sorted_ease[:-1])
+    ranks = np.zeros(len(scores))
+    ranks[order[1:]] = np.cumsum(steps)
+    return ranks
+
+
 def smallest(hashes: np.ndarray, count: int) -> np.ndarray:
     """Mask of the ``count`` smallest hashes (uint64).
 

@@ -87,6 +87,8 @@ def test_options_reach_the_strategy(strategy, given, tmp_path, capsys):
         (["--by", "last_loss"], True),
         (["--strategy", "moderate"], False),
         (["--stratify", "label"], False),
+        (["--ties", "margin"], False),
+        (["--min-per-class", "2"], False),
     ],
 )
 def test_a_large_table_is_streamed_where_that_can_be(

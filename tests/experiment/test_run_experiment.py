@@ -87,6 +87,16 @@ def test_guests_choose_the_examples(sets, finished, by):
     assert experiment.selection.policy["skip"] == 7
 
 
+def test_ties_and_floors_reach_the_selection(sets, finished):
+    _, folder, _ = finished
+    experiment = run_experiment(
+        *sets, settings=settings_of(sets[0]), keep=100, ties="margin", min_per_class=9, seeds=2,
+        folder=folder,
+    )  # fmt: skip
+    policy = experiment.selection.policy
+    assert (policy["ties"], policy["min_per_class"]) == ("margin", 9)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -98,6 +108,8 @@ def test_guests_choose_the_examples(sets, finished, by):
         ({"strategy": "luck"}, "strategy: 'luck'"),
         ({"drop_hardest": 0.1}, "drop_hardest: the strategy 'hardest' does not take it"),
         ({"strategy": "window", "drop_hardest": 1.5}, "drop_hardest: 1.5"),
+        ({"strategy": "ccs", "ties": "margin"}, "ties: 'margin'"),
+        ({"min_per_class": 0}, "min_per_class: 0"),
         ({"keep": 1.5}, "keep: 1.5"),
         ({"stratify": "colour"}, "stratify: 'colour'"),
         ({"seeds": 0}, "seeds: 0"),

@@ -65,7 +65,8 @@ def prune_file(
         out: a folder to make, which ``curate.read`` and ``Selection.load`` read as one table.
         keep: as in :func:`curate.prune`, and so are the others.
         by: the name of a score or of a numeric column in the files.
-        strategy: one of :data:`STREAMED`: the others, and ``stratify``, need all rows at once.
+        strategy: one of :data:`STREAMED`: the others, ``stratify``, ``ties="margin"`` and
+            ``min_per_class`` need all rows at once.
         never_learned: ``"keep"`` or ``"drop"``.
         unknown: ``"error"``, ``"keep"`` or ``"drop"``.
         seed: breaks ties and draws at random.
@@ -103,9 +104,16 @@ def prune_file(
     return _write(stream, out, start, end, policy.settings(stream.total, group.keep))
 
 
-def can_stream(by: By, strategy: str | Callable[..., Any], stratify: str | None) -> bool:
+def can_stream(
+    by: By,
+    strategy: str | Callable[..., Any],
+    stratify: str | None,
+    ties: str = "hash",
+    min_per_class: int | None = None,
+) -> bool:
     """Whether :func:`prune_file` takes such a request."""
-    return strategy in STREAMED and isinstance(by, str) and stratify is None
+    needs_all_rows = stratify is not None or ties != "hash" or min_per_class is not None
+    return strategy in STREAMED and isinstance(by, str) and not needs_all_rows
 
 
 @cache
