@@ -8,3 +8,7 @@ class CurateError(ValueError):
     ``curate.nn`` too. The command line turns it into one sentence and exit code 2; anything else
     is a defect.
     """
+
+
+class CurateWarning(UserWarning):
+    """Something that was left out or done otherwise than asked, though the work goes on."""

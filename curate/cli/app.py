@@ -1,6 +1,8 @@
 """The command line: ``curate run | identify | prune | export | inspect | report``."""
 
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
@@ -10,7 +12,7 @@ from curate.cli.inspect import inspect
 from curate.cli.prune import prune
 from curate.cli.report import report
 from curate.cli.run import run
-from curate.errors import CurateError
+from curate.errors import CurateError, CurateWarning
 
 app = typer.Typer(
     help="Which examples does my training set need? Record, prune, export, compare.",
@@ -25,6 +27,7 @@ for command in (run, prune, export, identify, inspect, report):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; wrong input ends in one sentence on standard error and exit code 2."""
+    warnings.showwarning = _show_warning
     try:
         code = typer.main.get_command(app).main(
             arguments, prog_name="curate", standalone_mode=False
@@ -40,6 +43,21 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         code = print_error(error.format_message(), 2)
     sys.exit(code)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning of ours as one sentence; any other as Python shows it."""
+    if issubclass(category, CurateWarning):
+        print(f"curate: {message}", file=sys.stderr)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def print_error(message: str, code: int) -> int:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from curate.data.example_set import ExampleSet
 from curate.data.formats.folder import folder
@@ -19,6 +20,7 @@ def load(
     root: str | os.PathLike[str] | None = None,
     *,
     size: int | tuple[int, int] | None = None,
+    errors: Literal["raise", "skip"] = "raise",
 ) -> ExampleSet:
     """Load a data set by name, path or Hugging Face name, with ids.
 
@@ -34,6 +36,9 @@ def load(
             CURATE_DATA names the folder; without a copy, torchvision downloads one.
         size: (height, width), or the side of a square, for image folders, tables of images and
             Hugging Face sets; None: the median of the training images, at most 224 per side.
+        errors: "raise" names the first broken image when it is met; "skip" decodes every image
+            once, now, and leaves the broken ones out with a warning that counts them
+            (``.left_out``).
 
     Raises:
         CurateError: an unknown name or split, or a set that cannot be read or downloaded.
@@ -54,12 +59,12 @@ def load(
             return digits(split)
         return mnist(split, root) if name == "mnist" else cifar10(split, root)
     if name.startswith("hf:"):
-        return hub(name.removeprefix("hf:"), split, size)
+        return hub(name.removeprefix("hf:"), split, size, errors)
     path = Path(name)
     if holds_tables(path):
-        return parquet(path, split=split, size=size)
+        return parquet(path, split=split, size=size, errors=errors)
     if path.is_dir():
-        return folder(path, split=split, size=size)
+        return folder(path, split=split, size=size, errors=errors)
     if path.exists():
         raise CurateError(
             f"name_or_path: {name!r} is neither a folder nor a .parquet or .arrow file"

@@ -67,6 +67,8 @@ class Cells:
     def __init__(self, dataset: "datasets.Dataset", column: str, follow_paths: bool) -> None:
         self.column, self.follow_paths = column, follow_paths
         self.cells = dataset.select_columns(column).with_format("arrow")
+        has_ids = "example_id" in dataset.column_names
+        self._ids = dataset.select_columns("example_id") if has_ids else None
         # to fetch a cell through the data set takes a third as long as to decode a small JPEG
         in_order = getattr(dataset, "_indices", self) is None
         self._stored = dataset.data.column(column) if in_order else None
@@ -87,8 +89,10 @@ class Cells:
             path = Path(cell["path"])
             return Files(path.parent, [path.name])[0]
         if content is None:
+            ids = self._ids
+            named = "" if ids is None else f"example {ids[position]['example_id']!r}, in "
             raise CurateError(
-                f"dataset: row {position} of the column {self.column!r} holds no image bytes; "
-                "write the file again with the images inside, or leave the row out"
+                f"dataset: {named}row {position} of the column {self.column!r}, holds no image "
+                "bytes; write the file again with the images inside, or leave the row out"
             )
         return content

@@ -1,13 +1,14 @@
 """A data set that :func:`curate.data.load` returns: tensors to train on, images to look at."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from curate.data.depth import Depth
 from curate.data.encoded import Encoded
 from curate.data.ids import Ids
 from curate.data.pixels import decode, fit
@@ -31,6 +32,8 @@ class ExampleSet(Dataset[Any]):
         encoded: the n images as they are in their files; None for sets that have no files.
         texts: the n texts; None for other sets.
         dataset: the torchvision or Hugging Face data set underneath, if any.
+        depth: how images of more than 8 bits become 8; None: by those of this set.
+        left_out: what was not taken when the set was loaded, and why, by file name or id.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class ExampleSet(Dataset[Any]):
         encoded: Encoded | None = None,
         texts: Sequence[str] | None = None,
         dataset: Any = None,
+        depth: Depth | None = None,
+        left_out: Mapping[Any, str] | None = None,
     ) -> None:
         self.ids = ids
         self.labels = np.asarray(labels, np.int64)
@@ -53,6 +58,8 @@ class ExampleSet(Dataset[Any]):
         self.encoded = encoded
         self.texts = texts
         self.dataset = dataset
+        self.depth = Depth(encoded) if depth is None and encoded is not None else depth
+        self.left_out = dict(left_out or {})
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -74,7 +81,7 @@ class ExampleSet(Dataset[Any]):
             CurateError: the examples are feature vectors.
         """
         if self.encoded is not None:
-            return decode(self.encoded[index], self.ids[index])
+            return decode(self.encoded[index], self.ids[index], self.depth)
         values = self.values
         if values is None or values.dtype != torch.uint8:
             kind = "features" if self.texts is None else "tokens"

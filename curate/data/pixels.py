@@ -1,50 +1,77 @@
 """Encoded images to uint8 pixels, and to one common shape."""
 
 import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from curate.data.depth import SAMPLED, Depth, deep_pixels, evenly
 from curate.data.encoded import Encoded
 from curate.errors import CurateError
 
-_SAMPLED = 1000
 _LONGEST_DEFAULT_SIDE = 224
 _GREY = {"1", "L", "LA", "La"}
 
 
-def decode(content: bytes, name: object) -> np.ndarray:
+def decode(content: bytes, name: object, depth: Depth | None = None) -> np.ndarray:
     """The pixels of an encoded image at its own size, upright (EXIF orientation applied).
 
     Args:
         content: the bytes of an image file of any format that Pillow reads.
         name: what to call the example in an error.
+        depth: how more than 8 bits become 8, for all images of a set; None: by this image alone.
 
     Returns:
-        uint8, (H, W) for a grey image and (H, W, 3) for any other; transparency is left out, and
-        16 bits per channel are cut to the upper 8.
+        uint8, (H, W) for a grey image and (H, W, 3) for any other; transparency is left out.
 
     Raises:
         CurateError: the bytes are not a whole image.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
+    plain = name.item() if isinstance(name, np.generic) else name
     try:
         with Image.open(io.BytesIO(content)) as opened:
-            ImageOps.exif_transpose(opened, in_place=True)
-            if opened.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion clips
-                return (np.asarray(opened).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-            if opened.mode in ("L", "RGB"):  # a conversion would copy
-                return np.asarray(opened)
-            return np.asarray(opened.convert("L" if opened.mode in _GREY else "RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            deep = deep_pixels(opened, content)
+            if deep is not None:
+                pixels = deep
+            elif opened.mode in ("L", "RGB"):  # a conversion would copy
+                pixels = np.asarray(opened)
+            else:
+                pixels = np.asarray(opened.convert("L" if opened.mode in _GREY else "RGB"))
+            turned = _TURNS.get(_orientation(opened))
+    except Exception as error:  # damaged files make Pillow raise errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        plain = name.item() if isinstance(name, np.generic) else name
         raise CurateError(
             f"dataset: the image of example {plain!r} cannot be decoded ({reason}); repair it or "
             "leave it out"
         ) from error
+    if deep is not None:
+        pixels = (depth or Depth([content])).to_uint8(pixels, plain)
+    return pixels if turned is None else np.ascontiguousarray(turned(pixels))
+
+
+_TURNS: dict[Any, Callable[[np.ndarray], np.ndarray]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+"""How to turn an image by its EXIF orientation."""
+
+
+def _orientation(opened: Any) -> int:
+    """The EXIF orientation of an image that has been read; 1 where its EXIF is malformed."""
+    try:
+        found = opened.getexif().get(0x0112, 1)
+        return found if isinstance(found, int) else 1
+    except Exception:  # the pixels are fine, whatever is wrong with the tags
+        return 1
 
 
 def fit(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -59,15 +86,37 @@ def fit(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return fitted[None] if channels == 1 else fitted.transpose(2, 0, 1)
 
 
-def common_shape(contents: Encoded, size: int | tuple[int, int] | None) -> tuple[int, int, int]:
+def common_shape(
+    contents: Encoded,
+    size: int | tuple[int, int] | None,
+    names: Sequence[Any] | np.ndarray,
+    *,
+    skip: bool = False,
+) -> tuple[int, int, int]:
     """The (C, H, W) that every image of a set is brought to.
 
     Up to 1,000 images, evenly spread over the set, are examined (headers only). C is 1
     if all of these are grey, else 3. H and W are ``size``, else their medians, scaled down so
     that neither exceeds 224.
+
+    Args:
+        contents: n encoded images.
+        size: (height, width), or one number for a square; None: the medians.
+        names: what to call each of the n images in an error.
+        skip: leave those out that are no images.
+
+    Raises:
+        CurateError: one is no image, or, with ``skip``, all that were examined.
     """
-    chosen = np.unique(np.linspace(0, len(contents) - 1, _SAMPLED).astype(int))
-    headers = [_header(contents[position], position) for position in chosen.tolist()]
+    headers = []
+    for position in evenly(len(contents), SAMPLED).tolist():
+        try:
+            headers.append(_header(contents[position], names[position], position))
+        except CurateError:
+            if not skip:
+                raise
+    if not headers:
+        raise CurateError("dataset: none of the images can be read; give at least one that can")
     channels = 1 if all(grey for _, _, grey in headers) else 3
     if size is not None:
         height, width = checked_size(size)
@@ -95,13 +144,19 @@ def is_image(value: Any) -> bool:
     return str(value.dtype).endswith("uint8") and channels_last(value) is not None
 
 
-def as_pixels(image: Any) -> np.ndarray:
-    """uint8 (H, W) or (H, W, 3) of what :func:`is_image` accepts; transparency is left out."""
+def as_pixels(image: Any, depth: Depth | None = None) -> np.ndarray:
+    """uint8 (H, W) or (H, W, 3) of what :func:`is_image` accepts; transparency is left out.
+
+    ``depth`` says how more than 8 bits become 8, for all images of a set; None: by this alone.
+    """
     if isinstance(image, torch.Tensor | np.ndarray):
         pixels = channels_last(image)
         assert pixels is not None, "no image"
         return pixels[:, :, :3] if pixels.ndim == 3 else pixels
-    return np.asarray(image.convert("L" if image.mode in _GREY else "RGB"))
+    deep = deep_pixels(image)
+    if deep is None:
+        return np.asarray(image.convert("L" if image.mode in _GREY else "RGB"))
+    return (depth or Depth.of([deep])).to_uint8(deep, "of the sample")
 
 
 def channels_last(value: Any) -> np.ndarray | None:
@@ -121,13 +176,16 @@ def channels_last(value: Any) -> np.ndarray | None:
     return array[:, :, 0] if array.shape[-1] == 1 else array
 
 
-def _header(content: bytes, position: int) -> tuple[int, int, bool]:
+def _header(content: bytes, name: object, position: int) -> tuple[int, int, bool]:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return image.height, image.width, image.mode in _GREY or image.mode.startswith("I")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            is_grey = image.mode in _GREY or image.mode.startswith("I") or image.mode == "F"
+            return image.height, image.width, is_grey
+    except Exception as error:  # damaged files make Pillow raise errors of many kinds
+        plain = name.item() if isinstance(name, np.generic) else name
         raise CurateError(
-            f"dataset: what is at position {position} is not an image; repair it or leave it out"
+            f"dataset: example {plain!r} at position {position} is not an image; repair it or "
+            "leave it out"
         ) from error

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from curate.data.depth import Depth, deep_pixels
 from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import TEXT_NAMES
 from curate.data.opening import open_view
@@ -44,8 +45,9 @@ def as_example_set(
     facts = (view.ids, labels, view.class_names)
     shape = getattr(like, "shape", None)
     if view.encoded is not None:
-        shape = common_shape(view.encoded, None) if shape is None else shape
-        return ExampleSet(*facts, shape=shape, encoded=view.encoded)
+        shape = common_shape(view.encoded, None, view.ids) if shape is None else shape
+        depth = view.depth if like is None else getattr(like, "depth", None)
+        return ExampleSet(*facts, shape=shape, encoded=view.encoded, depth=depth)
     if view.pixels is not None:
         return ExampleSet(*facts, shape=view.pixels.shape[1:], values=view.pixels)
     if view.features is not None:
@@ -56,8 +58,11 @@ def as_example_set(
         length = common_length(inputs) if shape is None else shape[0]
         tokens = tokenize(inputs, length)
         return ExampleSet(*facts, shape=(length,), values=tokens, texts=inputs)
-    values = _stacked(inputs, name)
-    return ExampleSet(*facts, shape=values.shape[1:], values=values)
+    depth = getattr(like, "depth", None)
+    if depth is None and is_image(inputs[0]):
+        depth = Depth.of(deep_pixels(image) for image in inputs if hasattr(image, "mode"))
+    values = _stacked(inputs, name, depth)
+    return ExampleSet(*facts, shape=values.shape[1:], values=values, depth=depth)
 
 
 def _inputs(view: View) -> list[Any]:
@@ -68,11 +73,13 @@ def _inputs(view: View) -> list[Any]:
     return [value[fields[0]] for value in view.values(np.arange(len(view)))]
 
 
-def _stacked(inputs: list[Any], name: str) -> torch.Tensor:
+def _stacked(inputs: list[Any], name: str, depth: Depth | None) -> torch.Tensor:
     """uint8 (n, C, H, W) of images, float32 (n, ...) of everything else."""
     images = is_image(inputs[0])
     try:
-        arrays = [_channels_first(value) if images else np.asarray(value) for value in inputs]
+        arrays = [
+            _channels_first(value, depth) if images else np.asarray(value) for value in inputs
+        ]
         return torch.from_numpy(np.stack(arrays).astype(np.uint8 if images else np.float32))
     except (TypeError, ValueError, AssertionError) as error:
         reason = str(error).splitlines()[0]
@@ -82,6 +89,6 @@ def _stacked(inputs: list[Any], name: str) -> torch.Tensor:
         ) from error
 
 
-def _channels_first(image: Any) -> np.ndarray:
-    pixels = as_pixels(image)
+def _channels_first(image: Any, depth: Depth | None) -> np.ndarray:
+    pixels = as_pixels(image, depth)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

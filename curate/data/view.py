@@ -1,12 +1,14 @@
 """One view of a data set, whatever holds it: ids, labels, class names, columns, values, images."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from curate.data.content import Feed, feed_value
+from curate.data.depth import Depth
 from curate.data.encoded import Encoded, ImageFile
 from curate.data.ids import Ids
 from curate.data.pixels import decode
@@ -58,6 +60,11 @@ class View:
         """Whether there are pictures to look at, and so pixel features and a nuisance audit."""
         return self.encoded is not None or self.pixels is not None
 
+    @cached_property
+    def depth(self) -> Depth | None:
+        """How images of more than 8 bits become 8, the same for all of the set."""
+        return None if self.encoded is None else Depth(self.encoded)
+
     @property
     def content(self) -> str:
         """What the examples are, in a word: images, features, texts or other."""
@@ -78,7 +85,7 @@ class View:
         """
         self._check(np.asarray(position))
         if self.encoded is not None:
-            return decode(self.encoded[position], self.ids[position])
+            return decode(self.encoded[position], self.ids[position], self.depth)
         if self.pixels is None:
             raise CurateError(f"source {self.name!r}: its examples are features, not images")
         pixels = self.pixels[position].numpy()

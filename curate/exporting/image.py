@@ -10,12 +10,15 @@ from curate.data.pixels import channels_last
 from curate.errors import CurateError
 
 _EXTENSIONS = {
+    "AVIF": "avif",
     "BMP": "bmp",
     "GIF": "gif",
     "JPEG": "jpg",
+    "JPEG2000": "jp2",
     "MPO": "jpg",
     "PNG": "png",
     "PPM": "ppm",
+    "TGA": "tga",
     "TIFF": "tif",
     "WEBP": "webp",
 }
@@ -39,12 +42,17 @@ def from_file(content: bytes, name: object) -> EncodedImage:
 
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return EncodedImage(content, _EXTENSIONS[image.format or ""])
-    except (OSError, ValueError, SyntaxError, KeyError, Image.DecompressionBombError):
+            format = image.format or ""
+    except Exception:  # damaged files make Pillow raise errors of many kinds
         raise CurateError(
-            f"dataset: the image of example {name!r} is no PNG, JPEG, WebP, GIF, BMP, TIFF or PPM "
-            "file; convert it or leave it out"
+            f"dataset: the image of example {name!r} is no PNG, JPEG or other file that "
+            "Pillow opens; convert it or leave it out"
         ) from None
+    if format in _EXTENSIONS:
+        return EncodedImage(content, _EXTENSIONS[format])
+    registered = Image.registered_extensions().items()
+    ending = next((ending for ending, kind in registered if kind == format), f".{format.lower()}")
+    return EncodedImage(content, ending.removeprefix("."))
 
 
 def as_png(value: Any, name: object) -> EncodedImage:

@@ -1,33 +1,36 @@
 """A source from a folder of images, with or without class folders."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from curate.bias.sources.source import Source
 from curate.data.encoded import Files
+from curate.data.formats.images import find_images, warn_left_out
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES
 from curate.data.ids import checked_ids
 from curate.errors import CurateError
-
-_ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def folder_source(name: str, root: Path) -> Source:
     """All images at any depth of a folder; ids are their paths inside it.
 
     Where every image lies in a folder, the outermost folders are its classes, or, in ``train/``
-    and ``test/`` (or ``val/`` …) folders, those inside. Hidden files and folders are left out.
+    and ``test/`` (or ``val/`` …) folders, those inside. What counts as an image is the rule of
+    :func:`curate.data.folder`.
 
     Raises:
         CurateError: there are no images.
     """
-    names = sorted(_images(root, Path(), set()))
+    found = find_images(root)
+    names = sorted(found.names)
     if not names:
         raise CurateError(
-            f"sources: the folder {str(root)!r} of {name!r} holds no images ({', '.join(_ENDINGS)})"
+            f"sources: the folder {str(root)!r} of {name!r} holds no images (.png, .jpg, .webp …); "
+            "give one that does"
         )
+    beside = {path: reason for path, reason in found.left_out.items() if "/" in path}
+    warn_left_out(beside, str(root))
     classes = _classes(names)
     class_names = None if classes is None else tuple(sorted(set(classes)))
     index = {label: number for number, label in enumerate(class_names or ())}
@@ -38,23 +41,6 @@ def folder_source(name: str, root: Path) -> Source:
         labels=None if classes is None else np.array([index[label] for label in classes], np.int64),
         class_names=class_names,
     )
-
-
-def _images(root: Path, inside: Path, seen: set[tuple[int, int]]) -> list[str]:
-    status = (root / inside).stat()
-    if (status.st_dev, status.st_ino) in seen:  # a link to a folder further out
-        return []
-    seen.add((status.st_dev, status.st_ino))
-    names = []
-    with os.scandir(root / inside) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                names += _images(root, inside / entry.name, seen)
-            elif entry.name.lower().endswith(_ENDINGS):
-                names.append((inside / entry.name).as_posix())
-    return names
 
 
 def _classes(names: list[str]) -> list[str] | None:

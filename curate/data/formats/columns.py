@@ -1,17 +1,21 @@
 """From the columns of Hugging Face data sets to images, features or texts, labels and ids."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 
+from curate.data.depth import Depth
 from curate.data.encoded import Cells
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import column_of, id_column, with_id_column
+from curate.data.formats.images import warn_left_out
 from curate.data.formats.labels import class_names_of, find_label, label_indices
+from curate.data.formats.whole import check_errors, whole_images
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
+from curate.data.ids import take_ids
 from curate.data.pixels import common_shape
 from curate.data.tokens import common_length, tokenize
 from curate.errors import CurateError
@@ -39,6 +43,7 @@ def load_columns(
     columns: Columns,
     size: int | tuple[int, int] | None,
     follow_paths: bool,
+    errors: str = "raise",
 ) -> ExampleSet:
     """One split of a data set in columns.
 
@@ -49,7 +54,9 @@ def load_columns(
         columns: which columns to take.
         size: of images, as in :func:`curate.data.load`.
         follow_paths: read images that the rows only point at.
+        errors: "raise" or "skip", as in :func:`curate.data.parquet`.
     """
+    check_errors(errors)
     train = next((splits[name] for name in TRAIN_NAMES if name in splits), None)
     test = next((splits[name] for name in TEST_NAMES if name in splits), None)
     if train is not None and test is not None:
@@ -74,9 +81,25 @@ def load_columns(
     taken = _with_ids(taken, columns)
     labels, ids = _labels(taken, columns, names), id_column(taken)
     if kind == "image":
-        shape = common_shape(Cells(reference, column, follow_paths), size)
-        cells = Cells(taken, column, follow_paths)
-        return ExampleSet(ids, labels, names, shape=shape, encoded=cells, dataset=taken)
+        examined = Cells(reference, column, follow_paths)
+        called = id_column(_with_ids(reference, columns))
+        shape = common_shape(examined, size, called, skip=errors == "skip")
+        broken: dict[Any, str] = {}
+        if errors == "skip":
+            kept, broken = whole_images(Cells(taken, column, follow_paths), ids)
+            if broken:
+                taken, labels, ids = taken.select(kept), labels[kept], take_ids(ids, kept)
+                warn_left_out(broken, column)
+        return ExampleSet(
+            ids,
+            labels,
+            names,
+            shape=shape,
+            encoded=Cells(taken, column, follow_paths),
+            dataset=taken,
+            depth=Depth(examined),
+            left_out=broken,
+        )
     if kind == "text":
         texts = _texts(taken, column)
         values = tokenize(texts, common_length(_texts(reference, column)))

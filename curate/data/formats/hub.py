@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     import datasets
 
 
-def hub(name: str, split: str, size: int | tuple[int, int] | None) -> ExampleSet:
+def hub(
+    name: str, split: str, size: int | tuple[int, int] | None, errors: str = "raise"
+) -> ExampleSet:
     """Load an image or feature data set with ``datasets.load_dataset``.
 
     Args:
         name: a name on the hub or a local folder; "NAME:CONFIG" for one of its configurations.
         split: "train" or "test" (a validation split stands in for a missing test split);
             without one, a stratified fifth is the test split.
-        size: as for :func:`curate.data.load`.
+        size, errors: as for :func:`curate.data.load`.
 
     Raises:
         CurateError: there is no such set, it cannot be downloaded, or its columns are unusable.
@@ -30,6 +32,7 @@ def hub(name: str, split: str, size: int | tuple[int, int] | None) -> ExampleSet
         columns=Columns(),
         size=size,
         follow_paths=True,
+        errors=errors,
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -29,6 +29,7 @@ def parquet(
     label_column: str | None = None,
     id_column: str | None = None,
     size: int | tuple[int, int] | None = None,
+    errors: Literal["raise", "skip"] = "raise",
 ) -> ExampleSet:
     """Load a Parquet or Arrow file, or a folder of them, with images or feature vectors.
 
@@ -47,6 +48,9 @@ def parquet(
         label_column: None: a ``ClassLabel``, or "label", "labels", "class", "target", "y".
         id_column: of unique integers or strings; None: "example_id", else row numbers.
         size: as for :func:`curate.data.load`.
+        errors: "raise" names the first broken image when it is met; "skip" decodes every image
+            once, now, and leaves the broken ones out with a warning that counts them
+            (``.left_out``).
 
     Raises:
         CurateError: no such file, a torn one, or columns that are missing or unusable.
@@ -60,6 +64,7 @@ def parquet(
         columns=Columns(column, label_column, id_column),
         size=size,
         follow_paths=False,
+        errors=errors,
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from curate.data.content import Feed, feed_arrays, feed_value
+from curate.data.depth import Depth
 from curate.data.encoded import Encoded, ImageFile, Taken
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import is_hugging_face
@@ -35,6 +36,11 @@ class ExampleSetView(View):
         """The image files, if that is what the set holds."""
         whole = self.root.encoded
         return whole if whole is None or self._all else Taken(whole, self.positions)
+
+    @cached_property
+    def depth(self) -> Depth | None:  # type: ignore[override]
+        """How images of more than 8 bits become 8: a test set's as its training set's."""
+        return self.root.depth
 
     @cached_property
     def pixels(self) -> torch.Tensor | None:  # type: ignore[override]

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from curate.data.content import Feed, feed_arrays, feed_value
-from curate.data.encoded import Encoded, Files, ImageFile
+from curate.data.encoded import Encoded, Files, ImageFile, Taken
 from curate.data.ids import Ids
 from curate.data.pixels import as_pixels, is_image
 from curate.data.unwrap import is_torchvision
@@ -115,7 +115,8 @@ class FolderView(SamplesView):
     @cached_property
     def encoded(self) -> Encoded:  # type: ignore[override]
         """The image files, if that is what the set holds."""
-        return Files("", [self.root.samples[row][0] for row in self.positions.tolist()])
+        whole = Files("", [name for name, _ in self.root.samples])
+        return Taken(whole, self.positions)
 
     @property
     def has_images(self) -> bool:
