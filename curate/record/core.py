@@ -17,16 +17,24 @@ class Core:
     Attributes:
         n: number of examples.
         everything: whether statistics are kept, not only events (``track="all"``).
+        also, window: the statistics of windowed/registry.py that are kept.
         kind: of classification; None before the first logits.
         state, problems: None before the first logits, which show where they are to live.
         history: None where it is not kept.
     """
 
     def __init__(
-        self, n: int, everything: bool, history: bool, device: torch.device | None
+        self,
+        n: int,
+        everything: bool,
+        history: bool,
+        device: torch.device | None,
+        also: tuple[str, ...] = (),
+        window: int = 10,
     ) -> None:
         self.n = n
         self.everything = everything
+        self.also, self.window = also, window
         self.kind: str | None = None
         self.history = History(n) if history else None
         self._device = device
@@ -45,7 +53,9 @@ class Core:
             device = self._device or (torch.device("cpu") if device.type == "mps" else device)
             self._device = device
             with torch.inference_mode(False):  # else later steps could not write to it
-                self.state = State.empty(self.n, device, self.everything, kind == "sequence")
+                self.state = State.empty(
+                    self.n, device, self.everything, kind == "sequence", self.also, self.window
+                )
                 self.problems = Problems(device)
         return self.state
 

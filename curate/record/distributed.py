@@ -77,17 +77,20 @@ class Exchange:
         wire = torch.device("cpu")
         if dist.get_backend() == "nccl":
             wire = torch.device("cuda", torch.cuda.current_device())
-        kind = torch.tensor(-1 if core.kind is None else KINDS.index(core.kind), device=wire)
-        dist.all_reduce(kind, dist.ReduceOp.MAX)
+        kind = -1 if core.kind is None else KINDS.index(core.kind)
+        own_width = self._log[0][1].shape[1] if self._log else 0
+        told = torch.tensor([kind, own_width], device=wire)
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        kind, width = told.tolist()
         if kind < 0:  # nobody has recorded anything
             return
         if core.state is None:
-            core.begin(KINDS[int(kind)], wire)
+            core.begin(KINDS[kind], wire)
         assert core.state is not None
         names = names_of(core.kind == "sequence") if core.everything else ()
         numbers = [each for each, _ in self._log] or [torch.empty(0, 2, dtype=torch.int64)]
         values = [each for _, each in self._log]
-        values = values or [torch.empty(0, len(names), dtype=torch.float64)]
+        values = values or [torch.empty(0, width, dtype=torch.float64)]
         numbers_of_all = _gather(torch.cat(numbers).to(wire))
         values_of_all = _gather(torch.cat(values).to(wire)) if names else None
         self._log, self._step = [], 0
@@ -96,8 +99,10 @@ class Exchange:
         for block in order.split(_AT_ONCE):
             statistics = None
             if values_of_all is not None:
-                columns = values_of_all[block].to(device).unbind(1)
-                statistics = dict(zip(names, columns, strict=True))
+                columns = values_of_all[block].to(device)
+                statistics = dict(zip(names, columns.unbind(1), strict=False))
+                if width > len(names):
+                    statistics["log_ratios"] = columns[:, len(names) :]
             rows, outcome = _from_wire(numbers_of_all[block].to(device))
             core.apply(rows, (outcome, statistics))
 
@@ -110,7 +115,10 @@ def _to_wire(rows: Tensor, judged: Judged, step: int) -> tuple[Tensor, Tensor]:
     if statistics is None:
         return numbers, torch.empty(len(rows), 0, dtype=torch.float64, device=rows.device)
     values = [statistics[name] for name in names_of("tokens_correct" in statistics)]
-    return numbers, torch.stack([each.to(torch.float64) for each in values], 1)
+    stacked = torch.stack([each.to(torch.float64) for each in values], 1)
+    if "log_ratios" in statistics:
+        stacked = torch.cat([stacked, statistics["log_ratios"].double()], 1)
+    return numbers, stacked
 
 
 def _from_wire(numbers: Tensor) -> tuple[Tensor, Outcome]:

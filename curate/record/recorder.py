@@ -18,6 +18,8 @@ from curate.record.ids import SKIPPED, RowLookup
 from curate.record.outcomes import float_copy, outcomes_of
 from curate.record.state import State
 from curate.record.to_table import to_table
+from curate.record.windowed.registry import check_windowed, load_tensors, tensors_of
+from curate.record.windowed.temporal import log_ratios
 from curate.table import write
 
 _STATE_VERSION = 1
@@ -51,11 +53,14 @@ class Recorder:
         track: "all", or "forgetting", which keeps labels, presentations and events only, in 8
             bytes per example (labels above 65,534 are then, as always, not kept).
         history: also keep whether each presentation was correct, 1 bit each, on the host.
+        also: scores over a window of presentations to record too: "dual" and "dyn_unc", together
+            in ``2 window + 12`` bytes per example, "tdds" in ``4 classes + 2 window - 4``.
+        window: presentations in such a window, at least 3; the papers take 10.
         device: where the state lives; that of the first logits when None (the CPU for MPS,
             which has no float64).
 
     Raises:
-        CurateError: an id that occurs twice, ids of mixed types, an unknown ``track``.
+        CurateError: an id that occurs twice, ids of mixed types, an unknown ``track`` or ``also``.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Recorder:
         *,
         track: Literal["all", "forgetting"] = "all",
         history: bool = False,
+        also: Sequence[str] = (),
+        window: int = 10,
         device: torch.device | str | None = None,
     ) -> None:
         if track not in ("all", "forgetting"):
@@ -72,7 +79,8 @@ class Recorder:
         self.epoch = 0
         self._ids = RowLookup(n_or_ids)
         on = None if device is None else torch.device(device)
-        self._core = Core(len(self._ids), track == "all", history, on)
+        names = check_windowed(also, window, track == "all")
+        self._core = Core(len(self._ids), track == "all", history, on, names, window)
         self._sink: Sink = Direct(self._core)
         self._buffer = Buffer()
 
@@ -166,9 +174,11 @@ class Recorder:
         core = self._core
         state = core.state
         if state is None:
-            state = State.empty(len(self), torch.device("cpu"), self.track == "all", False)
-        options: dict[str, object] = {"track": self.track, "kind": core.kind, "epochs": self.epoch}
-        return to_table(self._ids.array, state, core.history, options)
+            cpu = torch.device("cpu")
+            state = State.empty(core.n, cpu, core.everything, False, core.also, core.window)
+        also = {"also": list(core.also), "window": core.window} if core.also else {}
+        options = {"track": self.track, "kind": core.kind, "epochs": self.epoch, **also}
+        return to_table(self._ids.array, state, core.history, options, core.also)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`table` to a Parquet file, whole or not at all."""
@@ -179,7 +189,7 @@ class Recorder:
         self._sink.check_settled()
         self.flush()
         state, history = self._core.state, self._core.history
-        return {
+        found = {
             "version": _STATE_VERSION,
             "ids": self._ids.digest,
             "track": self.track,
@@ -189,6 +199,10 @@ class Recorder:
             "sums": None if state is None or state.sums is None else state.sums.clone(),
             "history": None if history is None else history.state_dict(),
         }
+        if self._core.also:  # without, the state is what it was before there were any
+            kept = {} if state is None else tensors_of(state.windowed)
+            found |= {"also": list(self._core.also), "window": self._core.window, "windowed": kept}
+        return found
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave, on any device.
@@ -201,9 +215,11 @@ class Recorder:
             "ids": self._ids.digest,
             "track": self.track,
             "history": self._core.history is not None,
+            "also": list(self._core.also),
+            "window": self._core.window,
         }
         for name, value in own.items():
-            found = state.get(name)
+            found = state.get(name, {"also": [], "window": value}.get(name))
             if name == "history":
                 found = found is not None
             if found != value:
@@ -219,6 +235,7 @@ class Recorder:
             loaded.packed.copy_(state["words"])
             if loaded.sums is not None:
                 loaded.sums.copy_(state["sums"])
+            load_tensors(loaded.windowed, state.get("windowed", {}))
         if self._core.history is not None:
             self._core.history.load_state_dict(state["history"])
 
@@ -260,7 +277,10 @@ class Recorder:
         assert self._core.problems is not None
         device = self._core.state.packed.device
         ids, logits, labels = (on_device(each, device) for each in (ids, logits, labels))
+        ratios = log_ratios(kind, logits) if "tdds" in self._core.also else None
         batch = outcomes_of(kind, logits, labels, tokens, self.track == "all")
+        if ratios is not None and batch.judged[1] is not None:
+            batch.judged[1]["log_ratios"] = ratios
         ids = ids.to(torch.int64)
         rows = self._ids.rows(ids)
         known = (rows >= 0) & (rows < len(self))

@@ -1,5 +1,6 @@
 """The recorder's memory: one packed word per example, and one row of sums."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from curate.record import sync
 from curate.record.outcomes import Outcome
 from curate.record.packed import MAX_COUNT, transition, unpack
 from curate.record.statistics import LASTS, SEQUENCE_SUMS, SUMS, Statistics
+from curate.record.windowed.registry import Windowed, make_windowed
 
 COUNTS = len(SUMS)
 """The column of the sums that counts presentations that were correct, or not finite."""
@@ -33,21 +35,30 @@ class State:
 
     ``packed``: (n + 1,) int64, see packed.py. ``sums``: None, or (n + 1, 8) float64, for sequences
     (n + 1, 9), see :func:`sums_width`. ``overflow``: () int64, presentations left out because an
-    example had 65,535 already.
+    example had 65,535 already. ``windowed``: what is kept besides, see windowed/registry.py.
     """
 
     packed: Tensor
     sums: Tensor | None
     overflow: Tensor
+    windowed: dict[str, Windowed] = field(default_factory=dict)
     _scratch: np.ndarray | None = field(default=None, repr=False)
 
     @staticmethod
-    def empty(n: int, device: torch.device, everything: bool, sequences: bool) -> "State":
+    def empty(
+        n: int,
+        device: torch.device,
+        everything: bool,
+        sequences: bool,
+        also: Iterable[str] = (),
+        window: int = 10,
+    ) -> "State":
         """A state in which no example was presented."""
         shape = (n + 1, sums_width(sequences))
         sums = torch.zeros(shape, dtype=torch.float64, device=device) if everything else None
         packed = torch.zeros(n + 1, dtype=torch.int64, device=device)
-        return State(packed, sums, torch.zeros((), dtype=torch.int64, device=device))
+        windowed = make_windowed(also, n, window, device)
+        return State(packed, sums, torch.zeros((), dtype=torch.int64, device=device), windowed)
 
     def are_unique(self, rows: Tensor) -> bool:
         """Whether no row comes twice: write positions, and see if each reads its own back.
@@ -83,7 +94,7 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
         return
     groups = None
     if not sync.is_free_to_read(rows) or not state.are_unique(rows):
-        groups = _Groups(rows)
+        groups = Groups(rows)
         rows, outcome = groups.rows, Outcome(*(values[groups.order] for values in outcome))
         if statistics is not None:
             statistics = {name: values[groups.order] for name, values in statistics.items()}
@@ -91,9 +102,11 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
     if state.sums is not None:
         assert statistics is not None
         _add_sums(state.sums, rows, outcome, statistics, groups)
+        if state.windowed:
+            _add_windowed(state, rows, outcome, statistics, repeats=groups is not None)
 
 
-def _add_packed(state: State, rows: Tensor, outcome: Outcome, groups: "_Groups | None") -> Tensor:
+def _add_packed(state: State, rows: Tensor, outcome: Outcome, groups: "Groups | None") -> Tensor:
     """Update the words; returns the rows, those that are full replaced by the ignored one."""
     packed = state.packed.index_select(0, rows)
     correct = outcome.correct.to(torch.int64)
@@ -121,7 +134,7 @@ def _add_sums(
     rows: Tensor,
     outcome: Outcome,
     statistics: Statistics,
-    groups: "_Groups | None",
+    groups: "Groups | None",
 ) -> None:
     added = _summands(outcome, statistics)
     split = sums.shape[1] - len(LASTS)
@@ -133,6 +146,19 @@ def _add_sums(
         # only the last of each group writes; the others go to the row that is ignored
         target = torch.where(groups.ends, rows, len(sums) - 1)
         sums[:, split:].index_put_((target,), added[:, split:])
+
+
+def _add_windowed(
+    state: State, rows: Tensor, outcome: Outcome, statistics: Statistics, repeats: bool
+) -> None:
+    rows = torch.where(outcome.finite, rows, len(state.packed) - 1)
+    groups = None
+    if repeats:  # sorted anew: rows that are to be ignored are now one group
+        groups = Groups(rows)
+        rows = groups.rows
+        statistics = {name: values[groups.order] for name, values in statistics.items()}
+    for keeps in state.windowed.values():
+        keeps.add(rows, statistics, groups)
 
 
 def _summands(outcome: Outcome, statistics: Statistics) -> Tensor:
@@ -155,8 +181,14 @@ def _summands(outcome: Outcome, statistics: Statistics) -> Tensor:
     return added
 
 
-class _Groups:
-    """Presentations sorted by row, in order within a row."""
+class Groups:
+    """Presentations sorted by row, in order within a row.
+
+    Attributes:
+        order: (N,) positions before sorting. ``rows``: (N,), sorted.
+        starts, ends: (N,) bool, whether it is its row's first, or last, here.
+        rank: (N,) int64, how many of its row come before it.
+    """
 
     def __init__(self, rows: Tensor) -> None:
         if sync.is_free_to_read(rows):
@@ -173,6 +205,12 @@ class _Groups:
         positions = torch.arange(len(rows), device=rows.device)
         self._first = torch.where(self.starts, positions, 0).cummax(0).values
         self.rank = positions - self._first
+
+    @property
+    def left(self) -> Tensor:
+        """(N,) int64: how many of the same row come after it."""
+        last = torch.where(self.ends, self.rank + self._first, len(self.rows))
+        return last.flip(0).cummin(0).values.flip(0) - self.rank - self._first
 
     def previous(self, values: Tensor, before: Tensor) -> Tensor:
         """The value at the same row's previous presentation; ``before`` at its first here."""

@@ -13,7 +13,8 @@ from torch import Tensor
 Statistics = dict[str, Tensor]
 """Name -> (N,) float: statistics of N presentations, anything where logits are not finite.
 
-``loss``, ``margin``, ``confidence`` and ``el2n``, for sequences also ``tokens_correct``.
+``loss``, ``margin``, ``confidence`` and ``el2n``, for sequences also ``tokens_correct``; where TDDS
+is recorded ``log_ratios``, (N, C - 1), see windowed/temporal.py.
 """
 
 

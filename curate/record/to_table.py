@@ -1,5 +1,7 @@
 """From the recorder's state to the example table."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -13,7 +15,11 @@ from curate.table import COLUMNS, annotate, describe
 
 
 def to_table(
-    ids: pa.Array, state: State, history: History | None, options: dict[str, object]
+    ids: pa.Array,
+    state: State,
+    history: History | None,
+    options: dict[str, object],
+    also: Sequence[str] = (),
 ) -> pa.Table:
     """The example table (see ``curate.table.COLUMNS``), one row per id, in the order of ``ids``."""
     counts = counts_of(state.packed[:-1].cpu().numpy())
@@ -28,6 +34,9 @@ def to_table(
     }
     if state.sums is not None:
         columns.update(_statistics(state.sums, presentations))
+    for keeps in state.windowed.values():
+        found = keeps.columns().items()
+        columns.update({name: _column(*value) for name, value in found if name in also})
     if history is not None:
         columns.update(_history(history))
     order = [name for name in COLUMNS if name in columns]

@@ -7,12 +7,15 @@ from curate.moved import moved
 from curate.scores._grand import grand as grand
 from curate.scores.dynamics import aum as aum
 from curate.scores.dynamics import confidence as confidence
+from curate.scores.dynamics import dual as dual
+from curate.scores.dynamics import dyn_unc as dyn_unc
 from curate.scores.dynamics import el2n as el2n
 from curate.scores.dynamics import first_learned as first_learned
 from curate.scores.dynamics import forgetting as forgetting
 from curate.scores.dynamics import loss as loss
 from curate.scores.dynamics import margin as margin
 from curate.scores.dynamics import never_learned as never_learned
+from curate.scores.dynamics import tdds as tdds
 from curate.scores.dynamics import unforgettable as unforgettable
 from curate.scores.dynamics import variability as variability
 from curate.scores.registry import SCORES as SCORES

@@ -49,6 +49,30 @@ def confidence(table: pa.Table) -> np.ndarray:
     return -floats(table, "confidence_mean")
 
 
+def dual(table: pa.Table) -> np.ndarray:
+    """DUAL: difficulty times uncertainty (Cho et al., ICML 2025, Section 3.2).
+
+    The mean over all windows of J successive presentations of (1 - mean) times the standard
+    deviation of the label's probability; the paper takes J = 10 and the first 30 epochs.
+
+    Returns:
+        float64 of shape (rows,), at least 0; NaN where there was no whole window.
+    """
+    return floats(table, "dual")
+
+
+def dyn_unc(table: pa.Table) -> np.ndarray:
+    """Dyn-Unc: dynamic uncertainty (He et al., CVPR 2024, Section 3.2).
+
+    The mean over all windows of J successive presentations of the standard deviation (divisor
+    J - 1) of the label's probability; the paper takes J = 10, and removes the lowest.
+
+    Returns:
+        float64 of shape (rows,), at least 0; NaN where there was no whole window.
+    """
+    return floats(table, "dyn_unc")
+
+
 def el2n(table: pa.Table) -> np.ndarray:
     """EL2N: the l2 norm of softmax(logits) - onehot(label) (Paul et al., NeurIPS 2021, Def. 2.2).
 
@@ -104,6 +128,19 @@ def never_learned(table: pa.Table) -> np.ndarray:
         bool of shape (rows,). An example that was never presented is not among them.
     """
     return nulls(table, "first_learned") & (floats(table, "presentations") > 0)
+
+
+def tdds(table: pa.Table) -> np.ndarray:
+    """TDDS: temporal dual-depth score (Zhang et al., CVPR 2024, Section 3).
+
+    The variance, in a window of J successive presentations, of the change of the predicted
+    distribution from each to the next, as a moving average over windows that forgets nine tenths
+    at each. High is the paper's 'well-generalised' example, which it keeps.
+
+    Returns:
+        float64 of shape (rows,), at least 0; NaN where there was no whole window.
+    """
+    return floats(table, "tdds")
 
 
 def unforgettable(table: pa.Table) -> np.ndarray:

@@ -11,11 +11,14 @@ from curate.errors import CurateError
 from curate.scores.dynamics import (
     aum,
     confidence,
+    dual,
+    dyn_unc,
     el2n,
     first_learned,
     forgetting,
     loss,
     margin,
+    tdds,
     variability,
 )
 from curate.table._hash_ids import hash_ids
@@ -84,6 +87,24 @@ SCORES: dict[str, Score] = {
         ("confidence_std",),
         help="standard deviation of the probability of the label",
         paper=_SWAYAMDIPTA,
+    ),
+    "dual": Score(
+        dual,
+        ("dual",),
+        help="(1 − mean) · std of the probability of the label in a window; needs also=['dual']",
+        paper="Cho et al., ICML 2025",
+    ),
+    "dyn_unc": Score(
+        dyn_unc,
+        ("dyn_unc",),
+        help="std of the probability of the label in a window; needs also=['dyn_unc']",
+        paper="He et al., CVPR 2024",
+    ),
+    "tdds": Score(
+        tdds,
+        ("tdds",),
+        help="variance of the change of the prediction in a window; needs also=['tdds']",
+        paper="Zhang et al., CVPR 2024",
     ),
     "loss": Score(loss, ("loss_mean",), help="mean cross-entropy"),
     "margin": Score(margin, ("margin_last",), help="minus the margin at the last presentation"),

@@ -20,6 +20,8 @@ def missing_column(name: str, available: Sequence[str]) -> CurateError:
     """The error for a table without a column that a score needs."""
     if name == "grand":
         fix = "compute it with curate.scores.grand(model, inputs, labels) and append it"
+    elif name in ("dual", "dyn_unc", "tdds"):
+        fix = f"record with curate.Recorder(..., also=[{name!r}])"
     else:
         fix = 'record with curate.Recorder(..., track="all") to have every statistic'
     return CurateError(f"table: it has no column {name!r}, only {list(available)}; {fix}")

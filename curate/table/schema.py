@@ -38,6 +38,9 @@ _TONEVA = "Toneva et al., ICLR 2019"
 _PLEISS = "Pleiss et al., NeurIPS 2020"
 _SWAYAMDIPTA = "Swayamdipta et al., EMNLP 2020"
 _PAUL = "Paul et al., NeurIPS 2021"
+_CHO = "Cho et al., ICML 2025"
+_HE = "He et al., CVPR 2024"
+_ZHANG = "Zhang et al., CVPR 2024"
 _KOH = "Koh & Liang, ICML 2017"
 _INT, _FLOAT = pa.int32(), pa.float64()
 
@@ -132,6 +135,27 @@ COLUMNS: dict[str, Column] = {
         "sequences: fraction of unpadded tokens correct, mean",
         "curate.record",
         merged="mean of presentations",
+    ),
+    "dual": Column(
+        _FLOAT,
+        "probability",
+        "DUAL: (1 - mean) std of the label's probability in a window, mean over windows",
+        _CHO,
+        merged="mean of runs",
+    ),
+    "dyn_unc": Column(
+        _FLOAT,
+        "probability",
+        "Dyn-Unc: std of the label's probability in a window, mean over windows",
+        _HE,
+        merged="mean of runs",
+    ),
+    "tdds": Column(
+        _FLOAT,
+        "nats squared",
+        "TDDS: variance of the change of the distribution in a window, moving average",
+        _ZHANG,
+        merged="mean of runs",
     ),
     "history": Column(
         pa.list_(pa.bool_()), "outcomes", "correct or not, presentation by presentation", _TONEVA

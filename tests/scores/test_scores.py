@@ -81,6 +81,9 @@ def test_high_is_hard():
             "confidence_std": [0.4, 0.01],
             "loss_mean": [2.0, 0.1],
             "grand": [3.0, 0.2],
+            "dual": [0.2, 0.01],
+            "dyn_unc": [0.3, 0.01],
+            "tdds": [0.5, 0.01],
         }
     )
     for name in set(SCORES) - {"random"}:
@@ -101,7 +104,7 @@ def test_random_depends_on_id_and_seed_alone():
 def test_scoring_leaves_the_table_as_it_was():
     table = example_table(50)
     before = table.to_pydict()
-    for name in set(SCORES) - {"grand"}:
+    for name in set(SCORES) - {"grand", "dual", "dyn_unc", "tdds"}:
         score(table, name)[:] = 7
     assert table.to_pydict() == before
 
