@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,23 @@ from curate.errors import CurateError
 
 if TYPE_CHECKING:
     import datasets
+
+
+Follow: TypeAlias = bool | tuple[Path, ...]
+"""Whether files that the rows of a table point at are read: all, none, or those in these folders.
+
+A table from a stranger may point anywhere, at private files too.
+"""
+
+
+def may_follow(path: str, follow: Follow) -> bool:
+    """Whether a file that a row points at may be read; links are resolved first."""
+    if isinstance(follow, bool):
+        return follow
+    if "://" in path or "::" in path:  # datasets would fetch it
+        return False
+    real = Path(os.path.realpath(path))
+    return any(real.is_relative_to(os.path.realpath(folder)) for folder in follow)
 
 
 class Encoded(Protocol):
@@ -60,12 +77,11 @@ class Files:
 class Cells:
     """The image column of a Hugging Face data set, memory-mapped: bytes, or ``{bytes, path}``.
 
-    A cell without bytes points at a file. That is followed only with ``follow_paths``: a file
-    from a stranger may point anywhere.
+    A cell without bytes points at a file, which is read only where ``follow`` allows it.
     """
 
-    def __init__(self, dataset: "datasets.Dataset", column: str, follow_paths: bool) -> None:
-        self.column, self.follow_paths = column, follow_paths
+    def __init__(self, dataset: "datasets.Dataset", column: str, follow: Follow) -> None:
+        self.column, self.follow = column, follow
         self.cells = dataset.select_columns(column).with_format("arrow")
         has_ids = "example_id" in dataset.column_names
         self._ids = dataset.select_columns("example_id") if has_ids else None
@@ -85,14 +101,15 @@ class Cells:
         else:
             cell = self.cells[position][self.column][0].as_py()
         content = cell["bytes"] if isinstance(cell, dict) else cell
-        if content is None and isinstance(cell, dict) and cell.get("path") and self.follow_paths:
-            path = Path(cell["path"])
-            return Files(path.parent, [path.name])[0]
+        place = cell.get("path") if isinstance(cell, dict) else None
+        if content is None and place and may_follow(place, self.follow):
+            return Files(Path(place).parent, [Path(place).name])[0]
         if content is None:
             ids = self._ids
             named = "" if ids is None else f"example {ids[position]['example_id']!r}, in "
             raise CurateError(
                 f"dataset: {named}row {position} of the column {self.column!r}, holds no image "
-                "bytes; write the file again with the images inside, or leave the row out"
+                "bytes, nor the path of a file inside the set; write the file again with the "
+                "images inside, or leave the row out"
             )
         return content

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from curate.data.depth import Depth
-from curate.data.encoded import Encoded
+from curate.data.encoded import Encoded, Follow
 from curate.data.ids import Ids
 from curate.data.pixels import decode, fit
 from curate.errors import CurateError
@@ -32,6 +32,8 @@ class ExampleSet(Dataset[Any]):
         encoded: the n images as they are in their files; None for sets that have no files.
         texts: the n texts; None for other sets.
         dataset: the torchvision or Hugging Face data set underneath, if any.
+        columns: the columns of a Hugging Face ``dataset`` that inputs and labels come from.
+        follow: which files that rows of ``dataset`` only point at may be read.
         depth: how images of more than 8 bits become 8; None: by those of this set.
         left_out: what was not taken when the set was loaded, and why, by file name or id.
     """
@@ -47,6 +49,8 @@ class ExampleSet(Dataset[Any]):
         encoded: Encoded | None = None,
         texts: Sequence[str] | None = None,
         dataset: Any = None,
+        columns: tuple[str, ...] = (),
+        follow: Follow = True,
         depth: Depth | None = None,
         left_out: Mapping[Any, str] | None = None,
     ) -> None:
@@ -58,6 +62,7 @@ class ExampleSet(Dataset[Any]):
         self.encoded = encoded
         self.texts = texts
         self.dataset = dataset
+        self.columns, self.follow = columns, follow
         self.depth = Depth(encoded) if depth is None and encoded is not None else depth
         self.left_out = dict(left_out or {})
 

@@ -60,7 +60,8 @@ def as_example_set(
         return ExampleSet(*facts, shape=(length,), values=tokens, texts=inputs)
     depth = getattr(like, "depth", None)
     if depth is None and is_image(inputs[0]):
-        depth = Depth.of(deep_pixels(image) for image in inputs if hasattr(image, "mode"))
+        pillow = (image for image in inputs if not isinstance(image, torch.Tensor | np.ndarray))
+        depth = Depth.of(map(deep_pixels, pillow))
     values = _stacked(inputs, name, depth)
     return ExampleSet(*facts, shape=values.shape[1:], values=values, depth=depth)
 

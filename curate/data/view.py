@@ -116,6 +116,11 @@ class View:
         for value in self.values(np.arange(len(self))):
             feed_value(feed, value)
 
+    @property
+    def types(self) -> Any:
+        """What :meth:`feed` leaves out, as JSON values: column types, names of classes; or None."""
+        return None if self.class_names is None else list(self.class_names)
+
     def whole(self) -> "View":
         """The view of every column, where the data set shows only a few of its rows' columns."""
         return self
@@ -129,11 +134,11 @@ class View:
         return None
 
     def class_name(self, label: Any) -> str:
-        """The name of a label's class; a bare number is padded, so that names sort like it."""
-        if isinstance(label, str):
-            return label
+        """The name of a label's class; a bare index is padded, so that names sort like it."""
+        if not isinstance(label, int | np.integer):
+            return str(label)
         if self.class_names is not None and 0 <= label < len(self.class_names):
-            return self.class_names[label]
+            return self.class_names[int(label)]
         return f"{label:05d}"
 
     def __repr__(self) -> str:

@@ -14,10 +14,10 @@ from curate.exporting.formats.imagefolder import write_imagefolder
 from curate.exporting.formats.indices import write_indices
 from curate.exporting.formats.parquet import write_parquet
 from curate.exporting.formats.webdataset import write_webdataset
-from curate.exporting.kept import kept_positions
+from curate.exporting.kept import check_recorded, kept_positions
 from curate.exporting.layout import Format
 from curate.exporting.provenance import provenance
-from curate.exporting.replacing import PROVENANCE, export_folder
+from curate.exporting.replacing import CARD, PROVENANCE, export_folder, listed
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
@@ -50,19 +50,21 @@ def export(
     Args:
         dataset: what was recorded: anything of ``curate.data``, or a Hugging Face set with an
             ``example_id`` column.
-        selection: what :func:`curate.prune` gave; it must know exactly the data set's ids.
+        selection: what :func:`curate.prune` gave; it must know exactly the data set's ids, and if
+            its table names the fingerprint of the data set that was recorded, that must be this.
         path: the folder to make.
         format: "huggingface" (``datasets.load_dataset(path)``), "parquet" (one file),
             "imagefolder" (``class/file``), "webdataset" (tar shards; needs
             ``curate-data[webdataset]``) or "indices" (only which rows).
-        overwrite: replace an earlier export at ``path``; anything else is never deleted.
+        overwrite: replace an earlier export at ``path``; refused where any file there, at any
+            depth, was not written by it or was changed since (an edited card, say).
 
     Returns:
         The folder.
 
     Raises:
-        CurateError: ids that do not match, nothing kept, a folder that may not be replaced, or
-            examples that the format cannot hold.
+        CurateError: ids or fingerprints that do not match, nothing kept, a folder that may not be
+            replaced, or examples that the format cannot hold.
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
     if format not in FORMATS:
@@ -71,11 +73,12 @@ def export(
     kept = kept_positions(view.ids, selection)
     with export_folder(path, overwrite) as folder:
         content = fingerprint(view)  # first: it finds out random transforms
+        check_recorded(selection, content)
         layout = FORMATS[format].write(view, kept, folder)
-        origin = provenance(selection, format, view.kind, content, view.ids, kept)
+        origin = provenance(selection, format, view, content, kept)
         text = card(selection, view, layout, origin)
-        (folder / "README.md").write_text(text, encoding="utf-8", newline="\n")
-        origin["contents"] = sorted({PROVENANCE, *(entry.name for entry in folder.iterdir())})
+        (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
+        origin["contents"] = listed(folder)
         written = json.dumps(origin, indent=2, ensure_ascii=False, default=str)
         (folder / PROVENANCE).write_text(written + "\n", encoding="utf-8", newline="\n")
     return Path(path)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate import table as tables
 from curate.data.ids import Ids, as_arrow
 from curate.errors import CurateError
 
@@ -40,6 +41,20 @@ def kept_positions(ids: Ids, selection: "Selection") -> np.ndarray:
     if not len(positions):
         raise CurateError("selection: it keeps no example, so there is nothing to export")
     return positions
+
+
+def check_recorded(selection: "Selection", fingerprint: str) -> None:
+    """Refuse a data set whose fingerprint is not the one that was recorded, where that is known.
+
+    Equal ids do not make equal examples: the positions 0..n-1 are ids of every set of n.
+    """
+    recorded = tables.metadata(selection.table).get("fingerprint")
+    if recorded is not None and recorded != fingerprint:
+        raise CurateError(
+            f"selection: it was made for a data set with the fingerprint {recorded}, but this "
+            f"one's is {fingerprint}; give the data set that was recorded, or, if its content may "
+            "differ, selection.table = curate.table.annotate(selection.table, fingerprint=None)"
+        )
 
 
 def _check_known(ids: pa.Array, matches: pa.Array, complaint: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from curate import table as tables
 from curate.data.content import feed_value
 from curate.data.ids import Ids, take_ids
+from curate.data.view import View
 from curate.exporting.replacing import WRITER
 
 if TYPE_CHECKING:
@@ -20,19 +21,18 @@ _PACKAGES = ("torch", "datasets", "pyarrow", "pillow", "numpy")
 
 
 def provenance(
-    selection: "Selection", format: str, kind: str, fingerprint: str, ids: Ids, kept: np.ndarray
+    selection: "Selection", format: str, view: View, fingerprint: str, kept: np.ndarray
 ) -> dict[str, Any]:
     """What ``provenance.json`` says, as JSON values.
 
     Args:
         selection: what is exported.
         format: the format of the export.
-        kind: the type of the source.
+        view: the source.
         fingerprint: of the source as it was exported (:func:`curate.data.fingerprint`).
-        ids: of the examples of the source.
         kept: the positions of those that are exported.
     """
-    total, count = len(ids), len(kept)
+    total, count = len(view), len(kept)
     policy = dict(selection.policy)
     recorded = tables.metadata(selection.table).get("fingerprint")
     return {
@@ -40,23 +40,24 @@ def provenance(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "format": format,
         "source": {
-            "type": kind,
+            "type": view.kind,
             "fingerprint": fingerprint,
             "fingerprint_when_recorded": recorded,
         },
         "table_checksum": policy.get("table_checksum"),
         "policy": policy,
         "seeds": policy["seeds"] if "seeds" in policy else [policy.get("seed")],
-        "content": _content(format, fingerprint, take_ids(ids, kept)),
+        "content": _content(format, fingerprint, take_ids(view.ids, kept), view.types),
         "counts": {"total": total, "kept": count, "removed": total - count},
         "versions": {"python": platform.python_version(), **_versions()},
     }
 
 
-def _content(format: str, fingerprint: str, kept: Ids) -> str:
+def _content(format: str, fingerprint: str, kept: Ids, types: Any) -> str:
     """A hash of all that the exported data depends on."""
     digest = hashlib.sha256()
-    feed_value(digest.update, [format, fingerprint, tables.library_version(), kept])
+    parts: list[Any] = [format, fingerprint, tables.library_version(), kept]
+    feed_value(digest.update, parts if types is None else [*parts, types])
     return f"sha256:{digest.hexdigest()}"
 
 

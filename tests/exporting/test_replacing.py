@@ -3,8 +3,11 @@ import os
 
 import pytest
 
+from curate.data import load
 from curate.errors import CurateError
+from curate.exporting import export
 from curate.exporting.replacing import export_folder
+from tests.exporting.selections import selection
 
 
 def fill(place, overwrite=False, text="new", names=("data.txt",)):
@@ -124,3 +127,79 @@ def test_through_a_link_its_target_is_replaced(tmp_path):
     fill(tmp_path / "link", overwrite=True)
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real" / "data.txt").read_text() == "new"
+
+
+FORMAT_NAMES = ("huggingface", "parquet", "imagefolder", "webdataset", "indices")
+
+
+def export_digits(place, **options):
+    data = load("digits", "test")
+    chosen = selection(data.ids, range(20), data.labels)
+    return export(data, chosen, place, **options)
+
+
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+def test_an_export_is_replaced_by_one_of_any_format(tmp_path, format):
+    place = export_digits(tmp_path / "out", format=format)
+    for other in FORMAT_NAMES:
+        export_digits(place, format=other, overwrite=True)
+        export_digits(place, format=format, overwrite=True)
+
+
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+@pytest.mark.parametrize("name", ["mine.txt", "data/mine.txt", "3/mine.png", "new/deep/x", ".note"])
+def test_a_file_of_the_users_own_is_never_deleted_at_any_depth(tmp_path, format, name):
+    place = export_digits(tmp_path / "out", format=format)
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_text("mine")
+    before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    with pytest.raises(CurateError, match=f"holds '{name}', which no export wrote"):
+        export_digits(place, format=format, overwrite=True)
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
+    assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+def test_an_edited_card_is_never_deleted(tmp_path, format):
+    place = export_digits(tmp_path / "out", format=format)
+    text = (place / "README.md").read_text()
+    for edited in (text + "The licence is mine.", text.replace("curate", "Curate")):
+        (place / "README.md").write_text(edited)
+        with pytest.raises(CurateError, match=r"'README.md' in .* was changed since"):
+            export_digits(place, format=format, overwrite=True)
+        assert (place / "README.md").read_text() == edited
+    (place / "README.md").write_text(text)
+    export_digits(place, format=format, overwrite=True)
+
+
+def test_a_file_that_was_put_in_the_place_of_ours_is_never_deleted(tmp_path):
+    place = export_digits(tmp_path / "out", format="indices")
+    (place / "kept.parquet").write_text("mine")
+    with pytest.raises(CurateError, match=r"'kept.parquet' in .* was changed since"):
+        export_digits(place, format="indices", overwrite=True)
+
+
+def test_a_link_is_a_file_of_the_users_own(tmp_path):
+    place = export_digits(tmp_path / "out")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("mine")
+    (place / "data" / "thesis").symlink_to(tmp_path / "thesis", target_is_directory=True)
+    with pytest.raises(CurateError, match="holds 'data/thesis', which no export wrote"):
+        export_digits(place, overwrite=True)
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("format", FORMAT_NAMES)
+def test_exports_that_list_their_folders_only_are_replaced_too(tmp_path, format):
+    """As they were written before every file was listed."""
+    place = export_digits(tmp_path / "out", format=format)
+    told = json.loads((place / "provenance.json").read_text())
+    told["contents"] = sorted(os.listdir(place))
+    (place / "provenance.json").write_text(json.dumps(told))
+    mine = place / ("data" if format == "huggingface" else "3") / "mine.txt"
+    if mine.parent.is_dir():
+        mine.write_text("mine")
+        with pytest.raises(CurateError, match=r"mine.txt', which no export wrote"):
+            export_digits(place, format=format, overwrite=True)
+        mine.unlink()
+    export_digits(place, format=format, overwrite=True)

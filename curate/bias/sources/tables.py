@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.bias.sources.source import Source
-from curate.data.formats.hub import open_hub
+from curate.data.encoded import Follow
+from curate.data.formats.hub import hub_files, open_hub
 from curate.data.formats.hugging_face import id_column, with_id_column
 from curate.data.formats.parquet import open_tables
 from curate.data.holdout import TRAIN_NAMES
@@ -35,7 +36,8 @@ def hub_source(name: str, place: str) -> Source:
             f"sources: {name!r} has the splits {sorted(splits)} and none is called 'train'; load "
             "one with datasets.load_dataset and give its Arrow table"
         )
-    return rows_source(name, splits[chosen] if chosen else next(iter(splits.values())), True)
+    rows = splits[chosen] if chosen else next(iter(splits.values()))
+    return rows_source(name, rows, hub_files(place))
 
 
 def arrow_source(name: str, table: pa.Table) -> Source:
@@ -46,7 +48,7 @@ def arrow_source(name: str, table: pa.Table) -> Source:
     return rows_source(name, Dataset(table, fingerprint="curate"), False)
 
 
-def rows_source(name: str, rows: "datasets.Dataset", follow_paths: bool) -> Source:
+def rows_source(name: str, rows: "datasets.Dataset", follow: Follow) -> Source:
     """Images if there is an image column; else a column of lists, else all columns of numbers.
 
     The ids are ``example_id``, else row numbers. Labels that some rows lack are left out.
@@ -58,7 +60,7 @@ def rows_source(name: str, rows: "datasets.Dataset", follow_paths: bool) -> Sour
     except CurateError as error:
         raise CurateError(f"sources: {name!r}: {error}") from None
     positions = np.arange(len(rows))
-    return view_source(name, RowsView(rows, positions, ids, name, follow_paths=follow_paths))
+    return view_source(name, RowsView(rows, positions, ids, name, follow=follow))
 
 
 def view_source(name: str, view: View) -> Source:

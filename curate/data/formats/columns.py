@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 
 from curate.data.depth import Depth
-from curate.data.encoded import Cells
+from curate.data.encoded import Cells, Follow
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import column_of, id_column, with_id_column
 from curate.data.formats.images import warn_left_out
@@ -42,7 +42,7 @@ def load_columns(
     *,
     columns: Columns,
     size: int | tuple[int, int] | None,
-    follow_paths: bool,
+    follow: Follow,
     errors: str = "raise",
 ) -> ExampleSet:
     """One split of a data set in columns.
@@ -53,7 +53,7 @@ def load_columns(
         split: None (all rows; there must be one split), "train" or "test".
         columns: which columns to take.
         size: of images, as in :func:`curate.data.load`.
-        follow_paths: read images that the rows only point at.
+        follow: which files that the rows only point at are read.
         errors: "raise" or "skip", as in :func:`curate.data.parquet`.
     """
     check_errors(errors)
@@ -80,13 +80,17 @@ def load_columns(
     names = class_names_of(reference, _label_column(reference, columns))
     taken = _with_ids(taken, columns)
     labels, ids = _labels(taken, columns, names), id_column(taken)
+    origin: dict[str, Any] = {
+        "columns": (column, _label_column(taken, columns)),
+        "follow": follow,
+    }
     if kind == "image":
-        examined = Cells(reference, column, follow_paths)
+        examined = Cells(reference, column, follow)
         called = id_column(_with_ids(reference, columns))
         shape = common_shape(examined, size, called, skip=errors == "skip")
         broken: dict[Any, str] = {}
         if errors == "skip":
-            kept, broken = whole_images(Cells(taken, column, follow_paths), ids)
+            kept, broken = whole_images(Cells(taken, column, follow), ids)
             if broken:
                 taken, labels, ids = taken.select(kept), labels[kept], take_ids(ids, kept)
                 warn_left_out(broken, column)
@@ -95,20 +99,23 @@ def load_columns(
             labels,
             names,
             shape=shape,
-            encoded=Cells(taken, column, follow_paths),
+            encoded=Cells(taken, column, follow),
             dataset=taken,
             depth=Depth(examined),
             left_out=broken,
+            **origin,
         )
     if kind == "text":
         texts = _texts(taken, column)
         values = tokenize(texts, common_length(_texts(reference, column)))
         length = values.shape[1:]
         return ExampleSet(
-            ids, labels, names, shape=length, values=values, texts=texts, dataset=taken
+            ids, labels, names, shape=length, values=values, texts=texts, dataset=taken, **origin
         )
     features = torch.from_numpy(dense_features(taken, column))
-    return ExampleSet(ids, labels, names, shape=features.shape[1:], values=features, dataset=taken)
+    return ExampleSet(
+        ids, labels, names, shape=features.shape[1:], values=features, dataset=taken, **origin
+    )
 
 
 def _only(splits: Mapping[str, "datasets.Dataset"]) -> "datasets.Dataset":
@@ -173,13 +180,14 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_feature(kind: pa.DataType) -> bool:
-    nested = _is_list(kind)
-    while _is_list(kind):
+    nested = is_list(kind)
+    while is_list(kind):
         kind = kind.value_type
     return nested and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    """Whether this is a list of any layout."""
     return (
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     )
@@ -203,7 +211,7 @@ def _texts(rows: "datasets.Dataset", column: str) -> list[str]:
 
 def _dense(chunk: pa.Array, column: str) -> np.ndarray:
     shape = [len(chunk)]
-    while _is_list(chunk.type):
+    while is_list(chunk.type):
         lengths = chunk.value_lengths().unique()
         if chunk.null_count or len(lengths) != 1:
             raise CurateError(

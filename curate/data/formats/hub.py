@@ -31,9 +31,22 @@ def hub(
         split,
         columns=Columns(),
         size=size,
-        follow_paths=True,
+        follow=hub_files(name),
         errors=errors,
     )
+
+
+def hub_files(name: str) -> tuple[Path, ...]:
+    """The folders in which the files of "NAME" or "NAME:CONFIG" lie: its own, or the caches."""
+    import datasets
+    from huggingface_hub import constants
+
+    folder = Path(name.partition(":")[0])
+    if folder.is_dir():
+        return (folder,)
+    config = datasets.config
+    places = (config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, constants.HF_HUB_CACHE)
+    return tuple(Path(place) for place in places)
 
 
 def open_hub(name: str) -> Mapping[str, "datasets.Dataset"]:

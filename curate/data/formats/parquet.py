@@ -63,7 +63,7 @@ def parquet(
         split,
         columns=Columns(column, label_column, id_column),
         size=size,
-        follow_paths=False,
+        follow=False,
         errors=errors,
     )
 

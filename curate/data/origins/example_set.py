@@ -81,6 +81,14 @@ class ExampleSetView(View):
 
     def feed(self, feed: Feed) -> None:
         """The content for a hash; the order of the calls is part of the definition."""
+        self._feed_taken(feed)
+        rows = self._rows
+        others = set() if rows is None else {*rows.root.column_names} - {"example_id"}
+        others -= {*self.root.columns}
+        if rows is not None and self.root.columns and others:  # they are exported too
+            rows.feed_columns(feed, others)
+
+    def _feed_taken(self, feed: Feed) -> None:
         root, labels = self.root, {"label": self.root.labels}
         if root.encoded is not None:
             feed_arrays(feed, labels, self.positions)
@@ -96,14 +104,25 @@ class ExampleSetView(View):
         for row in self.positions.tolist():
             feed_value(feed, root.texts[row])
 
+    @property
+    def types(self) -> Any:
+        """What :meth:`feed` leaves out: the types of the columns underneath, if any."""
+        return None if self._rows is None else self._rows.types
+
     def whole(self) -> View:
         """The view of the Hugging Face rows underneath, if any."""
-        under = self.root.dataset
+        rows = self._rows
+        return self if rows is None else rows
+
+    @property
+    def _rows(self) -> RowsView | None:
+        under, root = self.root.dataset, self.root
         if not is_hugging_face(under):
-            return self
-        column = getattr(self.root.encoded, "column", None)
-        rows = RowsView(under, self.positions, self.ids, self.name, image_column=column)
-        rows.class_names = printable(
-            self.class_names
-        )  # those of the training split, for a test split too
+            return None
+        column = getattr(root.encoded, "column", None)
+        rows = RowsView(
+            under, self.positions, self.ids, self.name, follow=root.follow, image_column=column
+        )
+        # those of the training split, for a test split too
+        rows.class_names = printable(self.class_names)
         return rows

@@ -1,6 +1,7 @@
 """The view of a Hugging Face data set."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.data.content import BLOCK, Feed, feed_column, feed_value
-from curate.data.encoded import Cells, Encoded, ImageFile
-from curate.data.formats.columns import Columns, dense_features, input_column
+from curate.data.encoded import Cells, Encoded, Follow, ImageFile, may_follow
+from curate.data.formats.columns import Columns, dense_features, input_column, is_list
 from curate.data.formats.hugging_face import column_of
 from curate.data.formats.labels import class_names_of, find_label, label_indices
 from curate.data.ids import Ids, as_arrow, take_ids
@@ -31,7 +32,7 @@ class RowsView(View):
         positions: int64, its rows that are meant.
         ids: the id of each of these.
         name: what to call the set in an error.
-        follow_paths: read images that rows only point at; not with files from a stranger.
+        follow: which files that rows only point at are read; not all with a stranger's table.
         image_column: the column of encoded images, where its type does not say so.
     """
 
@@ -46,11 +47,11 @@ class RowsView(View):
         ids: Ids,
         name: str,
         *,
-        follow_paths: bool = True,
+        follow: Follow = True,
         image_column: str | None = None,
     ) -> None:
         self.root, self.positions, self.ids, self.name = root, positions, ids, name
-        self.follow_paths, self.image_column = follow_paths, image_column
+        self.follow, self.image_column = follow, image_column
         self.label_field = find_label(root)
 
     @cached_property
@@ -75,7 +76,7 @@ class RowsView(View):
     def encoded(self) -> Encoded | None:  # type: ignore[override]
         """The image files, if that is what the set holds."""
         column, kind = self._input
-        return Cells(self._shown, column, self.follow_paths) if kind == "image" else None
+        return Cells(self._shown, column, self.follow) if kind == "image" else None
 
     @cached_property
     def features(self) -> np.ndarray | None:  # type: ignore[override]
@@ -106,15 +107,13 @@ class RowsView(View):
 
     def values(self, positions: np.ndarray) -> Iterator[dict[str, Any]]:
         """Several examples, a block of rows fetched at once."""
-        from datasets.table import embed_table_storage
-
         kinds = self.root.features.items()
         images = {name for name, kind in kinds if type(kind).__name__ == "Image"}
         table = self.root.with_format("arrow")
         for start in range(0, len(positions), _ROWS):
             block = table[self.positions[positions[start : start + _ROWS]]]
             if images:
-                block = embed_table_storage(block)
+                block = self._embedded(block)
             for row in block.to_pylist():
                 row.pop("example_id", None)
                 for name in images & row.keys():
@@ -124,11 +123,14 @@ class RowsView(View):
 
     def feed(self, feed: Feed) -> None:
         """The content for a hash; the order of the calls is part of the definition."""
+        self.feed_columns(feed, set(self.root.column_names) - {"example_id"})
+
+    def feed_columns(self, feed: Feed, columns: Iterable[str]) -> None:
+        """The content of these columns for a hash."""
         from datasets.features.features import require_storage_embed
-        from datasets.table import embed_table_storage
 
         features = self.root.features
-        names = sorted(set(self.root.column_names) - {"example_id"})
+        names = sorted(columns)
         feed_value(feed, names)
         if not names:
             return
@@ -138,15 +140,20 @@ class RowsView(View):
         for start in range(0, len(table), BLOCK):
             block = table[start : start + BLOCK]
             if points_at_files:  # their content counts, not where they lie
-                block = embed_table_storage(block)
+                block = self._embedded(block)
             for name in names:
                 column = block[name]
                 feed_column(feed, pc.struct_field(column, "bytes") if name in files else column)
 
+    @property
+    def types(self) -> Any:
+        """What :meth:`feed` leaves out: Hugging Face's types of the columns, with class names."""
+        return [json.loads(json.dumps(self.root.features.to_dict(), default=str)), super().types]
+
     def tables(self, positions: np.ndarray) -> Iterator[pa.Table]:
         """The rows as they are, with files read into them."""
         from datasets import Features, Image, Value
-        from datasets.table import embed_table_storage, table_cast
+        from datasets.table import table_cast
 
         kinds = {name: kind for name, kind in self.root.features.items() if name != "example_id"}
         if self.image_column is not None:
@@ -162,7 +169,26 @@ class RowsView(View):
                 block = block.drop_columns("example_id")
             block = block.add_column(0, "example_id", ids[start : start + at_once])
             block = table_cast(block.select(list(features)), schema)
-            yield embed_table_storage(block).replace_schema_metadata(schema.metadata)
+            yield self._embedded(block).replace_schema_metadata(schema.metadata)
+
+    def _embedded(self, block: pa.Table) -> pa.Table:
+        """The block with the files that its rows point at read into it.
+
+        Raises:
+            CurateError: a row points at a file that is not to be read.
+        """
+        from datasets.table import embed_table_storage
+
+        if self.follow is not True:
+            for name in block.column_names:
+                for path in pointed_at(block[name].combine_chunks()):
+                    if not may_follow(path, self.follow):
+                        raise CurateError(
+                            f"dataset: the column {name!r} of {self.name!r} points at {path!r}, "
+                            "outside of the set; write the file again with its content inside, or "
+                            "leave the column out"
+                        )
+        return embed_table_storage(block)
 
     def _rows_at_once(self) -> int:
         """A hundred rows if they point at files, of any size, else as many as take about 4 MB."""
@@ -210,3 +236,23 @@ class RowsView(View):
                 "leave the column out"
             )
         return values.to_numpy().astype(np.float32)
+
+
+def pointed_at(array: pa.Array) -> Iterator[str]:
+    """The paths of all ``{bytes, path}`` cells without bytes, at any depth of a column."""
+    kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        yield from pointed_at(array.storage)
+    elif pa.types.is_struct(kind):
+        names = {kind.field(position).name for position in range(kind.num_fields)}
+        if {"bytes", "path"} <= names:
+            empty = pc.is_null(pc.struct_field(array, "bytes"))
+            paths = pc.struct_field(array, "path").filter(empty)
+            yield from paths.drop_null().unique().to_pylist()
+        else:
+            for child in array.flatten():
+                yield from pointed_at(child)
+    elif is_list(kind):
+        yield from pointed_at(array.flatten())
+    elif pa.types.is_map(kind):
+        yield from pointed_at(array.items)

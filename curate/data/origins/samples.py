@@ -112,6 +112,8 @@ class SamplesView(View):
 class FolderView(SamplesView):
     """torchvision's ``ImageFolder``: its files as they are, not decoded."""
 
+    types = None  # the names of the classes are fed
+
     @cached_property
     def encoded(self) -> Encoded:  # type: ignore[override]
         """The image files, if that is what the set holds."""

@@ -15,9 +15,9 @@ from curate.exporting.image import EncodedImage, as_png
 from curate.exporting.layout import Layout
 from curate.exporting.names import Names
 from curate.exporting.progress import progress
+from curate.exporting.replacing import CARD, INDEX, PROVENANCE
 
-INDEX = "metadata.parquet"  # the name under which Hugging Face's loader finds it
-_OURS = (INDEX, "README.md", "provenance.json")
+_OURS = (INDEX, CARD, PROVENANCE)
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 _INDEX_SCHEMA = [("label", pa.int64()), ("class_name", pa.string()), ("file_name", pa.string())]
 _INDEX_ROWS = 10_000
@@ -95,8 +95,9 @@ def _label(example: Example, view: View) -> int | str:
     label = example.values.get(view.label_field) if view.label_field is not None else None
     if isinstance(label, int | str) and not isinstance(label, bool):
         return label
+    lacks = "no label" if label is None else f"the label {label!r}, no class index or name,"
     raise CurateError(
-        f"format: example {example.id!r} has no label to name its folder; export with "
+        f"format: example {example.id!r} has {lacks} to name its folder; export with "
         "format='parquet'"
     )
 

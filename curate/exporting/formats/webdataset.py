@@ -2,6 +2,8 @@
 
 import json
 import re
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +23,8 @@ SHARD_BYTES = 500 << 20
 def write_webdataset(view: View, kept: np.ndarray, folder: Path) -> Layout:
     """Write ``train-000000.tar`` …: an image, ``.cls`` (the label) and ``.json`` per example.
 
-    Keys are numbers, the position among the kept; ids and class names are in the ``.json``.
+    Keys are numbers, the position among the kept; ids and class names are in the ``.json``, as are
+    labels that are neither class indices nor names (numbers, dates, lists), under their own name.
 
     Raises:
         CurateError: the package ``webdataset`` is not installed.
@@ -80,11 +83,19 @@ def _entries(example: Example, view: View) -> dict[str, Any]:
             entries[f"{field}.npy"] = value
         elif isinstance(value, bytes):
             entries[f"{field}.bin"] = value
-        elif name == view.label_field and value is not None:
-            if isinstance(value, int):
-                entries["cls"] = str(value).encode()
-            described["class_name"] = view.class_name(value)
+        elif name == view.label_field and isinstance(value, int):
+            entries["cls"] = str(int(value)).encode()
+            described["class_name"] = view.class_name(int(value))
+        elif name == view.label_field and isinstance(value, str):
+            described["class_name"] = value
         else:
             described[name] = value
-    text = json.dumps(described, default=str, ensure_ascii=False)
+    text = json.dumps(described, default=_as_json, ensure_ascii=False)
     return {**entries, "json": text.encode(errors="replace")}
+
+
+def _as_json(value: Any) -> float | str:
+    """A number where it is one exactly, dates and times as ISO 8601 has them, else its text."""
+    if isinstance(value, Decimal) and value.is_finite() and Decimal(float(value)) == value:
+        return float(value)
+    return value.isoformat() if isinstance(value, date | time) else str(value)
