@@ -6,6 +6,7 @@ from curate.pruning.on_disk.prune_file import STREAMED as STREAMED
 from curate.pruning.on_disk.prune_file import prune_file as prune_file
 from curate.pruning.registry import STRATEGIES as STRATEGIES
 from curate.pruning.selection import Selection as Selection
+from curate.pruning.strategies import beta as beta
 from curate.pruning.strategies import ccs as ccs
 from curate.pruning.strategies import easiest as easiest
 from curate.pruning.strategies import hardest as hardest

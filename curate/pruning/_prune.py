@@ -119,11 +119,12 @@ def prune(
     scores = score(table, by, seed=policy.seed)
     ranked = scores if policy.ties == "hash" else refined(scores, floats(table, MARGIN))
     decided = decided_before(table, scores, policy)
+    besides = {name: floats(table, name) for name in policy.rule.columns}
 
     def choose(groups: list[Group]) -> np.ndarray:
         fates = decided.copy()
         for group in groups:
-            _select(group, ranked, fates, ids, policy)
+            _select(group, ranked, fates, ids, policy, besides)
         return fates
 
     if stratify:
@@ -180,9 +181,17 @@ def _check_unique(ids: pa.ChunkedArray) -> None:
 
 
 def _select(
-    group: Group, scores: np.ndarray, fates: np.ndarray, ids: pa.ChunkedArray, policy: Policy
+    group: Group,
+    scores: np.ndarray,
+    fates: np.ndarray,
+    ids: pa.ChunkedArray,
+    policy: Policy,
+    besides: dict[str, np.ndarray],
 ) -> None:
-    """Apply the strategy to one group and write the fates of its rows."""
+    """Apply the strategy to one group and write the fates of its rows.
+
+    ``besides`` are the columns that the strategy takes besides the scores.
+    """
     before = fates[group.rows]
     open_ = before == REMOVED
     keep = group.keep - int(np.count_nonzero(before == KEPT_UNKNOWN))
@@ -193,7 +202,8 @@ def _select(
         chosen = indices if isinstance(rows, slice) else rows[indices]
         return hash_ids(ids.take(chosen), seed=policy.seed, purpose=policy.purpose)
 
-    mask = policy.rule.function(scores[rows], keep, ties, **policy.options)
+    columns = {name: values[rows] for name, values in besides.items()}
+    mask = policy.rule.function(scores[rows], keep, ties, **columns, **policy.options)
     chosen_fates = (~mask).view(np.int8)  # KEPT is 0 and REMOVED 1
     if policy.rule.cut is not None:
         cut = round_half_up(policy.options[policy.rule.cut] * len(mask))

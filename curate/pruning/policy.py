@@ -125,6 +125,7 @@ def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
     needed = ["example_id", *columns_of(policy.by, available)]
     if policy.never_learned == "drop":
         needed += ["presentations", "first_learned"]
+    needed += policy.rule.columns
     if policy.stratify is not None:
         needed.append(policy.stratify)
     if policy.min_per_class is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from curate.errors import CurateError
 from curate.pruning.counts import exact_fraction
-from curate.pruning.strategies import ccs, easiest, hardest, moderate, random, window
+from curate.pruning.strategies import beta, ccs, easiest, hardest, moderate, random, window
 
 
 class Option(NamedTuple):
@@ -29,6 +29,7 @@ class Strategy(NamedTuple):
     cut: str | None = None  # the option that is a fraction cut from the hard end first
     help: str = ""
     paper: str = ""
+    columns: tuple[str, ...] = ()  # of the table, which the function takes by their names
     ranks: bool = False  # only the order of the scores matters, not how far apart they are
 
 
@@ -84,6 +85,16 @@ STRATEGIES: dict[str, Strategy] = {
         help="the whole range of scores: prunes the hardest, cuts the rest in strata of equal "
         "width, shares the budget from the smallest stratum up",
         paper="Zheng et al., ICLR 2023",
+    ),
+    "beta": Strategy(
+        beta,
+        "kept: drawn by score and confidence",
+        "removed: not drawn by score and confidence",
+        {"beta_c": Option(4.0, "how slowly the draw turns to easy examples as less is kept")},
+        columns=("confidence_mean",),
+        help="drawn in proportion to the score and a Beta density of the mean probability of the "
+        "label: the less is kept, the easier",
+        paper="Cho et al., ICML 2025",
     ),
 }
 """All strategies. To add one, write its function in ``strategies.py`` and its entry here."""

@@ -163,6 +163,61 @@ def ccs(
     return mask
 
 
+def beta(
+    scores: np.ndarray,
+    keep: int,
+    ties: Ties,
+    confidence_mean: np.ndarray,
+    beta_c: float = 4.0,
+) -> np.ndarray:
+    """Draw examples, the more probably the higher the score and the nearer to a confidence.
+
+    DUAL's sampling for small sizes (Cho et al., ICML 2025, Section 3.3): example i is drawn,
+    without replacement, in proportion to ``score_i * Beta(a, b).pdf(m_i)``, where m_i is the mean
+    probability of its label. With r the share that is pruned and mu the mean m of the ten highest
+    scores, ``b = 15 (1 - mu) (1 - r ** beta_c)`` and ``a = 16 - b``, as the authors' code has it:
+    the more is pruned, the easier are the examples that are drawn.
+
+    DUAL is at least 0. A score that is not is moved up until its lowest is 0; infinite scores
+    count as the highest, or lowest, finite one.
+
+    Args:
+        scores: float64 of shape (n,), high = hard, no NaN.
+        keep: how many, 0 ... n.
+        ties: a hash of each row, which the draw comes from.
+        confidence_mean: float64 of shape (n,), m; where it is NaN the row is drawn last.
+        beta_c: the paper's c_D: 5.5 for CIFAR-10, 4 for CIFAR-100, 11 for ImageNet.
+
+    Returns:
+        bool of shape (n,), exactly ``keep`` True.
+
+    Raises:
+        CurateError: a ``beta_c`` that is not above 0.
+    """
+    if isinstance(beta_c, bool) or not isinstance(beta_c, int | float) or not beta_c > 0:
+        raise CurateError(f"beta_c: {beta_c!r}; give a number above 0, such as 4")
+    if keep == 0:
+        return np.zeros(len(scores), bool)
+    mean = np.clip(confidence_mean, 2.0**-24, 1 - 2.0**-24)
+    anchors = mean[top(scores, min(10, len(scores)), ties)]
+    anchor = np.nanmean(anchors) if not np.isnan(anchors).all() else 0.5
+    b = 15 * (1 - anchor) * (1 - (1 - keep / len(scores)) ** beta_c)
+    weights = _weights(scores)
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(weights) + (15 - b) * np.log(mean) + (b - 1) * np.log1p(-mean)
+    # the largest of log weight + Gumbel noise are a draw in proportion to the weights
+    uniform = ((ties(np.arange(len(scores))) >> np.uint64(11)) + 0.5) * 2.0**-53
+    keys = log_weights - np.log(-np.log(uniform))
+    return top(np.where(np.isnan(keys), -np.inf, keys), keep, ties)
+
+
+def _weights(scores: np.ndarray) -> np.ndarray:
+    finite = scores[np.isfinite(scores)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    weights = np.clip(scores, low, high) / 2 - min(low, 0.0) / 2  # halves: no overflow
+    return weights if weights.any() else np.ones(len(scores))
+
+
 def _strata(scores: np.ndarray, strata: int) -> np.ndarray:
     finite = scores[np.isfinite(scores)]
     if len(finite) and finite.max() / 2 - finite.min() / 2 > np.finfo(float).max / 2:

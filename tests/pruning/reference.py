@@ -66,7 +66,28 @@ def ccs(scores, hashes, keep, hard_cutoff="0.1", strata=50):
     return chosen
 
 
+def beta(scores, hashes, keep, confidence_mean, beta_c=4.0):
+    if not keep:
+        return set()
+    n = len(scores)
+    means = [min(max(m, 2.0**-24), 1 - 2.0**-24) for m in confidence_mean]
+    anchor = statistics.fmean(means[i] for i in ranking(scores, hashes)[:10])
+    b = 15 * (1 - anchor) * (1 - (1 - keep / n) ** beta_c)
+    finite = [score for score in scores if math.isfinite(score)] or [0.0]
+    moved = [min(max(score, min(finite)), max(finite)) - min(min(finite), 0) for score in scores]
+    if not any(moved):
+        moved = [1.0] * n
+    arrivals = []  # an exponential clock for each row, of the rate of its weight
+    for weight, mean, hash_ in zip(moved, means, hashes, strict=True):
+        uniform = ((hash_ >> 11) + 0.5) * 2.0**-53
+        density = (15 - b) * math.log(mean) + (b - 1) * math.log1p(-mean)
+        rate = math.log(weight) + density if weight else -math.inf
+        arrivals.append(math.log(-math.log(uniform)) - rate)
+    return set(sorted(range(n), key=lambda i: (arrivals[i], hashes[i]))[:keep])
+
+
 STRATEGIES = {
+    "beta": beta,
     "hardest": hardest,
     "easiest": easiest,
     "random": random,
@@ -118,6 +139,11 @@ def prune(
         cut = half_up(Fraction("0.1") * len(open_)) if strategy in ("window", "ccs") else 0
         if left > len(open_) - cut:
             return None
-        some = STRATEGIES[strategy]([scores[i] for i in open_], [hashes[i] for i in open_], left)
+        columns = {}
+        if strategy == "beta":
+            columns["confidence_mean"] = [rows[i]["confidence_mean"] for i in open_]
+        some = STRATEGIES[strategy](
+            [scores[i] for i in open_], [hashes[i] for i in open_], left, **columns
+        )
         kept |= set(first) | {open_[j] for j in some}
     return {ids[i] for i in kept}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate import CurateError
-from curate.pruning import STRATEGIES, ccs, moderate, window
+from curate.pruning import STRATEGIES, beta, ccs, moderate, window
 from curate.pruning.registry import find_strategy
 from curate.table import hash_ids
 from tests.pruning import reference
@@ -51,6 +51,50 @@ def test_strategy_with_a_cut_is_the_slow_one(name, scores, cut, data):
     expected = reference.STRATEGIES[name](scores, hashes, keep, **options)
     assert set(np.flatnonzero(mask)) == expected
     assert len(expected) == keep
+
+
+@given(
+    scores=SCORES,
+    beta_c=st.sampled_from([0.5, 4.0, 11]),
+    data=st.data(),
+)
+def test_beta_is_the_slow_one(scores, beta_c, data):
+    size = len(scores)
+    means = data.draw(st.lists(st.floats(0, 1), min_size=size, max_size=size))
+    keep = data.draw(st.integers(0, size))
+    mask = beta(np.array(scores, float), keep, ties, np.array(means, float), beta_c)
+    hashes = ties(np.arange(size)).tolist()
+    assert set(np.flatnonzero(mask)) == reference.beta(scores, hashes, keep, means, beta_c)
+
+
+def test_beta_draws_in_proportion_to_score_and_density():
+    """One of five, over many seeds: as often as its weight says."""
+    scores, means = np.array([0.0, 1.0, 1.0, 2.0, 4.0]), np.array([0.5, 0.2, 0.7, 0.7, 0.6])
+    b = 15 * (1 - means.mean()) * (1 - 0.8**4)
+    weights = scores * means ** (15 - b) * (1 - means) ** (b - 1)
+    draws = 20_000
+    counts = np.zeros(5)
+    for seed in range(draws):
+        counts += beta(scores, 1, lambda rows, seed=seed: hash_ids(rows, seed=seed), means)
+    expected = draws * weights / weights.sum()
+    assert counts[0] == 0
+    assert (np.abs(counts - expected) < 5 * np.sqrt(expected + 1)).all()
+
+
+def test_the_less_is_kept_the_easier_is_what_beta_draws():
+    rng = np.random.default_rng(0)
+    means = rng.random(5000)
+    scores = (1 - means) * rng.random(5000)
+    kept = [means[beta(scores, keep, ties, means)].mean() for keep in (250, 1000, 2500)]
+    assert kept == sorted(kept, reverse=True)
+
+
+def test_beta_needs_no_confidence_of_every_row():
+    means = np.array([np.nan, 0.5, 0.5, np.nan])
+    assert np.flatnonzero(beta(np.ones(4), 2, ties, means)).tolist() == [1, 2]
+    assert beta(np.ones(4), 3, ties, np.full(4, np.nan)).sum() == 3
+    with pytest.raises(CurateError, match="beta_c: 0; give a number above 0"):
+        beta(np.ones(4), 3, ties, means, 0)
 
 
 def test_window_drops_the_hardest_first():

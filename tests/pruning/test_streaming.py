@@ -198,7 +198,7 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(tmp_path, monkeypatch):
 def test_what_cannot_stream_is_refused(tmp_path):
     path, out = tmp_path / "examples.parquet", tmp_path / "out"
     write(example_table(50), path, 10)
-    for strategy in ("moderate", "ccs"):
+    for strategy in ("moderate", "ccs", "beta"):
         with pytest.raises(CurateError, match=f"'{strategy}' is not one of .* use curate.prune"):
             prune_file(path, out, 0.5, strategy=strategy)
     with pytest.raises(CurateError, match="stratify"):
