@@ -7,6 +7,9 @@ from curate.moved import moved
 from curate.scores._grand import grand as grand
 from curate.scores.dynamics import aum as aum
 from curate.scores.dynamics import confidence as confidence
+from curate.scores.dynamics import cross_fitted_confidence as cross_fitted_confidence
+from curate.scores.dynamics import cross_fitted_el2n as cross_fitted_el2n
+from curate.scores.dynamics import cross_fitted_margin as cross_fitted_margin
 from curate.scores.dynamics import dual as dual
 from curate.scores.dynamics import dyn_unc as dyn_unc
 from curate.scores.dynamics import el2n as el2n

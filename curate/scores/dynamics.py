@@ -49,6 +49,33 @@ def confidence(table: pa.Table) -> np.ndarray:
     return -floats(table, "confidence_mean")
 
 
+def cross_fitted_confidence(table: pa.Table) -> np.ndarray:
+    """Minus the probability of the label by models that did not train on the example.
+
+    Returns:
+        float64 of shape (rows,), between -1 (sure) and 0; NaN where not known.
+    """
+    return -floats(table, "cross_fitted_confidence")
+
+
+def cross_fitted_el2n(table: pa.Table) -> np.ndarray:
+    """EL2N (Paul et al., NeurIPS 2021) by models that did not train on the example.
+
+    Returns:
+        float64 of shape (rows,), between 0 and sqrt(2); NaN where not known.
+    """
+    return floats(table, "cross_fitted_el2n")
+
+
+def cross_fitted_margin(table: pa.Table) -> np.ndarray:
+    """Minus the margin by models that did not train on the example.
+
+    Returns:
+        float64 of shape (rows,), in logits; positive where they are wrong, NaN where not known.
+    """
+    return -floats(table, "cross_fitted_margin")
+
+
 def dual(table: pa.Table) -> np.ndarray:
     """DUAL: difficulty times uncertainty (Cho et al., ICML 2025, Section 3.2).
 

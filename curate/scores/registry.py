@@ -11,6 +11,9 @@ from curate.errors import CurateError
 from curate.scores.dynamics import (
     aum,
     confidence,
+    cross_fitted_confidence,
+    cross_fitted_el2n,
+    cross_fitted_margin,
     dual,
     dyn_unc,
     el2n,
@@ -105,6 +108,21 @@ SCORES: dict[str, Score] = {
         ("tdds",),
         help="variance of the change of the prediction in a window; needs also=['tdds']",
         paper="Zhang et al., CVPR 2024",
+    ),
+    "cross_fitted_margin": Score(
+        cross_fitted_margin,
+        ("cross_fitted_margin",),
+        help="minus the margin by models that did not train on the example",
+    ),
+    "cross_fitted_confidence": Score(
+        cross_fitted_confidence,
+        ("cross_fitted_confidence",),
+        help="minus the probability of the label by models that did not train on the example",
+    ),
+    "cross_fitted_el2n": Score(
+        cross_fitted_el2n,
+        ("cross_fitted_el2n",),
+        help="norm of softmax(logits) − onehot by models that did not train on the example",
     ),
     "loss": Score(loss, ("loss_mean",), help="mean cross-entropy"),
     "margin": Score(margin, ("margin_last",), help="minus the margin at the last presentation"),

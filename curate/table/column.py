@@ -20,6 +20,8 @@ def missing_column(name: str, available: Sequence[str]) -> CurateError:
     """The error for a table without a column that a score needs."""
     if name == "grand":
         fix = "compute it with curate.scores.grand(model, inputs, labels) and append it"
+    elif name.startswith("cross_fitted_"):
+        fix = "join what curate.experiment.cross_fitted_table(dataset) returns"
     elif name in ("dual", "dyn_unc", "tdds"):
         fix = f"record with curate.Recorder(..., also=[{name!r}])"
     else:

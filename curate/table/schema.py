@@ -164,6 +164,24 @@ COLUMNS: dict[str, Column] = {
         pa.list_(pa.int32()), "presentations", "presentations seen by each epoch's end", _TONEVA
     ),
     "grand": Column(_FLOAT, "norm", "l2 norm of the example's own loss gradient", _PAUL),
+    "cross_fitted_margin": Column(
+        _FLOAT, "logits", "margin by models that did not train on the example", _PLEISS
+    ),
+    "cross_fitted_confidence": Column(
+        _FLOAT,
+        "probability",
+        "probability of the label by models that did not train on the example",
+        _SWAYAMDIPTA,
+    ),
+    "cross_fitted_el2n": Column(
+        _FLOAT, "probability", "EL2N by models that did not train on the example", _PAUL
+    ),
+    "cross_fitted_correct": Column(
+        _FLOAT,
+        "fraction",
+        "models that did not train on the example and predict its label",
+        "curate.experiment",
+    ),
     "influence": Column(
         _FLOAT, "nats", "change of the mean test loss if the example is left out", _KOH
     ),
