@@ -53,11 +53,13 @@ class Core:
             device = self._device or (torch.device("cpu") if device.type == "mps" else device)
             self._device = device
             with torch.inference_mode(False):  # else later steps could not write to it
-                self.state = State.empty(
-                    self.n, device, self.everything, kind == "sequence", self.also, self.window
-                )
+                self.state = self.empty(device, kind == "sequence")
                 self.problems = Problems(device)
         return self.state
+
+    def empty(self, device: torch.device, sequences: bool = False) -> State:
+        """A state in which no example was presented."""
+        return State.empty(self.n, device, self.everything, sequences, self.also, self.window)
 
     def apply(self, rows: Tensor, judged: Judged) -> None:
         """Add presentations, in order: rows (N,) int64 in 0..n, where n is ignored."""

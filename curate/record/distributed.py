@@ -90,7 +90,7 @@ class Exchange:
         names = names_of(core.kind == "sequence") if core.everything else ()
         numbers = [each for each, _ in self._log] or [torch.empty(0, 2, dtype=torch.int64)]
         values = [each for _, each in self._log]
-        values = values or [torch.empty(0, width, dtype=torch.float64)]
+        values = values or [torch.empty(0, max(width, len(names)), dtype=torch.float64)]
         numbers_of_all = _gather(torch.cat(numbers).to(wire))
         values_of_all = _gather(torch.cat(values).to(wire)) if names else None
         self._log, self._step = [], 0

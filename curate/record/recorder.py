@@ -88,9 +88,11 @@ class Recorder:
         return len(self._ids)
 
     def __repr__(self) -> str:
+        core = self._core
+        also = f", also={core.also} in windows of {core.window}" if core.also else ""
         return (
             f"Recorder({len(self)} examples, track={self.track!r}, "
-            f"history={self._core.history is not None}, {self.epoch} epochs ended)"
+            f"history={core.history is not None}{also}, {self.epoch} epochs ended)"
         )
 
     def update(
@@ -171,11 +173,9 @@ class Recorder:
         self._sink.check_settled()
         self.flush()
         self._raise_problems()
-        core = self._core
-        state = core.state
+        core, state = self._core, self._core.state
         if state is None:
-            cpu = torch.device("cpu")
-            state = State.empty(core.n, cpu, core.everything, False, core.also, core.window)
+            state = core.empty(torch.device("cpu"))
         also = {"also": list(core.also), "window": core.window} if core.also else {}
         options = {"track": self.track, "kind": core.kind, "epochs": self.epoch, **also}
         return to_table(self._ids.array, state, core.history, options, core.also)

@@ -102,7 +102,7 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
     if state.sums is not None:
         assert statistics is not None
         _add_sums(state.sums, rows, outcome, statistics, groups)
-        if state.windowed:
+        if state.windowed and len(rows):
             _add_windowed(state, rows, outcome, statistics, repeats=groups is not None)
 
 

@@ -3,7 +3,8 @@
 A new statistic takes five files: compute it in ``outcomes.py`` (in ``multiclass`` and
 ``multilabel``; a sequence's is its mean over tokens), name it here, describe its column and how
 runs merge in ``curate/table/schema.py``, compute it once more, slowly, in
-``tests/record/reference.py``, and give it a row in ``docs/recording.md``.
+``tests/record/reference.py``, and give it a row in ``docs/recording.md``. One over a window of an
+example's presentations is a class of its own: see ``windowed/registry.py``.
 """
 
 from typing import Literal, NamedTuple

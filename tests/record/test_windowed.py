@@ -221,6 +221,8 @@ def test_a_state_of_other_options_is_refused_and_an_old_one_loads():
     curate.Recorder(9).load_state_dict(old)
     with pytest.raises(curate.CurateError, match=r"also is \[\], this Recorder's is \['dual'\]"):
         curate.Recorder(9, also=["dual"]).load_state_dict(old)
+    assert "also=('dual',) in windows of 10" in repr(curate.Recorder(9, also=["dual"]))
+    assert "also" not in repr(curate.Recorder(9))
     with pytest.raises(curate.CurateError, match="window is 4, this Recorder's is 10"):
         curate.Recorder(9, also=ALL).load_state_dict(
             curate.Recorder(9, also=ALL, window=4).state_dict()
@@ -291,6 +293,7 @@ def worker(rank, world, folder):
         else:
             recorder.update(batch[0][:0], batch[1][:0], batch[2][:0])
     recorder.end_epoch()
+    recorder.end_epoch()  # an epoch in which nobody saw anything
     recorder.save(os.path.join(folder, f"{rank}.parquet"))
     dist.destroy_process_group()
 
