@@ -131,12 +131,16 @@ def _class_lines(summary: pa.Table, class_names: list[str] | None) -> list[str]:
         )
     if len(summary) > _MOST_CLASSES:
         lines.append(f"... and {len(summary) - _MOST_CLASSES:,} more classes")
+    return lines + words_on_empty_classes(summary)
+
+
+def words_on_empty_classes(summary: pa.Table) -> list[str]:
+    """A sentence where classes have no example left, by :meth:`Selection.summary`; else none."""
     empty = pc.and_(pc.equal(summary["kept"], 0), pc.is_valid(summary["label"]))
-    if count := pc.sum(empty).as_py():
-        lines.append(
-            f"{count:,} of {len(summary):,} classes have no example left; see min_per_class"
-        )
-    return lines
+    count = pc.sum(empty).as_py()
+    if not count:
+        return []
+    return [f"{count:,} of {len(summary):,} classes have no example left (see min_per_class)."]
 
 
 def _printable(name: object, most: int = 24) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.pruning.selection import words_on_empty_classes
 from curate.report.charts.accuracy import draw_accuracy, group_by_arm
 from curate.report.charts.datamap import draw_data_map, has_data_map
 from curate.report.charts.histogram import draw_histogram
@@ -125,7 +126,7 @@ def _headline(outcomes: Outcomes, selection: Any | None, kept: np.ndarray | None
         words += f", ranked by {clean(policy['by'], 60)}"
     if "strategy" in policy:
         words += f", strategy {clean(policy['strategy'], 60)}"
-    return words + "."
+    return " ".join([f"{words}.", *words_on_empty_classes(selection.summary())])
 
 
 def _key_figures(outcomes: Outcomes, kept: np.ndarray | None) -> list[dict[str, str]]:

@@ -121,6 +121,16 @@ def test_it_says_what_happened(tmp_path):
     assert words + f"{worst['forgetting_events']} forgetting events in 9 presentations" in alts
 
 
+def test_it_says_that_classes_were_emptied(tmp_path):
+    table = example_table()
+    one = table.filter(
+        pa.array([row < 41 or table["label"][row].as_py() != 2 for row in range(60)])
+    )
+    selection = curate.prune(one, 1, by="forgetting")
+    page = whole_report(tmp_path / "r.html", one, selection=selection)
+    assert "2 of 3 classes have no example left (see min_per_class)." in page.text
+
+
 def test_it_needs_nothing_else_and_admits_nothing_else(tmp_path):
     page = whole_report(tmp_path / "r.html", example_table())
     for tag, attributes in page.tags:
