@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import table as tables
-from curate.errors import CurateError
+from curate.errors import CurateError, CurateWarning
 from curate.pruning.counts import round_half_up
 from curate.pruning.fates import (
     KEPT_UNKNOWN,
@@ -28,13 +28,14 @@ from curate.pruning.policy import MARGIN, Policy, make_policy, needed_columns
 from curate.pruning.selection import Selection
 from curate.pruning.top import refined, top
 from curate.scores.registry import By, score
+from curate.table._as_table import unified_schema
 from curate.table._hash_ids import hash_ids
 from curate.table.column import floats
 from curate.table.row_groups import open_row_groups
 
 
 def prune(
-    table: pa.Table | str | os.PathLike[str],
+    table: Any,
     keep: int | float | Fraction | Decimal = 0.7,
     by: By = "forgetting",
     strategy: str | Callable[..., Any] = "hardest",
@@ -53,7 +54,8 @@ def prune(
     broken by a hash of (seed, example_id), see ``curate.table.hash_ids``.
 
     Args:
-        table: an example table, or the path of one (only the columns needed are read; for more
+        table: an example table, of ``pyarrow`` or anything with ``__arrow_c_stream__`` (pandas,
+            Polars, DuckDB …), or the path of one (only the columns needed are read; for more
             than fits in memory see ``curate.pruning.prune_file``).
         keep: a fraction of all rows (0.7 keeps exactly 7/10 of them, rounded half up), or, as an
             int, a count: 1 keeps one row, 1.0 all.
@@ -150,19 +152,18 @@ def _warn_of_empty_classes(groups: list[Group], policy: Policy) -> None:
             f"stratify: {len(empty):,} of {len(groups):,} classes have no example left (label "
             f"{shown}), as their share of keep={policy.keep!r} rounds to none; give "
             "min_per_class=1 to keep at least one of each",
+            CurateWarning,
             stacklevel=3,
         )
 
 
-def _load(table: pa.Table | str | os.PathLike[str], policy: Policy) -> pa.Table:
-    if isinstance(table, pa.Table):
+def _load(table: Any, policy: Policy) -> pa.Table:
+    if not isinstance(table, str | os.PathLike):
+        table = tables.as_table(table, paths=True)
         needed_columns(policy, table.schema)
         return table
-    if not isinstance(table, str | os.PathLike):
-        raise CurateError(
-            f"table: a {type(table).__name__}; give a pyarrow.Table or the path of one"
-        )
-    return tables.read(table, needed_columns(policy, open_row_groups(table).schema))
+    schema = unified_schema(open_row_groups(table).schema)
+    return tables.read(table, needed_columns(policy, schema))
 
 
 def _check_unique(ids: pa.ChunkedArray) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curate.report.outcomes import Bar, bars, most_forgotten, outcomes_of
 from curate.report.text import clean, count, percent
-from curate.table import metadata, open_stream, read
+from curate.table import as_table, metadata, open_stream, read
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -165,18 +165,20 @@ class Inspection:
         return grid
 
 
-def inspect(table: pa.Table | str | os.PathLike[str]) -> Inspection:
+def inspect(table: Any) -> Inspection:
     """Summarise an example table.
 
     A path is read batch by batch, so memory does not grow with the file.
 
     Args:
-        table: the table, or the path of a Parquet file or a partitioned folder.
+        table: the table, of ``pyarrow`` or anything with ``__arrow_c_stream__`` (pandas, Polars
+            …), or the path of a Parquet file or a partitioned folder.
 
     Raises:
         CurateError: the file is not an example table, or it lacks a needed column.
     """
-    if isinstance(table, pa.Table):
+    if not isinstance(table, str | os.PathLike):
+        table = as_table(table, paths=True)
         return _inspect(table.schema, table.to_batches(), None)
     schema = next((batch.schema for batch in open_stream(table)), None) or read(table).schema
     wanted = ["example_id", "label", "presentations", "forgetting_events", "first_learned"]

@@ -24,6 +24,7 @@ from curate.scores.dynamics import (
     tdds,
     variability,
 )
+from curate.table._as_table import as_table
 from curate.table._hash_ids import hash_ids
 from curate.table.column import floats, require
 
@@ -139,11 +140,12 @@ SCORES: dict[str, Score] = {
 """All scores. To add one, write its function in ``dynamics.py`` and its entry here."""
 
 
-def score(table: pa.Table, by: By, *, seed: int = 0) -> np.ndarray:
+def score(table: Any, by: By, *, seed: int = 0) -> np.ndarray:
     """The score of every row of an example table. High = hard = keep.
 
     Args:
-        table: an example table (``curate.Recorder.table``, ``curate.read``, ``curate.merge``).
+        table: an example table (``curate.Recorder.table``, ``curate.read``, ``curate.merge``), of
+            ``pyarrow`` or anything with ``__arrow_c_stream__`` (pandas, Polars …).
         by: the name of a score (``curate.scores.SCORES``) or of a numeric column, such as
             ``"influence"``; a score goes before a column of the same name. Or an array of shape
             (rows,) in the order of the table (NumPy, torch, Arrow or a list), or a function
@@ -158,6 +160,7 @@ def score(table: pa.Table, by: By, *, seed: int = 0) -> np.ndarray:
         CurateError: a name that is neither a score nor a column, a table that lacks the score's
             column, or values that are not one number per row.
     """
+    table = as_table(table)
     by = registered_name(by)
     if isinstance(by, str):
         check_by(by, table.column_names)

@@ -1,6 +1,7 @@
 """The example table: one Arrow row per example, read, written, joined and merged here only."""
 
 from curate.moved import moved
+from curate.table._as_table import as_table as as_table
 from curate.table._hash_ids import hash_ids as hash_ids
 from curate.table._join import join as join
 from curate.table._merge import merge as merge

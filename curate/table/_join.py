@@ -1,17 +1,21 @@
 """Joining further columns to the example table."""
 
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import CurateError
+from curate.table._as_table import as_table
 
 
-def join(table: pa.Table, other: pa.Table) -> pa.Table:
+def join(table: Any, other: Any) -> pa.Table:
     """Add the columns of ``other`` to ``table`` by ``example_id`` (a left join).
 
     Args:
-        table: an example table, also with an id in several rows (one per run, say).
-        other: one row per id, in any order; its columns may be of any type.
+        table: an example table, also with an id in several rows (one per run, say): a
+            ``pyarrow`` table or anything with ``__arrow_c_stream__`` (pandas, Polars …).
+        other: the same, with one row per id, in any order; its columns may be of any type.
 
     Returns:
         The rows of ``table`` in their order, with null where ``other`` lacks the id; ids that
@@ -21,6 +25,7 @@ def join(table: pa.Table, other: pa.Table) -> pa.Table:
         CurateError: no ``example_id`` column, ``other`` has an id twice or ids of another type, or
             both have a column of the same name.
     """
+    table, other = as_table(table), as_table(other, "other")
     for name, side in (("table", table), ("other", other)):
         if "example_id" not in side.column_names:
             raise CurateError(f"{name}: no 'example_id' column among {side.column_names}")

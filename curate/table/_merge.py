@@ -1,18 +1,20 @@
 """Merging the tables of several runs (seeds) of the same data set into one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.errors import CurateError
+from curate.table._as_table import as_table
 from curate.table.schema import COLUMNS, annotate, describe, metadata
 
 _NEEDED = ("example_id", "label", "presentations", "forgetting_events", "first_learned")
 
 
-def merge(tables: Sequence[pa.Table]) -> pa.Table:
+def merge(tables: Sequence[Any]) -> pa.Table:
     """One table for several runs over the same examples.
 
     Counts are summed (Toneva et al., 2019, sum forgetting events over seeds). Means and the
@@ -24,7 +26,8 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
     runs have no common order.
 
     Args:
-        tables: one per run, with the same columns: example tables or merged ones.
+        tables: one per run, with the same columns: example tables or merged ones, as
+            ``pyarrow`` tables or anything with ``__arrow_c_stream__`` (pandas, Polars …).
 
     Returns:
         One row per example, in the order of first appearance. Of the metadata it has the entries
@@ -34,8 +37,9 @@ def merge(tables: Sequence[pa.Table]) -> pa.Table:
         CurateError: no table, ids of different types, a column that only some tables have,
             different fingerprints, or an example whose label differs between runs.
     """
-    if not tables:
+    if not len(tables):
         raise CurateError("tables: an empty list; give at least one table to merge")
+    tables = [as_table(table, f"tables: number {n}") for n, table in enumerate(tables)]
     parts = [_with_runs(table) for table in tables]
     _check_alike(parts)
     stacked = pa.concat_tables([part.replace_schema_metadata() for part in parts])
@@ -133,10 +137,17 @@ def _check_alike(parts: Sequence[pa.Table]) -> None:
                 f"tables: number {position} and number 0 differ in the columns {differing}; record "
                 "all runs with the same options"
             )
-        if part.schema.types != first.types:
+        for name, kind, other in zip(first.names, first.types, part.schema.types, strict=True):
+            if kind == other:
+                continue
+            if name == "example_id":
+                raise CurateError(
+                    f"tables: number {position} has ids of type {other}, number 0 of type {kind}; "
+                    "merge runs over the same data set"
+                )
             raise CurateError(
-                f"tables: number {position} has ids of type {part['example_id'].type}, number 0 of "
-                f"type {parts[0]['example_id'].type}; merge runs over the same data set"
+                f"tables: the column {name!r} of number {position} is of type {other}, of number 0 "
+                f"of type {kind}; cast one of them"
             )
 
 

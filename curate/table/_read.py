@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.table._as_table import unified, unified_schema
 from curate.table.schema import COLUMNS, SCHEMA_VERSION, metadata
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> 
     """
     dataset = _open(path, columns)
     try:
-        return dataset.to_table(columns=list(columns) if columns is not None else None)
+        table = dataset.to_table(columns=list(columns) if columns is not None else None)
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
+    return unified(table)
 
 
 def open_stream(
@@ -46,12 +48,16 @@ def open_stream(
     """The same rows as :func:`read`, in the same order, a batch at a time in bounded memory."""
     dataset = _open(path, columns)
     try:
-        yield from dataset.to_batches(
+        for batch in dataset.to_batches(
             columns=list(columns) if columns is not None else None,
             batch_size=1 << 17,
             batch_readahead=4,
             fragment_readahead=1,
-        )
+        ):
+            if unified_schema(batch.schema) == batch.schema:
+                yield batch
+            else:
+                yield from unified(pa.Table.from_batches([batch])).to_batches()
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
 
@@ -104,7 +110,12 @@ def _check(location: Path, schema: pa.Schema) -> None:
 
 
 def _is_number(type_: pa.DataType) -> bool:
-    return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_null(type_)
+    return (
+        pa.types.is_integer(type_)
+        or pa.types.is_floating(type_)
+        or pa.types.is_decimal(type_)
+        or pa.types.is_null(type_)
+    )
 
 
 def _torn(path: str | os.PathLike[str], error: Exception) -> CurateError:

@@ -3,23 +3,25 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.files import atomic_path
+from curate.table._as_table import as_table
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 
-def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
+def write(table: Any, path: str | os.PathLike[str]) -> None:
     """Write a table to one Parquet file, whole or not at all.
 
     Args:
-        table: any table with an ``example_id`` column.
+        table: any table with an ``example_id`` column: of ``pyarrow``, or anything with
+            ``__arrow_c_stream__`` (pandas, Polars …).
         path: the file; parent folders are made. ``seed=3/`` and ``run=a/`` folders on the way
             are read back as partition columns.
 
@@ -27,6 +29,7 @@ def write(table: pa.Table, path: str | os.PathLike[str]) -> None:
         CurateError: the table has no ``example_id``.
         OSError: the disk is full or not writable; an older file at ``path`` is untouched.
     """
+    table = as_table(table)
     if "example_id" not in table.column_names:
         raise CurateError(
             f"table: no 'example_id' among its columns {table.column_names}; add one id per row"

@@ -32,6 +32,8 @@ def missing_column(name: str, available: Sequence[str]) -> CurateError:
 def floats(table: pa.Table, name: str) -> np.ndarray:
     """The column as float64, with NaN where it is null; a fresh array, free to be changed."""
     column = require(table, name)
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
     if not (
         pa.types.is_integer(column.type)
         or pa.types.is_floating(column.type)
