@@ -8,6 +8,7 @@ import torch
 from curate.data.depth import Depth, deep_pixels
 from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import TEXT_NAMES
+from curate.data.formats.labels import are_far_apart
 from curate.data.opening import open_view
 from curate.data.pixels import as_pixels, common_shape, is_image
 from curate.data.tokens import common_length, tokenize
@@ -40,9 +41,12 @@ def as_example_set(
             f"{name}: a {type(dataset).__name__} that has no class index for every example; give "
             "integer labels, the second item of a sample or its key 'label'"
         )
+    class_names = view.class_names
+    if class_names is None:
+        labels, class_names = _ranked(labels, like, name)
     if labels.min() < 0:
         raise CurateError(f"{name}: a label is {labels.min()}; class indices start at 0")
-    facts = (view.ids, labels, view.class_names)
+    facts = (view.ids, labels, class_names)
     shape = getattr(like, "shape", None)
     if view.encoded is not None:
         shape = common_shape(view.encoded, None, view.ids) if shape is None else shape
@@ -64,6 +68,29 @@ def as_example_set(
         depth = Depth.of(map(deep_pixels, pillow))
     values = _stacked(inputs, name, depth)
     return ExampleSet(*facts, shape=values.shape[1:], values=values, depth=depth)
+
+
+def _ranked(
+    labels: np.ndarray, like: ExampleSet | None, name: str
+) -> tuple[np.ndarray, list[str] | None]:
+    """Class indices and names of labels that are numbers of a catalogue; else labels as they are.
+
+    Those of a test set are numbered as in its training set.
+    """
+    distinct, inverse = np.unique(labels, return_inverse=True)
+    called = [str(value) for value in distinct.tolist()]
+    if like is None:
+        return (inverse, called) if are_far_apart(distinct) else (labels, None)
+    names = like.class_names or []
+    numbers = sorted(int(one) for one in names if one.lstrip("-").isdecimal())
+    if len(numbers) != len(names) or not are_far_apart(np.array(numbers)):
+        return labels, None
+    unknown = sorted(set(called) - set(names))
+    if unknown:
+        raise CurateError(
+            f"{name}: the class {unknown[0]} is not in the training set; both need the same classes"
+        )
+    return np.array([names.index(one) for one in called])[inverse], names
 
 
 def _inputs(view: View) -> list[Any]:

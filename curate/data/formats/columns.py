@@ -12,13 +12,14 @@ from curate.data.encoded import Cells, Follow
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import column_of, id_column, with_id_column
 from curate.data.formats.images import warn_left_out
-from curate.data.formats.labels import class_names_of, find_label, label_indices
+from curate.data.formats.labels import Classes, classes_of, find_label, label_indices
 from curate.data.formats.whole import check_errors, whole_images
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
 from curate.data.ids import take_ids
 from curate.data.pixels import common_shape
 from curate.data.tokens import common_length, tokenize
 from curate.errors import CurateError
+from curate.table._as_table import is_text, is_view
 
 if TYPE_CHECKING:
     import datasets
@@ -69,7 +70,7 @@ def load_columns(
         if split is None:
             rows = {"train": whole}
         else:
-            labels = _labels(whole, columns, class_names_of(whole, _label_column(whole, columns)))
+            labels = _labels(whole, columns, classes_of(whole, _label_column(whole, columns)))
             ids = id_column(whole)
             rows = {
                 name: whole.select(split_rows(labels, ids, name))
@@ -77,9 +78,10 @@ def load_columns(
             }
     reference, taken = rows["train"], rows[split or "train"]
     column, kind = input_column(reference, columns)
-    names = class_names_of(reference, _label_column(reference, columns))
+    classes = classes_of(reference, _label_column(reference, columns))
+    names = classes.names
     taken = _with_ids(taken, columns)
-    labels, ids = _labels(taken, columns, names), id_column(taken)
+    labels, ids = _labels(taken, columns, classes), id_column(taken)
     origin: dict[str, Any] = {
         "columns": (column, _label_column(taken, columns)),
         "follow": follow,
@@ -141,7 +143,7 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
     schema = rows.with_format("arrow")[:0].schema
     images = [field.name for field in schema if _is_image(field.type)]
     features = [field.name for field in schema if _is_feature(field.type)]
-    texts = [field.name for field in schema if _is_text(field.type)]
+    texts = [field.name for field in schema if is_text(field.type)]
     if columns.inputs is not None:
         _check_named(rows, columns.inputs, "column")
         for kind, candidates in (("image", images), ("features", features), ("text", texts)):
@@ -172,11 +174,7 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
 def _is_image(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         kind = kind.field("bytes").type if kind.get_field_index("bytes") >= 0 else kind
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or is_view(kind, "binary")
 
 
 def _is_feature(kind: pa.DataType) -> bool:
@@ -237,9 +235,9 @@ def _label_column(rows: "datasets.Dataset", columns: Columns) -> str:
     return label
 
 
-def _labels(rows: "datasets.Dataset", columns: Columns, names: list[str] | None) -> np.ndarray:
+def _labels(rows: "datasets.Dataset", columns: Columns, classes: Classes) -> np.ndarray:
     name = _label_column(rows, columns)
-    return label_indices(column_of(rows, name), names, name)
+    return label_indices(column_of(rows, name), classes, name)
 
 
 def _check_named(rows: "datasets.Dataset", name: str, parameter: str) -> None:

@@ -13,7 +13,7 @@ from curate.data.content import BLOCK, Feed, feed_column, feed_value
 from curate.data.encoded import Cells, Encoded, Follow, ImageFile, may_follow
 from curate.data.formats.columns import Columns, dense_features, input_column, is_list
 from curate.data.formats.hugging_face import column_of
-from curate.data.formats.labels import class_names_of, find_label, label_indices
+from curate.data.formats.labels import Classes, classes_of, find_label, label_indices
 from curate.data.ids import Ids, as_arrow, take_ids
 from curate.data.view import View, printable
 from curate.errors import CurateError
@@ -57,8 +57,11 @@ class RowsView(View):
     @cached_property
     def class_names(self) -> list[str] | None:  # type: ignore[override]
         """The names in the label's column or type."""
-        label = self.label_field
-        return printable(None if label is None else class_names_of(self.root, label))
+        return printable(None if self._classes is None else self._classes.names)
+
+    @cached_property
+    def _classes(self) -> Classes | None:
+        return None if self.label_field is None else classes_of(self.root, self.label_field)
 
     @cached_property
     def labels(self) -> np.ndarray | None:  # type: ignore[override]
@@ -67,8 +70,8 @@ class RowsView(View):
         if label is None:
             return None
         try:
-            names = class_names_of(self.root, label)
-            return label_indices(column_of(self._shown, label), names, label)
+            assert self._classes is not None
+            return label_indices(column_of(self._shown, label), self._classes, label)
         except CurateError:  # missing or hidden
             return None
 

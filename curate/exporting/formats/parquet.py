@@ -37,10 +37,9 @@ def _with_class_names(group: pa.Table, view: View) -> pa.Table:
         return group
     if not pa.types.is_integer(group[label].type):
         return group
-    labels = group[label].combine_chunks()
-    in_range = pa.array(
-        [None if row is None or not 0 <= row < len(names) else row for row in labels.to_pylist()],
-        pa.int64(),
-    )
+    called = [
+        None if row is None else names[row] if 0 <= row < len(names) else str(row)
+        for row in group[label].to_pylist()
+    ]
     position = group.column_names.index(label) + 1
-    return group.add_column(position, "class_name", pa.array(names, pa.string()).take(in_range))
+    return group.add_column(position, "class_name", pa.array(called, pa.string()))
