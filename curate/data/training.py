@@ -56,6 +56,7 @@ def as_example_set(
         return ExampleSet(*facts, shape=view.pixels.shape[1:], values=view.pixels)
     if view.features is not None:
         features = torch.from_numpy(np.asarray(view.features, np.float32))
+        _check_finite(features, view, name)
         return ExampleSet(*facts, shape=features.shape[1:], values=features)
     inputs = _inputs(view)
     if isinstance(inputs[0], str):
@@ -67,6 +68,7 @@ def as_example_set(
         pillow = (image for image in inputs if not isinstance(image, torch.Tensor | np.ndarray))
         depth = Depth.of(map(deep_pixels, pillow))
     values = _stacked(inputs, name, depth)
+    _check_finite(values, view, name)
     return ExampleSet(*facts, shape=values.shape[1:], values=values, depth=depth)
 
 
@@ -115,6 +117,16 @@ def _stacked(inputs: list[Any], name: str, depth: Depth | None) -> torch.Tensor:
             f"{name}: its samples cannot be stacked ({reason}); give them one shape, by a "
             "transform in the data set"
         ) from error
+
+
+def _check_finite(values: torch.Tensor, view: View, name: str) -> None:
+    finite = torch.isfinite(values.reshape(len(values), -1)).all(1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise CurateError(
+            f"{name}: {int((~finite).sum()):,} examples hold NaN or infinity, the first is "
+            f"{view.id_at(row)!r}; fill them or leave them out"
+        )
 
 
 def _channels_first(image: Any, depth: Depth | None) -> np.ndarray:

@@ -62,6 +62,20 @@ def open_stream(
         raise _torn(path, error) from error
 
 
+def parquet_schema(path: str | os.PathLike[str]) -> pa.Schema:
+    """The columns of any Parquet file."""
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(path)
+
+
+def parquet_rows(path: str | os.PathLike[str]) -> int:
+    """The number of rows of any Parquet file."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
+
+
 def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Dataset":
     import pyarrow.dataset as ds
 

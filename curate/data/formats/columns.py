@@ -1,6 +1,7 @@
 """From the columns of Hugging Face data sets to images, features or texts, labels and ids."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,11 +12,11 @@ from curate.data.depth import Depth
 from curate.data.encoded import Cells, Follow
 from curate.data.example_set import ExampleSet
 from curate.data.formats.hugging_face import column_of, id_column, with_id_column
-from curate.data.formats.images import warn_left_out
+from curate.data.formats.images import image_endings, warn_left_out
 from curate.data.formats.labels import Classes, classes_of, find_label, label_indices
 from curate.data.formats.whole import check_errors, whole_images
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
-from curate.data.ids import take_ids
+from curate.data.ids import Ids, take_ids
 from curate.data.pixels import common_shape
 from curate.data.tokens import common_length, tokenize
 from curate.errors import CurateError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _IMAGE_NAMES = ("image", "img", "jpg", "jpeg", "png")
 _FEATURE_NAMES = ("features", "feature", "embedding", "x")
+_LOOKED_AT = 20
 TEXT_NAMES = ("text", "sentence", "content", "document")
 
 
@@ -115,9 +117,20 @@ def load_columns(
             ids, labels, names, shape=length, values=values, texts=texts, dataset=taken, **origin
         )
     features = torch.from_numpy(dense_features(taken, column))
+    _check_finite(features, ids, column)
     return ExampleSet(
         ids, labels, names, shape=features.shape[1:], values=features, dataset=taken, **origin
     )
+
+
+def _check_finite(features: torch.Tensor, ids: Ids, column: str) -> None:
+    finite = torch.isfinite(features.reshape(len(features), -1)).all(1)
+    if not finite.all():
+        row = int((~finite).nonzero()[0])
+        raise CurateError(
+            f"column: {column!r} holds NaN or infinity in {int((~finite).sum()):,} rows, the first "
+            f"is that of example {ids[row]!s}; fill them or leave these rows out"
+        )
 
 
 def _only(splits: Mapping[str, "datasets.Dataset"]) -> "datasets.Dataset":
@@ -148,6 +161,8 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
         _check_named(rows, columns.inputs, "column")
         for kind, candidates in (("image", images), ("features", features), ("text", texts)):
             if columns.inputs in candidates:
+                if kind == "text":
+                    _check_no_paths(rows, columns.inputs)
                 return columns.inputs, kind
         raise CurateError(
             f"column: {columns.inputs!r} is of type {schema.field(columns.inputs).type}; give one "
@@ -165,10 +180,25 @@ def input_column(rows: "datasets.Dataset", columns: Columns) -> tuple[str, str]:
     for name in TEXT_NAMES:  # by name only: any column may hold strings
         if name in texts:
             return name, "text"
+    for name in _IMAGE_NAMES:
+        if name in texts:
+            _check_no_paths(rows, name)
     raise CurateError(
         f"column: cannot tell which of {rows.column_names} holds images, features or texts; name "
         "it in curate.data.parquet, or rename it to 'image', 'features' or 'text'"
     )
+
+
+def _check_no_paths(rows: "datasets.Dataset", column: str) -> None:
+    """Refuse texts that are the paths of images: their words are nothing to train on."""
+    first = [value for value in rows[:_LOOKED_AT][column] if value]
+    endings = [PurePath(value).suffix.lower() for value in first]
+    if first and all(ending in image_endings() for ending in endings):
+        raise CurateError(
+            f"column: cannot tell which of {rows.column_names} holds images: {column!r} holds only "
+            f"the paths of images, such as {first[0]!r}; write the images into the table, as "
+            "bytes, or load the folder that they are in"
+        )
 
 
 def _is_image(kind: pa.DataType) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,14 @@ import pyarrow as pa
 from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import Columns, load_columns
 from curate.data.formats.hugging_face import column_of, with_id_column
+from curate.data.formats.partitions import (
+    partition_folders,
+    partition_values,
+    with_partition_columns,
+)
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES
-from curate.errors import CurateError
+from curate.errors import CurateError, CurateWarning
+from curate.table._read import parquet_rows, parquet_schema
 
 if TYPE_CHECKING:
     import datasets
@@ -40,7 +47,8 @@ def parquet(
 
     Args:
         path: the file or folder; files of a folder may be named for a split
-            (``train-00000-of-00001.parquet``, ``test/…``), also in a folder ``data``.
+            (``train-00000-of-00001.parquet``, ``test/…``), also in a folder ``data``, and may lie
+            in folders named ``key=value``, as Spark and pandas write them: each key is a column.
         split: None: all rows. "train" or "test": the split of that name (of the files, or of a
             text column ``split``); without one, a stratified fifth of the rows is the test
             split (:func:`curate.data.load`).
@@ -110,26 +118,78 @@ def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
             f"path: {splits[''][0]!r} is named for no split, unlike other files in {str(path)!r}; "
             "name all of them for a split, or none"
         )
+    format = formats.pop() or ""
     with _reading(path):
-        return datasets.load_dataset(
-            formats.pop(), data_files={name or "train": names for name, names in splits.items()}
+        loaded = datasets.load_dataset(
+            format,
+            data_files={name or "train": names for name, names in splits.items()},
+            **_readable_columns(files, format),
         )
+        return {
+            name: _with_folder_names(loaded[name or "train"], path, names, format)
+            for name, names in splits.items()
+        }
+
+
+def _readable_columns(files: list[Path], format: str) -> dict[str, Any]:
+    """The options that leave out columns of a type that ``datasets`` lacks, after saying so."""
+    from datasets import Features
+
+    if format != "parquet":
+        return {}
+    schema = parquet_schema(files[0])
+    lacking = []
+    for field in schema:
+        try:
+            Features.from_arrow_schema(pa.schema([field]))
+        except ValueError:
+            lacking.append(field)
+    if not lacking:
+        return {}
+    warnings.warn(
+        f"{files[0].name!r}: the column {lacking[0].name!r} of type {lacking[0].type} is left out"
+        + (f", and {len(lacking) - 1} more" if len(lacking) > 1 else "")
+        + "; Hugging Face's datasets has no such type",
+        CurateWarning,
+        stacklevel=4,
+    )
+    kept = [field for field in schema if field not in lacking]
+    features = Features.from_arrow_schema(pa.schema(kept))
+    return {"columns": [field.name for field in kept], "features": features}
+
+
+def _with_folder_names(
+    rows: "datasets.Dataset", path: Path, files: list[str], format: str
+) -> "datasets.Dataset":
+    """The rows with a column for every ``key=value`` folder that their files lie in."""
+    said = [partition_values(Path(file).relative_to(path)) for file in files]
+    if format != "parquet" or not any(said):
+        return rows
+    return with_partition_columns(rows, said, [parquet_rows(file) for file in files])
 
 
 def _files(folder: Path) -> list[Path]:
-    """The tables in a folder and its ``data``, ``train``, ``test`` …, without a metadata index."""
+    """The tables in a folder and its ``data``, ``train``, ``test`` …, without a metadata index.
+
+    Folders named ``key=value`` in these, at any depth, hold tables too.
+    """
+    tops = [folder, *(folder / name for name in ("data", *TRAIN_NAMES, *TEST_NAMES))]
+    tops = [top for top in tops if top.is_dir()]
+    places = [*tops, *(inner for top in tops for inner in partition_folders(top))]
     return sorted(
         file
-        for subfolder in (folder, *(folder / name for name in ("data", *TRAIN_NAMES, *TEST_NAMES)))
-        if subfolder.is_dir()
-        for file in subfolder.iterdir()
-        if file.suffix in _FORMATS and file.stem != "metadata"
+        for place in places
+        for file in place.iterdir()
+        if file.suffix in _FORMATS
+        and file.stem != "metadata"
+        and not file.name.startswith((".", "_"))
     )
 
 
 def _split_of(file: Path) -> str:
     """The split that a file's folder or name tells (``test-00000-of-00001.parquet``), or ""."""
-    words = re.split(r"[-_. /]", file.as_posix())
+    plain = "/".join(part for part in file.parts if "=" not in part)
+    words = re.split(r"[-_. /]", plain)
     return next((name for name in (*TRAIN_NAMES, *TEST_NAMES) if name in words), "")
 
 
