@@ -1,7 +1,6 @@
 """One call for every data set that the command line can name."""
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from curate.data.example_set import ExampleSet
@@ -12,6 +11,7 @@ from curate.data.known.cifar10 import cifar10
 from curate.data.known.digits import digits
 from curate.data.known.mnist import mnist
 from curate.errors import CurateError
+from curate.table.remote import is_remote, local_copy
 
 
 def load(
@@ -30,7 +30,8 @@ def load(
     Args:
         name_or_path: "digits" (inside scikit-learn), "mnist", "cifar10", "hf:NAME" or
             "hf:NAME:CONFIG", an image folder (:func:`folder`), or a Parquet or Arrow file or a
-            folder of them (:func:`parquet`).
+            folder of them (:func:`parquet`); these also at a URI (``s3://``, ``gs://``, ``hf://``
+            …) that pyarrow or fsspec opens, of which a copy is kept in the cache.
         split: "train" or "test".
         root: where copies of "mnist" and "cifar10" lie; None: the environment variable
             CURATE_DATA names the folder; without a copy, torchvision downloads one.
@@ -58,9 +59,9 @@ def load(
         if name == "digits":
             return digits(split)
         return mnist(split, root) if name == "mnist" else cifar10(split, root)
-    if name.startswith("hf:"):
+    if name.startswith("hf:") and not is_remote(name):
         return hub(name.removeprefix("hf:"), split, size, errors)
-    path = Path(name)
+    path = local_copy(name_or_path)
     if holds_tables(path):
         return parquet(path, split=split, size=size, errors=errors)
     if path.is_dir():

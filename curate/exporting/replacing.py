@@ -13,6 +13,7 @@ from typing import Any
 from curate import table as tables
 from curate.errors import CurateError
 from curate.files import atomic_folder
+from curate.table.remote import is_remote
 
 PROVENANCE = "provenance.json"
 WRITER = "curate.export"
@@ -34,6 +35,11 @@ def export_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
         CurateError: there is something at ``path`` that may not be replaced.
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
+    if is_remote(path):
+        raise CurateError(
+            f"path: {os.fspath(path)!r} is not on this machine; export to a folder here, then copy "
+            "it there (pyarrow.fs.copy_files)"
+        )
     target = Path(os.path.realpath(path))  # through a link: what it points at is replaced
     try:
         with atomic_folder(target, partial(_check_replaceable, overwrite=overwrite)) as folder:

@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.table._as_table import unified, unified_schema
+from curate.table.remote import is_remote, open_place, unreachable
 from curate.table.schema import COLUMNS, SCHEMA_VERSION, metadata
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
+    import pyarrow.fs as pafs
 
 _NUMERIC_COLUMNS = {name for name, column in COLUMNS.items() if column.unit != "id"} - {
     "history",
@@ -25,6 +27,7 @@ def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> 
 
     Args:
         path: a Parquet file, or a folder of them; ``seed=``/``run=`` folder names become columns.
+            Here, or at a URI (``s3://``, ``gs://``, ``hf://`` …) that pyarrow or fsspec opens.
         columns: only these, in this order; all when None.
 
     Returns:
@@ -79,46 +82,72 @@ def parquet_rows(path: str | os.PathLike[str]) -> int:
 def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Dataset":
     import pyarrow.dataset as ds
 
-    location = Path(path)
-    if not location.exists():
-        raise CurateError(f"path: there is no file or folder {str(location)!r}")
-    if location.is_dir() and not any(location.rglob("*.parquet")):
-        raise CurateError(f"path: the folder {str(location)!r} holds no .parquet file")
+    system, inside, is_folder = _locate(path)
+    name = os.fspath(path)
     try:
         checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
         dataset = ds.dataset(
-            location,
+            inside,
+            filesystem=system,
             format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
-            partitioning="hive" if location.is_dir() else None,
+            partitioning="hive" if is_folder else None,
             exclude_invalid_files=False,
         )
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    _check(location, dataset.schema)
-    for name in columns or ():
-        if name not in dataset.schema.names:
+    _check(name, dataset.schema)
+    for column in columns or ():
+        if column not in dataset.schema.names:
             raise CurateError(
-                f"columns: {name!r} is not in {str(location)!r}, which has {dataset.schema.names}"
+                f"columns: {column!r} is not in {name!r}, which has {dataset.schema.names}"
             )
     return dataset
 
 
-def _check(location: Path, schema: pa.Schema) -> None:
+def _locate(path: str | os.PathLike[str]) -> tuple["pafs.FileSystem | None", str, bool]:
+    """The file system (None: this machine's), the path in it, and whether it is a folder."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise CurateError(f"path: {path!r} is no name; give a Parquet file, or a folder of them")
+    if is_remote(path):
+        import pyarrow.fs as pafs
+
+        uri = os.fspath(path)
+        system, inside = open_place(uri)
+        try:
+            kind = system.get_file_info(inside).type
+        except OSError as error:
+            raise unreachable(uri, error) from error
+        if kind == pafs.FileType.NotFound:
+            raise CurateError(f"path: there is no file or folder {uri!r}")
+        return system, inside, kind == pafs.FileType.Directory
+    location = Path(path)
+    try:
+        if not location.exists():
+            raise CurateError(f"path: there is no file or folder {str(location)!r}")
+        is_folder = location.is_dir()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise CurateError(f"path: {os.fspath(path)!r} is no name of a file ({error})") from error
+    if is_folder and not any(location.rglob("*.parquet")):
+        raise CurateError(f"path: the folder {str(location)!r} holds no .parquet file")
+    return None, str(location), is_folder
+
+
+def _check(location: str, schema: pa.Schema) -> None:
     if "example_id" not in schema.names:
         raise CurateError(
-            f"path: {str(location)!r} is not an example table: it has no 'example_id' column, only "
+            f"path: {location!r} is not an example table: it has no 'example_id' column, only "
             f"{schema.names[:8]}"
         )
     written = metadata(schema).get("schema_version", 0)
     if not isinstance(written, int) or written > SCHEMA_VERSION:
         raise CurateError(
-            f"path: {str(location)!r} has schema version {written}, newer than the "
+            f"path: {location!r} has schema version {written}, newer than the "
             f"{SCHEMA_VERSION} that this curate reads; upgrade curate-data"
         )
     for field in schema:
         if field.name in _NUMERIC_COLUMNS and not _is_number(field.type):
             raise CurateError(
-                f"path: {str(location)!r} is not an example table: its column {field.name!r} is of "
+                f"path: {location!r} is not an example table: its column {field.name!r} is of "
                 f"type {field.type}, not a number"
             )
 

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pyarrow as pa
 from curate.errors import CurateError
 from curate.files import atomic_path
 from curate.table._as_table import as_table
+from curate.table.remote import is_remote, upload
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:
@@ -22,8 +25,8 @@ def write(table: Any, path: str | os.PathLike[str]) -> None:
     Args:
         table: any table with an ``example_id`` column: of ``pyarrow``, or anything with
             ``__arrow_c_stream__`` (pandas, Polars …).
-        path: the file; parent folders are made. ``seed=3/`` and ``run=a/`` folders on the way
-            are read back as partition columns.
+        path: the file, here or at a URI (``s3://`` …); parent folders are made.
+            ``seed=3/`` and ``run=a/`` folders on the way are read back as partition columns.
 
     Raises:
         CurateError: the table has no ``example_id``.
@@ -53,7 +56,7 @@ def open_writer(path: str | os.PathLike[str], schema: pa.Schema) -> Iterator["pq
     ids = schema.field("example_id").type if "example_id" in schema.names else pa.null()
     delta = {"example_id": "DELTA_BINARY_PACKED"} if pa.types.is_integer(ids) else None
     with (
-        atomic_path(path) as temporary,
+        _file_for(path) as temporary,
         pq.ParquetWriter(
             temporary,
             schema,
@@ -67,3 +70,15 @@ def open_writer(path: str | os.PathLike[str], schema: pa.Schema) -> Iterator["pq
         ) as writer,
     ):
         yield writer
+
+
+@contextmanager
+def _file_for(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file that takes its name, or is uploaded, when the block succeeds."""
+    if not is_remote(path):
+        with atomic_path(path) as temporary:
+            yield temporary
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder) / "table.parquet"
+        upload(Path(folder) / "table.parquet", os.fspath(path))

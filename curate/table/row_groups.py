@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.table._read import _open, _torn
+from curate.table.remote import is_remote
 
 if TYPE_CHECKING:
+    import pyarrow.fs as pafs
     import pyarrow.parquet as pq
 
 
@@ -28,6 +30,7 @@ class RowGroups:
     schema: pa.Schema
     rows: list[int]
     _places: list[tuple[str, "pq.FileMetaData", int]]
+    _system: "pafs.FileSystem | None" = None  # None: the files are on this machine
 
     def read(self, index: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows of one row group, a batch at a time, decoded by the calling thread alone.
@@ -39,7 +42,10 @@ class RowGroups:
 
         file, metadata, row_group = self._places[index]
         try:
-            with pq.ParquetFile(file, metadata=metadata, page_checksum_verification=True) as opened:
+            source = file if self._system is None else self._system.open_input_file(file)
+            with pq.ParquetFile(
+                source, metadata=metadata, page_checksum_verification=True
+            ) as opened:
                 missing = [name for name in columns if name not in opened.schema_arrow.names]
                 if missing:
                     raise CurateError(f"columns: {file!r} has no {missing[0]!r}; write it there")
@@ -59,13 +65,14 @@ def open_row_groups(path: str | os.PathLike[str]) -> RowGroups:
     import pyarrow.parquet as pq
 
     dataset = _open(path, None)
+    system = dataset.filesystem if is_remote(path) else None
     rows, places = [], []
     try:
         for file in dataset.files:
-            metadata = pq.read_metadata(file)
+            metadata = pq.read_metadata(file, filesystem=system)
             for row_group in range(metadata.num_row_groups):
                 rows.append(metadata.row_group(row_group).num_rows)
                 places.append((file, metadata, row_group))
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    return RowGroups(os.fspath(path), dataset.schema, rows, places)
+    return RowGroups(os.fspath(path), dataset.schema, rows, places, system)

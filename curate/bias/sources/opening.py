@@ -17,6 +17,7 @@ from curate.data._load import load
 from curate.data.formats.parquet import holds_tables
 from curate.data.opening import open_view
 from curate.errors import CurateError
+from curate.table.remote import is_remote, local_copy
 
 _ROWS = 1 << 14
 
@@ -111,9 +112,9 @@ def _source(name: str, source: Any) -> Source:
 
 
 def _opened(name: str, name_or_path: str) -> Source:
-    if name_or_path.startswith("hf:"):
+    if name_or_path.startswith("hf:") and not is_remote(name_or_path):
         return hub_source(name, name_or_path.removeprefix("hf:"))
-    path = Path(name_or_path)
+    path = local_copy(name_or_path)
     if name_or_path not in ("digits", "mnist", "cifar10"):
         if holds_tables(path):
             return file_source(name, path)

@@ -15,6 +15,7 @@ from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
 from curate.data.ids import checked_ids
 from curate.data.pixels import common_shape
 from curate.errors import CurateError
+from curate.table.remote import local_copy
 
 if TYPE_CHECKING:
     from torchvision.datasets import ImageFolder
@@ -59,7 +60,7 @@ def folder(
         CurateError: no such folder, no class folders, no images.
     """
     check_errors(errors)
-    root = Path(path)
+    root = local_copy(path)
     if not root.is_dir():
         raise CurateError(f"path: there is no folder {str(root)!r}")
     train, test = _subfolder(root, TRAIN_NAMES), _subfolder(root, TEST_NAMES)

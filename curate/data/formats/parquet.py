@@ -21,6 +21,7 @@ from curate.data.formats.partitions import (
 from curate.data.holdout import TEST_NAMES, TRAIN_NAMES
 from curate.errors import CurateError, CurateWarning
 from curate.table._read import parquet_rows, parquet_schema
+from curate.table.remote import local_copy
 
 if TYPE_CHECKING:
     import datasets
@@ -63,7 +64,7 @@ def parquet(
     Raises:
         CurateError: no such file, a torn one, or columns that are missing or unusable.
     """
-    splits = open_tables(Path(path))
+    splits = open_tables(local_copy(path))
     if split is not None and len(splits) == 1:
         splits = _by_split_column(next(iter(splits.values())))
     return load_columns(
