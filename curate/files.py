@@ -1,13 +1,18 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from curate.errors import CurateError
+
+_FILE = re.compile(r"\..*\.[0-9a-f]{32}\.tmp", re.DOTALL)
+_LOCK = re.compile(r"\.curate-[0-9a-f]{32}\.lock")
 
 
 @contextmanager
@@ -15,31 +20,39 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary sibling of ``path`` to write to; it takes the name when the block succeeds.
 
     Parent folders are made. The content is synced to disk before the rename, so that after a
-    crash ``path`` holds the old content or the new one. On an error nothing is left behind.
+    crash ``path`` holds the old content or the new one. On an error nothing is left behind, and
+    what killed processes left in the folder is removed. Through a link its target is replaced.
 
     Raises:
-        CurateError: ``path`` is a folder.
+        CurateError: ``path`` is a folder, or no name that a file can have.
         OSError: the disk is full or not writable; the message names ``path``.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise CurateError(f"path: {str(target)!r} is a folder; give a file name inside it")
+    target = _resolved(path)
     # of a long name only the beginning: file systems take 255 bytes, with the mark
     start = os.fsencode(target.name)[:100].decode(errors="ignore")
     temporary = target.with_name(f".{start}.{uuid.uuid4().hex}.tmp")
+    lock: int | None = None
     try:
+        if target.is_dir():
+            raise CurateError(f"path: {str(target)!r} is a folder; give a file name inside it")
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
+        lock = _locked(temporary)
         yield temporary
         sync(temporary)
         os.replace(temporary, target)
         sync(target.parent)
+    except RuntimeError as error:
+        if "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+            raise
+        # torch.save does not pass on what the system said
+        raise _not_written(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), target) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OSError(
-            error.errno, f"could not write {str(target)!r} (what was there is untouched): {reason}"
-        ) from error
+        raise _not_written(error, target) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        _unlock(lock)
 
 
 @contextmanager
@@ -47,8 +60,9 @@ def atomic_folder(target: Path, check: Callable[[Path], None]) -> Iterator[Path]
     """A temporary sibling of ``target`` to fill; it takes the name when the block succeeds.
 
     On any error, also an interrupt, nothing is left behind and what was at ``target`` is there
-    still. The names in the folder are synced to disk before the rename; what its files hold is
-    for the block to sync (:func:`sync`).
+    still. What killed processes left beside it is removed; a folder that one had moved away is
+    moved back. The names in the folder are synced to disk before the rename; what its files hold
+    is for the block to sync (:func:`sync`).
 
     Args:
         target: the folder to make; parents are made.
@@ -57,11 +71,17 @@ def atomic_folder(target: Path, check: Callable[[Path], None]) -> Iterator[Path]
     Raises:
         OSError: the disk is full or not writable.
     """
+    target = _resolved(target)
+    with suppress(OSError):  # there may be nothing yet
+        _sweep(target.parent)
     check(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    mark = uuid.uuid4().hex
-    temporary, old = (target.with_name(f".curate-{mark}.{kind}") for kind in ("tmp", "old"))
+    lock_file, temporary, old = _siblings(target.with_name(f".curate-{uuid.uuid4().hex}.lock"))
+    lock = _locked(lock_file)
     try:
+        if lock is not None:  # whoever sweeps after a kill must know what was moved away
+            os.write(lock, os.fsencode(target.name))
+            os.fsync(lock)
         temporary.mkdir()
         yield temporary
         sync(temporary)
@@ -75,6 +95,9 @@ def atomic_folder(target: Path, check: Callable[[Path], None]) -> Iterator[Path]
             os.replace(old, target)
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            lock_file.unlink(missing_ok=True)
+        _unlock(lock)
 
 
 def sync(path: Path) -> None:
@@ -86,3 +109,100 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    if "\0" in os.fspath(path):
+        raise CurateError(
+            f"path: {os.fspath(path)!r} is no name of a file; leave the zero byte out"
+        )
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+
+
+def _not_written(error: OSError, target: Path) -> OSError:
+    reason = error.strerror or str(error)
+    return OSError(
+        error.errno, f"could not write {str(target)!r} (what was there is untouched): {reason}"
+    )
+
+
+# A process that is killed can remove nothing. So it holds a lock, which goes with it, on whatever
+# it would leave: on a temporary file, and on the ``.lock`` file beside a temporary folder.
+
+
+def _locked(path: Path) -> int | None:
+    """Make a file and lock it; None where the system has no such locks."""
+    if os.name == "nt":
+        return None
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            if not _lock(descriptor):
+                os.close(descriptor)
+                path.unlink(missing_ok=True)
+                return None
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # swept before it was locked: once more
+
+
+def _lock(descriptor: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another, or a file system without locks
+        return False
+    return True
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder; whoever is at work holds a lock."""
+    if os.name == "nt":
+        return
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(".")]
+    for name in names:
+        is_file = _FILE.fullmatch(name) is not None
+        if not is_file and _LOCK.fullmatch(name) is None:
+            continue
+        with suppress(OSError), _only_user_of(folder / name):
+            if not is_file:
+                _restore(folder / name)
+            (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_user_of(path: Path) -> Iterator[None]:
+    """Raises OSError where another process holds the lock of a file, or it is no file."""
+    if path.is_dir():
+        raise OSError(errno.EISDIR, "a folder", str(path))
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if not _lock(descriptor):
+            raise OSError(errno.EWOULDBLOCK, "in use", str(path))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _restore(lock_file: Path) -> None:
+    """Finish for a killed :func:`atomic_folder`: what it had moved away is moved back."""
+    _, temporary, old = _siblings(lock_file)
+    name = os.fsdecode(lock_file.read_bytes())
+    if old.exists() and name and not lock_file.with_name(name).exists():
+        os.replace(old, lock_file.with_name(name))
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _siblings(lock_file: Path) -> tuple[Path, Path, Path]:
+    """The lock of a folder that is being made, the folder, and where the old one is moved."""
+    return lock_file, lock_file.with_suffix(".tmp"), lock_file.with_suffix(".old")

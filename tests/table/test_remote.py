@@ -93,9 +93,7 @@ def test_an_image_folder_there_is_loaded_from_a_copy(place, tmp_path):
 
 
 def test_a_table_of_features_there_is_loaded(place):
-    table = pa.table(
-        {"example_id": range(6), "features": [[1.0, 2.0]] * 6, "label": [0, 1] * 3}
-    )
+    table = pa.table({"example_id": range(6), "features": [[1.0, 2.0]] * 6, "label": [0, 1] * 3})
     curate.write(table, f"{place}/t.parquet")
     assert parquet(f"{place}/t.parquet").labels.tolist() == [0, 1] * 3
 
