@@ -67,6 +67,13 @@ def unified(table: pa.Table, name: str = "table") -> pa.Table:
     return table
 
 
+def unified_batches(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """The same of one batch of a table that is read piece by piece."""
+    if unified_schema(batch.schema) == batch.schema:
+        return [batch]
+    return unified(pa.Table.from_batches([batch])).to_batches()
+
+
 def unified_schema(schema: pa.Schema) -> pa.Schema:
     """The types that the columns of an example table should have."""
     fields = [field.with_type(_type(field)) for field in schema]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.table._as_table import unified, unified_schema
+from curate.table._as_table import unified, unified_batches, unified_schema
 from curate.table.remote import is_remote, open_place, unreachable
 from curate.table.schema import COLUMNS, SCHEMA_VERSION, metadata
 
@@ -31,11 +31,13 @@ def read(path: str | os.PathLike[str], columns: Sequence[str] | None = None) -> 
         columns: only these, in this order; all when None.
 
     Returns:
-        The table, with the metadata that :func:`curate.table.metadata` shows.
+        The table, with the metadata that :func:`curate.table.metadata` shows. Of a folder it has
+        the columns of every file, with null where a file lacks one.
 
     Raises:
-        CurateError: no such file, a torn or foreign one, an unknown column, or a table written
-            by a newer version; the message names the file and what is wrong.
+        CurateError: no such file, a torn or foreign one, an unknown column, a table written by a
+            newer version, or a folder with tables of different data sets; the message names the
+            file and what is wrong.
     """
     dataset = _open(path, columns)
     try:
@@ -57,10 +59,7 @@ def open_stream(
             batch_readahead=4,
             fragment_readahead=1,
         ):
-            if unified_schema(batch.schema) == batch.schema:
-                yield batch
-            else:
-                yield from unified(pa.Table.from_batches([batch])).to_batches()
+            yield from unified_batches(batch)
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
 
@@ -84,15 +83,17 @@ def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Da
 
     system, inside, is_folder = _locate(path)
     name = os.fspath(path)
+    checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    options = {
+        "filesystem": system,
+        "format": ds.ParquetFileFormat(default_fragment_scan_options=checked),
+        "partitioning": "hive" if is_folder else None,
+        "exclude_invalid_files": False,
+    }
     try:
-        checked = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-        dataset = ds.dataset(
-            inside,
-            filesystem=system,
-            format=ds.ParquetFileFormat(default_fragment_scan_options=checked),
-            partitioning="hive" if is_folder else None,
-            exclude_invalid_files=False,
-        )
+        dataset = ds.dataset(inside, **options)
+        if is_folder:
+            dataset = ds.dataset(inside, schema=_schema_of_all(dataset, name), **options)
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
     _check(name, dataset.schema)
@@ -102,6 +103,51 @@ def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Da
                 f"columns: {column!r} is not in {name!r}, which has {dataset.schema.names}"
             )
     return dataset
+
+
+def _schema_of_all(dataset: "ds.Dataset", name: str) -> pa.Schema:
+    """The columns of every file of a folder; they are null in files that lack one.
+
+    Raises:
+        CurateError: a file that is no example table of this version, tables of different data
+            sets, or a column of types that have nothing in common.
+    """
+    schemas = [dataset.schema]
+    prints: dict[str, str] = {}
+    for fragment in dataset.get_fragments():
+        try:
+            schema = fragment.physical_schema
+        except (pa.ArrowException, OSError) as error:
+            raise _torn(fragment.path, error) from error
+        _check(fragment.path, schema)
+        prints.setdefault(str(metadata(schema).get("fingerprint", "")), fragment.path)
+        schemas.append(schema)
+    prints.pop("", None)
+    if len(prints) > 1:
+        (one, first), (other, second) = list(prints.items())[:2]
+        raise CurateError(
+            f"path: {name!r} holds tables of different data sets: {first!r} of the fingerprint "
+            f"{one}, {second!r} of {other}; read them one by one"
+        )
+    if all(schema.equals(schemas[1]) for schema in schemas[2:]):
+        return dataset.schema
+    try:
+        whole = pa.unify_schemas(
+            [schema.remove_metadata() for schema in schemas], promote_options="permissive"
+        )
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise CurateError(
+            f"path: the files in {name!r} do not agree on their columns ({reason}); write them "
+            "again with the same types"
+        ) from error
+    described = [
+        field.with_metadata(dataset.schema.field(field.name).metadata)
+        if field.name in dataset.schema.names
+        else field
+        for field in whole
+    ]
+    return unified_schema(pa.schema(described, metadata=dataset.schema.metadata))
 
 
 def _locate(path: str | os.PathLike[str]) -> tuple["pafs.FileSystem | None", str, bool]:

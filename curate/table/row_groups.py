@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.table._as_table import unified_batches, unified_schema
 from curate.table._read import _open, _torn
 from curate.table.remote import is_remote
 
@@ -49,9 +50,10 @@ class RowGroups:
                 missing = [name for name in columns if name not in opened.schema_arrow.names]
                 if missing:
                     raise CurateError(f"columns: {file!r} has no {missing[0]!r}; write it there")
-                yield from opened.iter_batches(
+                for batch in opened.iter_batches(
                     1 << 17, row_groups=[row_group], columns=list(columns), use_threads=False
-                )
+                ):
+                    yield from unified_batches(batch)
         except (pa.ArrowException, OSError) as error:
             raise _torn(self.path, error) from error
 
@@ -75,4 +77,4 @@ def open_row_groups(path: str | os.PathLike[str]) -> RowGroups:
                 places.append((file, metadata, row_group))
     except (pa.ArrowException, OSError) as error:
         raise _torn(path, error) from error
-    return RowGroups(os.fspath(path), dataset.schema, rows, places, system)
+    return RowGroups(os.fspath(path), unified_schema(dataset.schema), rows, places, system)
