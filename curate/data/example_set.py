@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import Dataset
 
 from curate.data.depth import Depth
-from curate.data.encoded import Encoded, Follow
-from curate.data.ids import Ids
+from curate.data.encoded import Encoded, Follow, Taken
+from curate.data.ids import Ids, take_ids
 from curate.data.pixels import decode, fit
 from curate.errors import CurateError
 
@@ -111,6 +111,29 @@ class ExampleSet(Dataset[Any]):
                 decoded[position] = self._pixels(position)
             self.values = decoded
         return self.values, torch.from_numpy(self.labels)
+
+    def take(self, positions: np.ndarray) -> "ExampleSet":
+        """The examples at these positions, int of shape (k,), in this order."""
+        rows = np.asarray(positions, np.int64)
+        return ExampleSet(
+            take_ids(self.ids, rows),
+            self.labels[rows],
+            self.class_names,
+            shape=self.shape,
+            values=None if self.values is None else self.values[torch.from_numpy(rows)],
+            encoded=None if self.encoded is None else Taken(self.encoded, rows),
+            depth=self.depth,
+            texts=None if self.texts is None else [self.texts[row] for row in rows.tolist()],
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the values as a NumPy array, which joblib shares between processes."""
+        values = None if self.values is None else self.values.numpy()
+        return {**self.__dict__, "values": values, "dataset": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state["values"]
+        self.__dict__ = {**state, "values": None if values is None else torch.from_numpy(values)}
 
     def _pixels(self, position: int) -> torch.Tensor:
         return torch.from_numpy(fit(self.image(position), self.shape))

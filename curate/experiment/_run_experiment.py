@@ -1,19 +1,19 @@
 """Record, choose, retrain, compare: the whole experiment behind ``curate run``."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-
-from curate.data import ExampleSet, as_example_set, fingerprint
+from curate.data import ExampleSet, fingerprint
 from curate.errors import CurateError
-from curate.experiment.comparison import check_margin, compare
+from curate.experiment.comparison import Comparison, arms_of, check_margin
+from curate.experiment.parallel import Lab, OnProgress, Progress, train_all
 from curate.experiment.result import Experiment
-from curate.experiment.run import Run, run_arm
+from curate.experiment.run import Job, as_pair, content_of
+from curate.experiment.trainers import ReferenceTrainer
 from curate.pruning import prune
 from curate.pruning.fates import decided_before
 from curate.pruning.policy import Policy, make_policy, needed_columns
@@ -22,9 +22,6 @@ from curate.scores import score
 from curate.scores.registry import By
 from curate.table import annotate, merge, write
 from curate.train import Settings, settings_for
-
-OnProgress = Callable[[str, float, float], None]
-"""Called with what is trained ("pruned, seed 2"), the work done, and the work in all."""
 
 
 def run_experiment(
@@ -74,8 +71,7 @@ def run_experiment(
     if seeds is not None and (isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1):
         raise CurateError(f"seeds: {seeds!r}; give a number of models, at least 1")
     content = fingerprint(train_set)  # of what the user has, and will export
-    train_set = as_example_set(train_set, name="train_set")
-    test_set = as_example_set(test_set, like=train_set, name="test_set")
+    train_set, test_set = as_pair(train_set, test_set)
     count = seeds or (5 if len(train_set) < 10_000 else 3)
     check_margin(margin)
     choices: dict[str, Any] = {
@@ -92,37 +88,24 @@ def run_experiment(
         values, _ = train_set.arrays()
         settings = settings_for(values.shape[1:], text=train_set.texts is not None)
     folder = None if folder is None else Path(folder)
-    work = _Work({"full": 1.0, "pruned": share, "random": share}, count, settings, on_progress)
-
-    full, table = record_full(
+    work = count * (1 + 2 * share)
+    lab = Lab(
+        ReferenceTrainer(train_set, settings),
         train_set,
         test_set,
-        settings,
-        range(count),
-        content=content,
-        folder=folder,
-        on_epoch=work.on_epoch,
+        folder,
+        "" if folder is None else content_of(train_set, test_set),
+        progress=Progress(on_progress, work),
     )
+    full, tables = train_all(lab, [Job("full", seed, record=True) for seed in range(count)])
+    table = annotate(merge(tables), fingerprint=content, class_names=train_set.class_names)
     if folder is not None:
         write(table, folder / "examples.parquet")
     selection = prune(table, keep, by, strategy, **choices, **options)
     if folder is not None:
         selection.save(folder / "selection.parquet")
-
-    def train_on(arm: str, seed: int, rows: Any) -> Run:
-        run, _ = run_arm(
-            arm,
-            seed,
-            train_set,
-            test_set,
-            settings,
-            rows=rows,
-            folder=folder,
-            on_epoch=work.on_epoch(arm, seed),
-        )
-        return run
-
-    comparison = compare(train_on, full, selection, margin)
+    others, _ = train_all(lab, arms_of(selection, range(count)))
+    comparison = Comparison([*full, *others], margin, test_set.labels)
     return Experiment(comparison, selection, table, settings, folder)
 
 
@@ -138,72 +121,3 @@ def _check_by(policy: Policy, train_set: ExampleSet, seeds: int) -> None:
     scores = score(table, policy.by)
     if not isinstance(policy.by, str) and policy.never_learned == "keep":
         decided_before(table, scores, policy)  # an array lacks the same scores after training
-
-
-def record_full(
-    train_set: ExampleSet,
-    test_set: ExampleSet,
-    settings: Settings,
-    seeds: Sequence[int],
-    *,
-    content: str,
-    folder: Path | None,
-    on_epoch: Callable[[str, int], Callable[[int], None] | None],
-) -> tuple[list[Run], pa.Table]:
-    """Train on the full set with every seed, recording.
-
-    Args:
-        train_set, test_set, settings, folder: see :func:`run_experiment`.
-        seeds: one model per seed.
-        content: the fingerprint of the training set, for the table's metadata.
-        on_epoch: (arm, seed) -> the callback of that training.
-
-    Returns:
-        One run per seed, and the merged example table with the fingerprint, in the
-        order of ``train_set``.
-    """
-    runs, tables = [], []
-    for seed in seeds:
-        run, table = run_arm(
-            "full",
-            seed,
-            train_set,
-            test_set,
-            settings,
-            recorder=Recorder(train_set.ids, history=True),
-            folder=folder,
-            on_epoch=on_epoch("full", seed),
-        )
-        runs.append(run)
-        tables.append(table)
-    merged = merge([table for table in tables if table is not None])
-    return runs, annotate(merged, fingerprint=content, class_names=train_set.class_names)
-
-
-class _Work:
-    """How far an experiment is: a training on a smaller set counts as its share of a full one."""
-
-    def __init__(
-        self,
-        cost: dict[str, float],
-        count: int,
-        settings: Settings,
-        on_progress: OnProgress | None,
-    ) -> None:
-        self._cost = cost
-        self._total = count * sum(cost.values())
-        self._epochs = settings.epochs
-        self._on_progress = on_progress
-        self._done: dict[tuple[str, int], float] = {}
-
-    def on_epoch(self, arm: str, seed: int) -> Callable[[int], None] | None:
-        """The callback of one training: the number of its epochs that are done."""
-        report = self._on_progress
-        if report is None:
-            return None
-
-        def on_epoch(epoch: int) -> None:
-            self._done[arm, seed] = self._cost[arm] * epoch / self._epochs
-            report(f"{arm}, seed {seed}", sum(self._done.values()), self._total)
-
-        return on_epoch

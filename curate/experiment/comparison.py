@@ -10,10 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.experiment.run import Run
-from curate.stats.noninferiority import (
+from curate.experiment.run import Job, Run
+from curate.stats import (
     CONFIDENCE,
+    Certificate,
     Difference,
+    better_than_guessing,
+    certificate,
     paired_difference,
     seeds_needed,
     t_quantile,
@@ -32,10 +35,13 @@ class Comparison:
     Attributes:
         runs: every arm with every seed.
         margin: accuracy, in 0..1, that the pruned set may lose and still be called as good.
+        labels: (m,) int, of the test set, to see whether anything was learned; None where they
+            are not known.
     """
 
     runs: Sequence[Run]
     margin: float
+    labels: np.ndarray | None = None
 
     @cached_property
     def table(self) -> pa.Table:
@@ -61,14 +67,22 @@ class Comparison:
         """Accuracy of one arm minus another's, paired by seed."""
         return paired_difference(self._right(first), self._right(second))
 
+    def certificate(self, first: str, second: str, *, margin: float = 0.0) -> Certificate:
+        """What the second arm loses against the first, for new test examples and new seeds."""
+        return certificate(self._right(first), self._right(second), margin=margin)
+
     @cached_property
     def verdicts(self) -> list[str]:
         """Two sentences: as good as the full set within the margin? better than random?"""
         kept = next(run.train_size for run in self.runs if run.arm == "pruned")
         total = next(run.train_size for run in self.runs if run.arm == "full")
         sizes = f"{kept:,} of {total:,} examples"
+        said = obstacle([run for run in self.runs if run.arm == "full"], self.labels, 0.05)
+        if said is not None:
+            return [f"Nothing is claimed of the pruned set ({sizes}): {said}."]
+        test = self.certificate("full", "pruned", margin=self.margin)
         return [
-            _as_good(self.difference("pruned", "full"), self.margin, sizes),
+            _as_good(test, self.difference("pruned", "full"), sizes),
             _better(self.difference("pruned", "random")),
         ]
 
@@ -120,12 +134,21 @@ def compare(
         CurateError: a margin outside 0..1.
     """
     check_margin(margin)
+    jobs = arms_of(selection, [one.seed for one in full])
+    return Comparison([*full, *(run(job.arm, job.seed, job.rows) for job in jobs)], margin)
+
+
+def arms_of(selection: "Selection", seeds: Sequence[int]) -> list[Job]:
+    """The pruned and the random arm with every seed, seed by seed."""
     kept = np.flatnonzero(selection.table["kept"].to_numpy())
-    runs = list(full)
-    for seed in (full_run.seed for full_run in full):
-        runs.append(run("pruned", seed, kept))
-        runs.append(run("random", seed, _random_rows(selection, seed)))
-    return Comparison(runs, margin)
+    return [
+        job
+        for seed in seeds
+        for job in (
+            Job("pruned", seed, kept),
+            Job("random", seed, random_rows(selection, seed)),
+        )
+    ]
 
 
 def check_margin(margin: float) -> None:
@@ -134,7 +157,8 @@ def check_margin(margin: float) -> None:
         raise CurateError(f"margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
 
 
-def _random_rows(selection: "Selection", seed: int) -> np.ndarray:
+def random_rows(selection: "Selection", seed: int) -> np.ndarray:
+    """As many rows of the table drawn at random, and of each class where it was stratified."""
     from curate.pruning import prune
 
     drawn = prune(
@@ -152,29 +176,54 @@ def _points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "\u2212")
 
 
-def _as_good(difference: Difference, margin: float, sizes: str) -> str:
-    gap = f"difference {_points(difference.mean)} points"
-    within = f"within {100 * margin:g} point{'' if margin == 0.01 else 's'}"
-    if difference.lower is None or difference.wide_lower is None:
+def _as_good(test: Certificate, difference: Difference, sizes: str) -> str:
+    margin = 100 * test.margin
+    gap = f"difference {_points(-test.loss)} points"
+    within = f"within {margin:g} point{'' if margin == 1 else 's'}"
+    if test.seeds == 1:
         return (
             f"With one seed nothing is shown of the pruned set ({sizes}): {gap}; run several seeds."
         )
-    seeds = f"{difference.seeds} paired seeds"
-    bound = f"{gap}, at worst {_points(difference.lower)} (one-sided 95 %, {seeds})"
-    if difference.lower > -margin:
-        wide = _points(difference.wide_lower)
-        more = (
-            f"also for new test examples (at worst {wide})"
-            if difference.wide_lower > -margin
-            else f"on this test set; for new test examples it is not shown (at worst {wide})"
-        )
-        return f"The pruned set ({sizes}) is as good as the full one {within}: {bound}, {more}."
-    needed = seeds_needed(difference, margin)
-    if needed is not None:
+    bound = (
+        f"{gap}, at worst {_points(-test.bound)} (one-sided 95 %, for new test examples and new "
+        f"seeds; {test.seeds} seeds, {test.examples:,} test examples)"
+    )
+    if test.shown:
+        return f"The pruned set ({sizes}) is as good as the full one {within}: {bound}."
+    needed = seeds_needed(difference, test.margin)
+    if difference.mean <= -test.margin:
+        more = "the difference itself exceeds the margin"
+    elif needed is not None and needed > test.seeds:
         more = f"about {needed} seeds would be needed if the spread stays"
     else:
-        more = "the difference itself exceeds the margin"
+        more = "a larger test set would be needed"
     return f"Not shown that the pruned set ({sizes}) is as good {within}: {bound}; {more}."
+
+
+def obstacle(everything: Sequence[Run], labels: np.ndarray | None, level: float) -> str | None:
+    """Why nothing may be claimed of any smaller set: the models on all examples learned nothing.
+
+    Args:
+        everything: the runs on all examples.
+        labels: (m,) int, of the test set; None where they are not known.
+        level: of the test that something was learned.
+    """
+    right = np.stack([run.right for run in everything])
+    not_finite = sum(run.not_finite for run in everything)
+    if not_finite:
+        return (
+            f"the logits of {not_finite:,} of {right.size:,} answers on the test set were NaN or "
+            "infinite; look for such values in the data, or lower the learning rate"
+        )
+    if labels is None or len(everything) < 2:
+        return None
+    guessing = better_than_guessing(right, labels, level=level)
+    if guessing.shown:
+        return None
+    return (
+        f"the models trained on all examples ({right.mean():.2%} right) are not shown to be better "
+        f"than always answering the largest class ({right.mean() + guessing.loss:.2%})"
+    )
 
 
 def _better(difference: Difference) -> str:

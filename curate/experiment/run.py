@@ -1,25 +1,24 @@
-"""One training run of a comparison, kept on disk so that it is trained once."""
+"""One training run of an experiment, kept on disk so that it is trained once."""
 
 import hashlib
-import json
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from curate.data import ExampleSet, as_example_set
+from curate.data.ids import take_ids
 from curate.errors import CurateError
+from curate.experiment.trainers import ReferenceTrainer, TrainFunction, identity_of
 from curate.record import Recorder
 from curate.table import annotate, metadata, read, write
-from curate.threads import threads_for
-from curate.train._train import predict, train
-from curate.train.settings import Settings
+from curate.train import Settings, model_path
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,11 +26,14 @@ class Run:
     """The result of training one arm with one seed.
 
     Attributes:
-        arm: "full", "pruned" or "random".
+        arm: what it was trained on: "full", "pruned" or "random"; in a search also which score
+            and size.
         seed: of weights, order and augmentation.
         right: (m,) bool, which test examples the model gets right.
         train_size: examples trained on.
         seconds: that training took.
+        steps: of the optimizer; None where a trainer from outside did not say.
+        not_finite: test examples whose logits held NaN or infinity; they count as wrong.
     """
 
     arm: str
@@ -39,6 +41,8 @@ class Run:
     right: np.ndarray
     train_size: int
     seconds: float
+    steps: int | None = None
+    not_finite: int = 0
 
     @property
     def accuracy(self) -> float:
@@ -47,19 +51,133 @@ class Run:
 
     @property
     def table(self) -> pa.Table:
-        """One row: arm, seed, accuracy (0..1), train_size (examples), seconds."""
+        """One row: arm, seed, accuracy (0..1), train_size (examples), seconds, steps."""
         row = {
             "arm": self.arm,
             "seed": self.seed,
             "accuracy": self.accuracy,
             "train_size": self.train_size,
             "seconds": self.seconds,
+            "steps": self.steps,
         }
-        return pa.Table.from_pylist([row])
+        return pa.Table.from_pylist([row], _ROW)
 
     def __repr__(self) -> str:
         trained = f"{self.train_size:,} examples, {self.seconds:.1f} s"
         return f"Run({self.arm!r}, seed {self.seed}: accuracy {self.accuracy:.2%}; {trained})"
+
+
+_ROW = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("seed", pa.int64()),
+        ("accuracy", pa.float64()),
+        ("train_size", pa.int64()),
+        ("seconds", pa.float64()),
+        ("steps", pa.int64()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run that is to be trained.
+
+    Attributes:
+        arm, seed: see :class:`Run`.
+        rows: (N,) int64 positions in the training set; all where None.
+        record: whether its training is recorded.
+        steps: to train for; None for as many as the trainer sees fit.
+    """
+
+    arm: str
+    seed: int
+    rows: np.ndarray | None = None
+    record: bool = False
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.arm):
+            raise CurateError(f"arm: {self.arm!r}; give letters, digits, '-', '_' and '.' only")
+
+
+class OutOfTimeError(Exception):
+    """A run was not finished before its deadline."""
+
+
+def train_job(
+    job: Job,
+    trainer: TrainFunction,
+    train_set: ExampleSet,
+    test_set: ExampleSet,
+    *,
+    folder: Path | None = None,
+    content: str = "",
+    recorder: Recorder | None = None,
+    on_epoch: Callable[[int], None] | None = None,
+    deadline: float | None = None,
+) -> tuple[Run, pa.Table | None]:
+    """Train and test one model, or take the finished run out of the folder.
+
+    Args:
+        job: what to train.
+        trainer: with what.
+        train_set, test_set: what ``job.rows`` index, and what the model answers for.
+        folder: results and weights are kept there; a finished run with the same data, trainer
+            and job is not trained again, and one of the library's own trainer that was
+            interrupted is resumed from its last epoch.
+        content: a hash of both sets, :func:`content_of`, where there is a folder.
+        recorder: records the training if ``job.record``; a new one with history where None.
+        on_epoch: called with the number of epochs done, by the library's own trainer.
+        deadline: as of ``time.time()``; the run ends with its last epoch before.
+
+    Returns:
+        The run, and the recorder's table where ``job.record``.
+
+    Raises:
+        OutOfTimeError: the deadline came first.
+        CurateError: a trainer that returns something else than one bool per test example.
+    """
+    if deadline is not None and time.time() > deadline:
+        raise OutOfTimeError
+    rows = np.arange(len(train_set)) if job.rows is None else job.rows
+    if job.record and recorder is None:
+        recorder = Recorder(take_ids(train_set.ids, rows), history=True)
+    files = None if folder is None else _RunFiles(folder, job.arm, job.seed)
+    key = _key(job, trainer, content, recorder) if files is not None else ""
+    finished = None if files is None else _finished(files, key)
+    if finished is not None:
+        if on_epoch is not None and isinstance(trainer, ReferenceTrainer):
+            on_epoch(trainer.settings.epochs)
+        return finished
+    start = time.perf_counter()
+    steps, not_finite = job.steps, 0
+    if isinstance(trainer, ReferenceTrainer):
+        trained = trainer.fit(
+            job.rows,
+            job.seed,
+            recorder,
+            steps=job.steps,
+            checkpoint=None if files is None else files.checkpoint(key),
+            on_epoch=_until(deadline, on_epoch),
+        )
+        seconds = time.perf_counter() - start
+        right, not_finite = trainer.test(trained, test_set)
+        steps = job.steps or trainer.settings.steps_for(len(rows))
+        if files is not None:
+            trainer.save(trained, files.weights)
+    else:
+        counted = None if recorder is None else _count_updates(recorder)
+        right = _checked(
+            trainer(rows, job.seed, recorder, on=test_set, steps=job.steps), len(test_set)
+        )
+        seconds = time.perf_counter() - start
+        steps = counted[0] if counted is not None else job.steps
+    run = Run(job.arm, job.seed, right, len(rows), seconds, steps, not_finite)
+    table = None if recorder is None else recorder.table()
+    if files is not None:
+        _keep(files, key, run, test_set, table)
+    return run, table
 
 
 def run_arm(
@@ -83,12 +201,32 @@ def run_arm(
         settings: how to train.
         rows: (N,) int positions in the training set; all where None.
         recorder: records the training; its table is returned.
-        folder: results are kept there; a finished run with the same data and settings is not
-            trained again, and an interrupted one is resumed from its last epoch.
+        folder: results and weights are kept there; a finished run with the same data and settings
+            is not trained again, and an interrupted one is resumed from its last epoch.
         on_epoch: called with the number of epochs done.
 
     Returns:
         The run, and the recorder's table where there is one.
+    """
+    train_set, test_set = as_pair(train_set, test_set)
+    job = Job(arm, seed, None if rows is None else np.asarray(rows, np.int64), recorder is not None)
+    return train_job(
+        job,
+        ReferenceTrainer(train_set, settings),
+        train_set,
+        test_set,
+        folder=None if folder is None else Path(folder),
+        content="" if folder is None else content_of(train_set, test_set),
+        recorder=recorder,
+        on_epoch=on_epoch,
+    )
+
+
+def as_pair(train_set: Any, test_set: Any) -> tuple[ExampleSet, ExampleSet]:
+    """Both as example sets of the same classes and shape.
+
+    Raises:
+        CurateError: sets that do not fit together.
     """
     train_set = as_example_set(train_set, name="train_set")
     test_set = as_example_set(test_set, like=train_set, name="test_set")
@@ -96,70 +234,69 @@ def run_arm(
         raise CurateError(
             "test_set: its classes are not those of the training set; load both with curate.data"
         )
-    key = _key(settings, seed, train_set, test_set, rows, recorder)
-    files = None if folder is None else _RunFiles(Path(folder), arm, seed)
-    finished = None if files is None else _finished(files, key)
-    if finished is not None:
-        if on_epoch is not None:
-            on_epoch(settings.epochs)
-        return finished
-    values, labels = train_set.arrays()
-    ids = train_set.ids
-    if rows is not None:
-        values, labels = values[torch.from_numpy(rows)], labels[torch.from_numpy(rows)]
-        ids = ids[rows] if isinstance(ids, np.ndarray) else [ids[i] for i in rows.tolist()]
-    start = time.perf_counter()
-    with threads_for(settings.batch_size, values[0].numel()):
-        trained = train(
-            values,
-            labels,
-            _classes(train_set),
-            settings,
-            seed,
-            ids=torch.as_tensor(ids) if isinstance(ids, np.ndarray) else ids,
-            recorder=recorder,
-            checkpoint=None if files is None else files.checkpoint(key),
-            on_epoch=on_epoch,
-        )
-    seconds = time.perf_counter() - start
-    test_values, test_labels = test_set.arrays()
-    right = (predict(trained, test_values) == test_labels).numpy()
-    run = Run(arm, seed, right, len(values), seconds)
-    table = None if recorder is None else recorder.table()
-    if files is not None:
-        _keep(files, key, run, test_set, table)
-    return run, table
+    return train_set, test_set
 
 
-def _classes(dataset: ExampleSet) -> int:
-    if dataset.class_names is not None:
-        return len(dataset.class_names)
-    return int(dataset.labels.max()) + 1
-
-
-def _key(
-    settings: Settings,
-    seed: int,
-    train_set: ExampleSet,
-    test_set: ExampleSet,
-    rows: np.ndarray | None,
-    recorder: Recorder | None,
-) -> str:
-    """A hash of everything that the result depends on."""
-    digest = hashlib.sha256(json.dumps([asdict(settings), seed, repr(recorder)]).encode())
-    for dataset in (train_set, test_set):
+def content_of(*datasets: ExampleSet) -> str:
+    """A hash of every value, label and id."""
+    digest = hashlib.sha256()
+    for dataset in datasets:
         values, labels = dataset.arrays()
         ids = np.asarray(dataset.ids).tolist()
         digest.update(repr((tuple(values.shape), str(values.dtype), ids)).encode())
         digest.update(values.contiguous().numpy().data)
         digest.update(labels.contiguous().numpy().data)
-    digest.update(b"all" if rows is None else rows.astype(np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _until(
+    deadline: float | None, on_epoch: Callable[[int], None] | None
+) -> Callable[[int], None] | None:
+    if deadline is None:
+        return on_epoch
+
+    def checked(epoch: int) -> None:
+        if on_epoch is not None:
+            on_epoch(epoch)
+        if time.time() > deadline:
+            raise OutOfTimeError
+
+    return checked
+
+
+def _count_updates(recorder: Recorder) -> list[int]:
+    """A list whose one number is how often ``recorder.update`` was called since."""
+    count, update = [0], recorder.update
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        count[0] += 1
+        return update(*args, **kwargs)
+
+    recorder.update = counting  # type: ignore[method-assign]
+    return count
+
+
+def _checked(answer: Any, size: int) -> np.ndarray:
+    right = np.asarray(answer)
+    if right.dtype != bool or right.shape != (size,):
+        raise CurateError(
+            f"train: it returned {right.dtype} of shape {right.shape}; return bool of shape "
+            f"({size},), True where the model is right on an example of on="
+        )
+    return right
+
+
+def _key(job: Job, trainer: TrainFunction, content: str, recorder: Recorder | None) -> str:
+    """A hash of everything that the result depends on."""
+    facts = [identity_of(trainer), job.seed, repr(recorder), job.steps, content]
+    digest = hashlib.sha256(repr(facts).encode())
+    digest.update(b"all" if job.rows is None else job.rows.astype(np.int64).tobytes())
     return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class _RunFiles:
-    """Where a run's files lie in the folder of a comparison."""
+    """Where a run's files lie in the folder of an experiment."""
 
     folder: Path
     arm: str
@@ -172,6 +309,10 @@ class _RunFiles:
     @property
     def tested(self) -> Path:
         return self.folder / "tested" / f"arm={self.arm}" / f"seed={self.seed}.parquet"
+
+    @property
+    def weights(self) -> Path:
+        return model_path(self.folder, self.arm, self.seed)
 
     def checkpoint(self, key: str) -> Path:
         return self.folder / "checkpoints" / f"{self.arm}-{self.seed}-{key[:16]}.pt"
@@ -186,8 +327,8 @@ def _finished(files: _RunFiles, key: str) -> tuple[Run, pa.Table | None] | None:
     recorded = facts.get("recorded")
     if facts.get("key") != key or (recorded and not files.table.exists()):
         return None
-    right = tested["right"].to_numpy()
-    run = Run(files.arm, files.seed, right, facts["train_size"], facts["seconds"])
+    names = ("train_size", "seconds", "steps", "not_finite")
+    run = Run(files.arm, files.seed, tested["right"].to_numpy(), *(facts[name] for name in names))
     return run, read(files.table) if recorded else None
 
 
@@ -202,6 +343,8 @@ def _keep(
         "key": key,
         "train_size": run.train_size,
         "seconds": run.seconds,
+        "steps": run.steps,
+        "not_finite": run.not_finite,
         "recorded": table is not None,
     }
     write(annotate(tested, run=facts), files.tested)

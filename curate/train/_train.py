@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from curate.errors import CurateError
 from curate.files import atomic_path
 from curate.record import Recorder
 from curate.train.batches import Normaliser, augmented, shuffled
-from curate.train.nets import build, check_net
+from curate.train.nets import Whitening, build, check_net
 from curate.train.settings import Settings
+
+_WHITEN_FROM = 5_000  # images that the whitening convolution is fitted to
 
 
 class Trained:
-    """A trained classifier and the normalisation that it was trained with."""
+    """A trained classifier and the normalisation that it was trained with; None for token ids."""
 
     def __init__(
-        self, model: nn.Module, normalise: Callable[[Tensor], Tensor], device: torch.device
+        self, model: nn.Module, normalise: Normaliser | None, device: torch.device
     ) -> None:
         self.model, self.normalise, self.device = model, normalise, device
 
@@ -51,7 +54,8 @@ def train(
         recorder: its ``update`` gets the logits of every training step.
         checkpoint: a file that is written after every epoch. Where it exists, training is resumed
             from it, and ends in the same model and table as an uninterrupted run.
-        on_epoch: called with the number of epochs done, first with those in the checkpoint.
+        on_epoch: called after every pass over the set with how many are done, first with those
+            in the checkpoint.
 
     Raises:
         CurateError: shapes that do not fit, fewer than 2 examples, a foreign checkpoint.
@@ -75,21 +79,26 @@ def train(
         weight_decay=settings.weight_decay,
         nesterov=True,
     )
-    per_epoch = len(list(shuffled(len(values), settings.batch_size, torch.Generator())))
-    steps = max(8, per_epoch * settings.epochs)  # the schedule needs some to rise and fall
+    steps = settings.steps_for(len(values))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.lr, total_steps=steps, pct_start=0.25
+        optimizer,
+        settings.lr,
+        total_steps=max(8, steps),  # it needs some to rise and fall
+        pct_start=0.25,
     )
-    normalise = _unchanged if text else Normaliser.of(values)
+    normalise = None if text else Normaliser.of(values)
+    for module in model.modules():
+        if isinstance(module, Whitening):
+            module.fit(_prepared(values[:_WHITEN_FROM], normalise, device))
     objects = {"model": model, "optimizer": optimizer, "schedule": schedule}
     if recorder is not None:
         objects["recorder"] = recorder  # type: ignore[assignment]
-    done = _resume(checkpoint, objects, generator)
-    if done and on_epoch is not None:
-        on_epoch(done)
-    for epoch in range(done, settings.epochs):
+    passes, step = _resume(checkpoint, objects, generator)
+    if passes and on_epoch is not None:
+        on_epoch(passes)
+    while step < steps:
         model.train()
-        for batch in shuffled(len(values), settings.batch_size, generator):
+        for batch in islice(shuffled(len(values), settings.batch_size, generator), steps - step):
             inputs, targets = values[batch], labels[batch].to(device)
             if settings.augment:
                 inputs = augmented(inputs, generator)
@@ -103,34 +112,37 @@ def train(
             loss.backward()
             optimizer.step()
             schedule.step()
+            step += 1
+        passes += 1
         if recorder is not None:
             recorder.end_epoch()
-        _save(checkpoint, objects, generator, epoch + 1)
+        _save(checkpoint, objects, generator, passes, step)
         if on_epoch is not None:
-            on_epoch(epoch + 1)
+            on_epoch(passes)
     return Trained(model, normalise, device)
 
 
 @torch.no_grad()
-def predict(trained: Trained, values: Tensor, batch_size: int = 512) -> Tensor:
-    """Predicted classes (N,) int64 on the CPU, in evaluation mode."""
+def logits_of(trained: Trained, values: Tensor, batch_size: int = 512) -> Tensor:
+    """Logits (N, classes) float32 on the CPU, in evaluation mode."""
     trained.model.eval()
-    predicted = []
+    logits = []
     for batch in values.split(batch_size):
         with _half_precision(trained.device, batch.shape):
-            logits = trained.model(_prepared(batch, trained.normalise, trained.device))
-        predicted.append(logits.float().argmax(1).cpu())
-    return torch.cat(predicted)
+            outputs = trained.model(_prepared(batch, trained.normalise, trained.device))
+        logits.append(outputs.float().cpu())
+    return torch.cat(logits)
 
 
-def _unchanged(tokens: Tensor) -> Tensor:
-    return tokens
+def predict(trained: Trained, values: Tensor, batch_size: int = 512) -> Tensor:
+    """Predicted classes (N,) int64 on the CPU, in evaluation mode."""
+    return logits_of(trained, values, batch_size).argmax(1)
 
 
-def _prepared(
-    values: Tensor, normalise: Callable[[Tensor], Tensor], device: torch.device
-) -> Tensor:
-    inputs = normalise(values.to(device, non_blocking=True))
+def _prepared(values: Tensor, normalise: Normaliser | None, device: torch.device) -> Tensor:
+    inputs = values.to(device, non_blocking=True)
+    if normalise is not None:
+        inputs = normalise(inputs)
     if inputs.ndim == 4:
         inputs = inputs.contiguous(memory_format=torch.channels_last)
     return inputs
@@ -156,17 +168,17 @@ def _ids_at(ids: Sequence[Any] | Tensor, batch: Tensor) -> Any:
 
 def _resume(
     checkpoint: str | os.PathLike[str] | None, objects: dict[str, Any], generator: torch.Generator
-) -> int:
-    """Load the state of every object; returns the epochs done, 0 without a checkpoint."""
+) -> tuple[int, int]:
+    """Load the state of every object; returns the passes and steps done, 0 without a checkpoint."""
     if checkpoint is None or not Path(checkpoint).exists():
-        return 0
+        return 0, 0
     try:
         state = torch.load(checkpoint, weights_only=True)
         for name, stateful in objects.items():
             stateful.load_state_dict(state[name])
         generator.set_state(state["generator"])
         torch.set_rng_state(state["rng"])
-        return int(state["epochs"])
+        return int(state["passes"]), int(state["steps"])
     except CurateError:
         raise
     except Exception as error:
@@ -180,11 +192,13 @@ def _save(
     checkpoint: str | os.PathLike[str] | None,
     objects: dict[str, Any],
     generator: torch.Generator,
-    epochs: int,
+    passes: int,
+    steps: int,
 ) -> None:
     if checkpoint is None:
         return
     state = {name: stateful.state_dict() for name, stateful in objects.items()}
-    state |= {"generator": generator.get_state(), "rng": torch.get_rng_state(), "epochs": epochs}
+    state |= {"generator": generator.get_state(), "rng": torch.get_rng_state()}
+    state |= {"passes": passes, "steps": steps}
     with atomic_path(checkpoint) as path:
         torch.save(state, path)

@@ -38,7 +38,7 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
         return _resnet18(shape[0], classes)
     if min(shape[1:]) < 16:
         return _small_cnn(shape[0], classes)
-    return _cnn(shape[0], classes, width=16 if shape[0] == 3 else 8)
+    return _whitened_cnn(classes) if shape[0] == 3 else _grey_cnn(shape[0], classes)
 
 
 def check_net(name: str, shape: Sequence[int], text: bool) -> None:
@@ -79,7 +79,7 @@ def _small_cnn(channels: int, classes: int) -> nn.Module:
     )
 
 
-def _cnn(channels: int, classes: int, width: int) -> nn.Module:
+def _grey_cnn(channels: int, classes: int, width: int = 8) -> nn.Module:
     return nn.Sequential(
         *_convolution(channels, width),
         *_convolution(width, 2 * width),
@@ -94,6 +94,71 @@ def _cnn(channels: int, classes: int, width: int) -> nn.Module:
         nn.Flatten(),
         nn.Linear(8 * width, classes),
     )
+
+
+class Whitening(nn.Conv2d):
+    """A fixed convolution whose outputs have equal variance and no correlation over an image set.
+
+    Its 2×2 kernels are the principal directions of the set's patches, scaled to unit variance, and
+    their negatives (Jordan, 2024, '94 % on CIFAR-10 in 3.29 seconds on a single GPU', Section
+    3.1). It is not trained, so nothing is back-propagated to the largest feature maps.
+    """
+
+    SCALE_FLOOR = 5e-4  # keeps directions that hold nothing but noise from being blown up
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, 8 * channels, 2, bias=False)
+        self.weight.requires_grad_(False)
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Take the kernels from normalised images (N, C, H, W), float32."""
+        channels = images.shape[1]
+        patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5)
+        flat = patches.reshape(-1, 4 * channels).double()
+        variances, directions = torch.linalg.eigh(flat.T @ flat / len(flat))
+        kernels = (directions / (variances + self.SCALE_FLOOR).sqrt()).T
+        kernels = kernels.reshape(-1, channels, 2, 2)
+        self.weight.copy_(torch.cat([kernels, -kernels]))
+
+
+def _whitened_cnn(
+    classes: int, channels: int = 3, widths: Sequence[int] = (64, 128, 128)
+) -> nn.Module:
+    """Three groups of convolutions after a whitening one: airbench93 of Jordan (2024)."""
+    groups: list[nn.Module] = []
+    inputs = 8 * channels
+    for outputs in widths:
+        groups += _group(inputs, outputs)
+        inputs = outputs
+    return nn.Sequential(
+        Whitening(channels),
+        nn.GELU(),
+        *groups,
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        _ScaledLinear(inputs, classes),
+    )
+
+
+def _group(inputs: int, outputs: int) -> list[nn.Module]:
+    first, second = (nn.Conv2d(i, outputs, 3, padding=1, bias=False) for i in (inputs, outputs))
+    for kernel in (first, second):  # the first outputs start as the inputs
+        nn.init.dirac_(kernel.weight[: kernel.in_channels])
+    return [
+        first, nn.MaxPool2d(2), nn.BatchNorm2d(outputs), nn.GELU(),
+        second, nn.BatchNorm2d(outputs), nn.GELU(),
+    ]  # fmt: skip
+
+
+class _ScaledLinear(nn.Linear):
+    """Logits that start small, so that the first steps are not taken in a random direction."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__(inputs, classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) / 9
 
 
 def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from curate.errors import CurateError
+from curate.train.batches import batches_in
 from curate.train.nets import check_net
 
 
@@ -20,8 +21,10 @@ class Settings:
         batch_size: examples per step.
         lr: peak learning rate of the one-cycle schedule of SGD with Nesterov momentum 0.9.
         weight_decay: of all weights.
-        augment: random crops from 4 pixels of reflected border, and mirror images.
+        augment: random crops after reflection padding, and mirror images.
         device: "cpu", "cuda", …
+        steps: where given, training ends after as many steps, however many passes they take, and
+            ``epochs`` counts no more: sets of all sizes are trained equally long.
     """
 
     model: str
@@ -31,10 +34,13 @@ class Settings:
     weight_decay: float
     augment: bool
     device: str
+    steps: int | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise CurateError(f"epochs: {self.epochs}; give at least 1")
+        for name in ("epochs", "batch_size", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise CurateError(f"{name}: {value}; give at least 1")
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError) as error:
@@ -43,10 +49,15 @@ class Settings:
 
     def __repr__(self) -> str:
         augmented = ", augmented" if self.augment else ""
+        length = f"{self.epochs} epochs" if self.steps is None else f"{self.steps:,} steps"
         return (
-            f"Settings({self.model}, {self.epochs} epochs, batches of {self.batch_size}, lr "
+            f"Settings({self.model}, {length}, batches of {self.batch_size}, lr "
             f"{self.lr:g}, weight decay {self.weight_decay:g}{augmented}, {self.device})"
         )
+
+    def steps_for(self, examples: int) -> int:
+        """How many steps a training on so many examples takes."""
+        return self.steps or self.epochs * batches_in(examples, self.batch_size)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -63,7 +74,7 @@ def settings_for(
 ) -> Settings:
     """Defaults for examples of this shape, token ids if ``text``; arguments override them.
 
-    Colour images of 16 pixels and more get the residual net, 8 epochs and augmentation; grey
+    Colour images of 16 pixels and more get the whitened net, 10 epochs and augmentation; grey
     ones 3 epochs; smaller images a small net and 15 epochs; features an mlp and 15 epochs; texts
     a net of light convolutions and 6 epochs.
     """
@@ -74,9 +85,9 @@ def settings_for(
     colour = large and shape[0] == 3
     return Settings(
         model=model,
-        epochs=(8 if colour else 3 if large else 6 if text else 15) if epochs is None else epochs,
-        batch_size=128 if large else 32,
-        lr=0.2 if large or text else 0.05,
+        epochs=(10 if colour else 3 if large else 6 if text else 15) if epochs is None else epochs,
+        batch_size=250 if colour else 128 if large else 32,
+        lr=0.3 if colour else 0.2 if large or text else 0.05,
         weight_decay=5e-4,
         augment=colour,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),

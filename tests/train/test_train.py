@@ -114,17 +114,17 @@ def test_batches_hold_everything_once_and_never_one_alone(count):
 def test_augmentation_only_crops_and_mirrors():
     images = torch.arange(2 * 16 * 16).view(1, 2, 16, 16).repeat(50, 1, 1, 1)
     changed = augmented(images, torch.Generator().manual_seed(0))
-    padded = np.pad(images[0].numpy(), [(0, 0), (4, 4), (4, 4)], mode="reflect")
+    padded = np.pad(images[0].numpy(), [(0, 0), (1, 1), (1, 1)], mode="reflect")
     crops = {
         view.tobytes()
-        for top in range(9)
-        for left in range(9)
+        for top in range(3)
+        for left in range(3)
         for window in [padded[:, top : top + 16, left : left + 16].astype(np.float32)]
         for view in (window, np.ascontiguousarray(window[:, :, ::-1]))
     }
     found = {np.ascontiguousarray(image).tobytes() for image in changed.numpy()}
     assert found <= crops
-    assert len(found) > 20
+    assert len(found) > 12
 
 
 def test_normalised_values_have_mean_zero_and_std_one():

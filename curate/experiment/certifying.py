@@ -1,0 +1,154 @@
+"""Certify sizes on the test set, from large to small, with fresh seeds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from curate.experiment.candidates import Candidate
+from curate.experiment.comparison import obstacle, random_rows
+from curate.experiment.looks import Look
+from curate.experiment.parallel import Lab
+from curate.experiment.run import Job, Run
+from curate.pruning import Selection
+from curate.stats import Certificate, certificate
+
+BETTER_LEVEL = 0.025
+"""One-sided, of all claims 'better than random' together."""
+
+
+@dataclass(frozen=True, eq=False)
+class SizeResult:
+    """One size: its selection, its runs, and what they show.
+
+    Attributes:
+        selection: which examples were kept.
+        pruned, random: one run per seed.
+        as_good, random_as_good: the loss of the pruned and of the random sets against all.
+        better: the loss of the random sets less that of the pruned one, at margin 0.
+        certified: whether 'as good' may be claimed: this size and all larger ones were shown.
+    """
+
+    selection: Selection
+    pruned: Sequence[Run]
+    random: Sequence[Run]
+    as_good: Certificate
+    random_as_good: Certificate
+    better: Certificate
+    certified: bool
+
+    @property
+    def size(self) -> int:
+        """How many examples."""
+        return len(self.selection)
+
+
+@dataclass(frozen=True, eq=False)
+class Certified:
+    """All sizes, and the models trained on all examples.
+
+    Attributes:
+        everything: one run on all examples per seed.
+        table: the merged example table of these runs; None where time ran out first.
+        sizes: from large to small.
+        obstacle: why nothing may be claimed at all; None where something may.
+    """
+
+    everything: Sequence[Run]
+    table: pa.Table | None
+    sizes: Sequence[SizeResult] = field(default_factory=list)
+    obstacle: str | None = None
+
+
+def certify(
+    lab: Lab,
+    candidate: Candidate,
+    sizes: Sequence[int],
+    *,
+    seeds: int,
+    margin: float,
+    look: Look,
+    stratify: str | None,
+    annotated: Callable[[list[pa.Table]], pa.Table],
+    equal_steps: Callable[[Sequence[Run]], int | None],
+    stop: bool,
+) -> Certified:
+    """Train all arms with fresh seeds, and test from the largest size to the smallest.
+
+    'As good' is a fixed sequence: every size is tested at the full level, and the first that is
+    not shown ends the claims, so that the chance of any false one stays at the level (Maurer,
+    Hothorn and Lehmacher, 1995). 'Better than random' is a second family, at 2.5 % one-sided over
+    all its sizes (Bonferroni).
+
+    Args:
+        lab: trains jobs.
+        candidate: what is certified.
+        sizes: numbers of examples, from large to small.
+        seeds: models per arm.
+        margin: accuracy (0..1) that may be lost.
+        look: gives the level.
+        stratify: see :func:`curate.prune`.
+        annotated: merges the recorded tables.
+        equal_steps: of the runs on all examples -> steps for the other arms, None for equal epochs.
+        stop: train nothing more after the first size that is not shown.
+    """
+    jobs = [Job("all", seed, record=True) for seed in range(seeds)]
+    outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
+    everything = [run for run, _ in outcomes]
+    if len(everything) < 2:
+        return Certified(everything, None, obstacle="time ran out before two models were trained")
+    table = annotated([table for _, table in outcomes if table is not None])
+    why_not = obstacle(everything, lab.test_set.labels, look.level)
+    steps = equal_steps(everything)
+    results: list[SizeResult] = []
+    open_claims = why_not is None
+    for size in sizes:
+        selection = candidate.select(table, size, stratify)
+        arms = _train(lab, selection, candidate.arm(size), everything, steps)
+        if arms is None:
+            break
+        full, pruned, random = (_right(runs) for runs in arms)
+        as_good = certificate(full, pruned, margin=margin, level=look.level)
+        finite = not any(run.not_finite for runs in arms for run in runs)
+        open_claims = open_claims and as_good.shown and finite
+        results.append(
+            SizeResult(
+                selection,
+                arms[1],
+                arms[2],
+                as_good,
+                certificate(full, random, margin=margin, level=look.level),
+                certificate(random, pruned, level=BETTER_LEVEL / len(sizes)),
+                open_claims,
+            )
+        )
+        if stop and not open_claims:
+            break
+    return Certified(everything, table, results, why_not)
+
+
+def _train(
+    lab: Lab, selection: Selection, arm: str, everything: Sequence[Run], steps: int | None
+) -> tuple[list[Run], list[Run], list[Run]] | None:
+    """The runs of all three arms with every seed that all of them finished; None for under two."""
+    kept = np.flatnonzero(selection.table["kept"].to_numpy())
+    seeds = [run.seed for run in everything]
+    pruned = [Job(arm, seed, kept, steps=steps) for seed in seeds]
+    random = [
+        Job(f"random-{len(kept)}", seed, random_rows(selection, seed), steps=steps)
+        for seed in seeds
+    ]
+    both = [job for pair in zip(pruned, random, strict=True) for job in pair]
+    outcomes = lab.run(both)
+    full, first, second = [], [], []
+    for run, one, other in zip(everything, outcomes[::2], outcomes[1::2], strict=True):
+        if one is not None and other is not None:
+            full.append(run)
+            first.append(one[0])
+            second.append(other[0])
+    return (full, first, second) if len(full) > 1 else None
+
+
+def _right(runs: Sequence[Run]) -> np.ndarray:
+    return np.stack([run.right for run in runs])

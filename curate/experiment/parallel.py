@@ -1,0 +1,140 @@
+"""Independent runs on all cores of this machine, or on many machines, by joblib."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from curate.data import ExampleSet
+from curate.experiment.run import Job, OutOfTimeError, Run, train_job
+from curate.experiment.trainers import ReferenceTrainer, TrainFunction
+from curate.train.batches import batches_in
+
+Finished = tuple[Run, pa.Table | None]
+
+OnProgress = Callable[[str, float, float], None]
+"""Called with what is trained ("pruned, seed 2"), the work done, and the work in all."""
+
+
+@dataclass
+class Progress:
+    """How much of the work is done; a training on half of the set is half a unit of it.
+
+    Attributes:
+        report: who wants to know.
+        total: the work in all, as far as it is known by now.
+    """
+
+    report: OnProgress | None = None
+    total: float = 0.0
+    _done: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def at(self, job: Job, amount: float) -> None:
+        """So much of a job is done."""
+        self._done[job.arm, job.seed] = amount
+        if self.report is not None:
+            done = sum(self._done.values())
+            self.report(f"{job.arm}, seed {job.seed}", done, max(self.total, done))
+
+
+@dataclass(frozen=True, eq=False)
+class Lab:
+    """Where jobs are trained and tested, each at most once.
+
+    Jobs are spread by joblib: over one process for each core, with one thread each, unless
+    ``joblib.parallel_config`` says otherwise; ``parallel_config("sequential")`` keeps them in
+    this process. On a GPU they run one after the other.
+
+    Attributes:
+        trainer: with what.
+        train_set, test_set: what jobs train on and answer for.
+        folder, content: see :func:`train_job`.
+        deadline: as of ``time.time()``; what is not finished by then is left out.
+        progress: hears of every run, and in this process of every epoch.
+    """
+
+    trainer: TrainFunction
+    train_set: ExampleSet
+    test_set: ExampleSet
+    folder: Path | None = None
+    content: str = ""
+    deadline: float | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def cost(self, job: Job) -> float:
+        """Of a job, where a training on the whole set is 1."""
+        return 1.0 if job.rows is None or job.steps else len(job.rows) / len(self.train_set)
+
+    def run(self, jobs: Sequence[Job]) -> list[Finished | None]:
+        """Train the jobs; None for those that were not finished before the deadline."""
+        import joblib
+
+        workers = min(self._workers(), len(jobs))
+        if workers <= 1:
+            return [self._here(job) for job in jobs]
+        self.train_set.arrays(), self.test_set.arrays()  # decoded once, not in every process
+        away = replace(self, progress=Progress())
+        tasks = (joblib.delayed(_attempt)(away, number, job) for number, job in enumerate(jobs))
+        finished: list[Finished | None] = [None] * len(jobs)
+        pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="c")
+        with closing(pool(tasks)) as results:
+            for number, result in results:
+                finished[number] = result
+                if result is not None:
+                    self.progress.at(jobs[number], self.cost(jobs[number]))
+        return finished
+
+    def _workers(self) -> int:
+        from joblib import cpu_count
+        from joblib.parallel import get_active_backend
+
+        if isinstance(self.trainer, ReferenceTrainer) and self.trainer.settings.device != "cpu":
+            return 1
+        backend, workers = get_active_backend()
+        return backend.effective_n_jobs(cpu_count() if workers is None else workers)
+
+    def _here(self, job: Job) -> Finished | None:
+        cost, passes = self.cost(job), self._passes(job)
+
+        def on_epoch(epoch: int) -> None:
+            self.progress.at(job, cost * min(1.0, epoch / passes))
+
+        result = self.attempt(job, on_epoch)
+        if result is not None:
+            self.progress.at(job, cost)
+        return result
+
+    def attempt(self, job: Job, on_epoch: Callable[[int], None] | None = None) -> Finished | None:
+        """Train one job in this process; None where the deadline came first."""
+        try:
+            return train_job(
+                job,
+                self.trainer,
+                self.train_set,
+                self.test_set,
+                folder=self.folder,
+                content=self.content,
+                on_epoch=on_epoch,
+                deadline=self.deadline,
+            )
+        except OutOfTimeError:
+            return None
+
+    def _passes(self, job: Job) -> float:
+        if not isinstance(self.trainer, ReferenceTrainer):
+            return 1.0
+        settings = replace(self.trainer.settings, steps=job.steps or self.trainer.settings.steps)
+        examples = len(self.train_set) if job.rows is None else len(job.rows)
+        return settings.steps_for(examples) / batches_in(examples, settings.batch_size)
+
+
+def _attempt(lab: Lab, number: int, job: Job) -> tuple[int, Finished | None]:
+    return number, lab.attempt(job)
+
+
+def train_all(lab: Lab, jobs: Sequence[Job]) -> tuple[list[Run], list[pa.Table]]:
+    """The runs of jobs that have no deadline, and the tables of those that were recorded."""
+    outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
+    return [run for run, _ in outcomes], [table for _, table in outcomes if table is not None]

@@ -1,0 +1,298 @@
+"""The smallest set that does: what was certified, in words, tables and pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.experiment.candidates import Candidate
+from curate.experiment.certifying import BETTER_LEVEL, Certified, SizeResult
+from curate.experiment.looks import Look
+from curate.experiment.run import Run
+from curate.stats import CONFIDENCE, certificate, t_quantile
+from curate.train import Settings
+
+if TYPE_CHECKING:
+    from curate.pruning import Selection
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SmallestSet:
+    """The answer of :func:`curate.smallest_set`; ``print`` says it in words.
+
+    Attributes:
+        margin: accuracy (0..1) that the smaller set may lose.
+        protocol: "epochs" or "steps".
+        candidate: the score and strategy that were chosen; None where time ran out first.
+        certified: all runs and certificates.
+        look: how often this test set had been looked at; None where it was not.
+        search: one row per candidate and size tried: candidate, share, seeds, loss (0..1) on the
+            held-out part of the training set.
+        examples: how many there are in the training set.
+        labels: (m,) int64, of the test set.
+        class_names: of the classes, or None.
+        settings: of the library's own trainer; None for another.
+        folder: where runs and weights are kept; None where they are not.
+    """
+
+    margin: float
+    protocol: str
+    candidate: Candidate | None
+    certified: Certified
+    look: Look | None
+    search: pa.Table
+    examples: int
+    labels: np.ndarray
+    class_names: Sequence[str] | None
+    settings: Settings | None
+    folder: Path | None
+
+    @property
+    def smallest(self) -> SizeResult | None:
+        """The smallest size that was certified; None where none was."""
+        certified = [one for one in self.certified.sizes if one.certified]
+        return certified[-1] if certified else None
+
+    @property
+    def selection(self) -> "Selection | None":
+        """Which examples the smallest certified set keeps; None where none was certified."""
+        return None if self.smallest is None else self.smallest.selection
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run on the test set."""
+        sizes = [run for one in self.certified.sizes for run in (*one.pruned, *one.random)]
+        return [*self.certified.everything, *sizes]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """One row per run: arm, size, seed, protocol, accuracy (0..1), steps, seconds."""
+        rows = [
+            {
+                "arm": self._arm(run),
+                "size": run.train_size,
+                "seed": run.seed,
+                "protocol": self.protocol,
+                "accuracy": run.accuracy,
+                "steps": run.steps,
+                "seconds": run.seconds,
+            }
+            for run in self.runs
+        ]
+        return pa.Table.from_pylist(rows, _RUNS)
+
+    @cached_property
+    def claims(self) -> pa.Table:
+        """One row per claim and size.
+
+        ``claim`` ("as good as all", "random as good as all", "better than random"), ``size``,
+        ``loss`` (mean, 0..1; of "better than random" that of random against the chosen set, so a
+        gain is negative), ``bound`` (one-sided), ``p_value``, ``level``, ``shown``, and
+        ``claimed``: whether it may be said, which takes all larger sizes too.
+        """
+        rows = []
+        for one in self.certified.sizes:
+            tests = (
+                ("as good as all", one.as_good, one.certified),
+                ("random as good as all", one.random_as_good, one.certified),
+                ("better than random", one.better, self.certified.obstacle is None),
+            )
+            for claim, test, allowed in tests:
+                facts = {
+                    name: getattr(test, name) for name in ("loss", "bound", "p_value", "level")
+                }
+                shown = {"shown": test.shown, "claimed": bool(test.shown and allowed)}
+                rows.append({"claim": claim, "size": one.size, **facts, **shown})
+        return pa.Table.from_pylist(rows, _CLAIMS)
+
+    @cached_property
+    def curve(self) -> pa.Table:
+        """The removal curve, one row per arm and size: mean accuracy and its interval.
+
+        ``arm``, ``size``, ``share`` of the training set, ``accuracy`` (mean over seeds, 0..1),
+        ``low`` and ``high`` (two-sided 95 % t interval over seeds), ``seeds``.
+        """
+        groups: dict[tuple[str, int], list[float]] = {}
+        for run in self.runs:
+            groups.setdefault((self._arm(run), run.train_size), []).append(run.accuracy)
+        rows = []
+        for (arm, size), accuracies in groups.items():
+            mean, k = float(np.mean(accuracies)), len(accuracies)
+            half = None
+            if k > 1:
+                spread = float(np.std(accuracies, ddof=1)) / k**0.5
+                half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
+            rows.append(
+                {
+                    "arm": arm,
+                    "size": size,
+                    "share": size / self.examples,
+                    "accuracy": mean,
+                    "low": None if half is None else mean - half,
+                    "high": None if half is None else mean + half,
+                    "seeds": k,
+                }
+            )
+        return pa.Table.from_pylist(rows, _CURVE)
+
+    @cached_property
+    def classes(self) -> pa.Table | None:
+        """What each class loses at the smallest certified size (else the largest tried).
+
+        One row per class, the worst first: ``label``, ``name``, ``examples`` of the test set,
+        ``loss`` (mean, 0..1), ``low`` and ``high``: intervals that hold for all classes together
+        (Bonferroni). They describe; nothing is claimed by them. None where nothing was trained.
+        """
+        one = self.smallest or next(iter(self.certified.sizes), None)
+        if one is None:
+            return None
+        full = {run.seed: run.right for run in self.certified.everything}
+        first = np.stack([full[run.seed] for run in one.pruned])
+        second = np.stack([run.right for run in one.pruned])
+        labels = np.unique(self.labels)
+        level = (1 - CONFIDENCE) / 2 / len(labels)
+        rows = []
+        for label in labels.tolist():
+            of_class = self.labels == label
+            above = certificate(first[:, of_class], second[:, of_class], level=level)
+            below = certificate(second[:, of_class], first[:, of_class], level=level)
+            name = None if self.class_names is None else self.class_names[label]
+            count = int(of_class.sum())
+            facts = {"label": label, "name": name, "examples": count, "loss": above.loss}
+            rows.append({**facts, "low": -below.bound, "high": above.bound})
+        rows.sort(key=lambda row: -row["loss"])
+        return pa.Table.from_pylist(rows, _CLASSES)
+
+    @property
+    def looks(self) -> int:
+        """How many certificates this test set has had in this folder, this one among them."""
+        return 0 if self.look is None else self.look.number
+
+    @cached_property
+    def verdicts(self) -> list[str]:
+        """What may be said, in sentences."""
+        if self.certified.obstacle is not None:
+            return [self._nothing(), f"Nothing is claimed: {self.certified.obstacle}."]
+        if not self.certified.sizes:
+            return [self._nothing(), "Time ran out before a smaller set could be tested."]
+        one = self.smallest
+        said = [self._need(one), self._against_random(one)] if one is not None else self._failed()
+        return [*said, self._level()]
+
+    def plot(self) -> Any:
+        """The removal curve as a matplotlib figure; it needs the extra ``plot``."""
+        from curate.experiment.plot import plot_curve
+
+        return plot_curve(self)
+
+    def __repr__(self) -> str:
+        if self.smallest is None:
+            return f"SmallestSet(nothing smaller than all {self.examples:,} shown)"
+        return f"SmallestSet({self.smallest.size:,} of {self.examples:,}, {self._by})"
+
+    def __str__(self) -> str:
+        """The removal curve and the verdicts."""
+        lines = [f"{'arm':<20}{'examples':>10}{'accuracy':>10}   95 % interval over seeds"]
+        for row in self.curve.to_pylist():
+            interval = "" if row["low"] is None else f"{row['low']:.2%} to {row['high']:.2%}"
+            lines.append(f"{row['arm']:<20}{row['size']:>10,}{row['accuracy']:>10.2%}   {interval}")
+        return "\n".join([*lines, "", *(fill(verdict, 100) for verdict in self.verdicts)])
+
+    @property
+    def _by(self) -> str:
+        return "no score" if self.candidate is None else self.candidate.name
+
+    def _arm(self, run: Run) -> str:
+        """The arm without its size."""
+        return run.arm if run.arm == "all" else run.arm.rpartition("-")[0]
+
+    def _nothing(self) -> str:
+        return f"Nothing smaller than all {self.examples:,} is shown to do."
+
+    def _need(self, one: SizeResult) -> str:
+        full = np.mean([run.accuracy for run in self._all_of(one)])
+        pruned, random = (
+            np.mean([run.accuracy for run in runs]) for runs in (one.pruned, one.random)
+        )
+        share = one.size / self.examples
+        chosen = "Chosen by" if len(self.search) else "By"
+        held_out = " on held-out training examples" if len(self.search) else ""
+        how = "epochs" if self.protocol == "epochs" else "steps"
+        return (
+            f"You need {one.size:,} of {self.examples:,} examples ({share:.0%}): {pruned:.2%} "
+            f"against {full:.2%} on all (at worst {_points(-one.as_good.bound)} points for new test "
+            f"examples and new seeds, within the margin of {100 * self.margin:g}); {one.size:,} at "
+            f"random: {random:.2%}. {chosen} {self._by}{held_out}, certified "
+            f"on {len(self.labels):,} test examples with {len(one.pruned)} fresh seeds, equal {how}."
+        )
+
+    def _against_random(self, one: SizeResult) -> str:
+        gain = f"{_points(one.better.loss * -1)} points"
+        if one.better.shown:
+            least = _points(-one.better.bound)
+            return f"It is better than as many random examples by {gain}, at least {least}."
+        said = f"It is not shown to be better than as many random examples: {gain}."
+        if one.random_as_good.shown:
+            said += f" {one.size:,} random examples pass the same test, so any will do."
+        return said
+
+    def _failed(self) -> list[str]:
+        one = self.certified.sizes[0]
+        random = [size for size in self.certified.sizes if size.better.shown]
+        said = [
+            f"{self._nothing()} The largest smaller set tried, {one.size:,} examples by {self._by}, "
+            f"loses {_points(one.as_good.loss)} points, at worst {_points(one.as_good.bound)}: not "
+            f"within {100 * self.margin:g}."
+        ]
+        for size in random:
+            gain = _points(-size.better.loss)
+            said.append(
+                f"{size.size:,} examples by {self._by} are better than as many random ones: {gain} "
+                f"points, at least {_points(-size.better.bound)}."
+            )
+        return said
+
+    def _level(self) -> str:
+        assert self.look is not None
+        tried = len(self.certified.sizes)
+        again = "" if self.look.number == 1 else f", look {self.look.number} at this test set"
+        return (
+            f"'As good' is tested from the largest size down, each at {100 * self.look.level:.3g} % "
+            f"one-sided{again}; 'better than random' at {100 * BETTER_LEVEL:g} % one-sided over all "
+            f"{self._sizes_planned(tried)}."
+        )
+
+    def _sizes_planned(self, tried: int) -> str:
+        planned = round(BETTER_LEVEL / self.certified.sizes[0].better.level)
+        return "sizes" if tried == planned else f"{planned} sizes planned"
+
+    def _all_of(self, one: SizeResult) -> list[Run]:
+        seeds = {run.seed for run in one.pruned}
+        return [run for run in self.certified.everything if run.seed in seeds]
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", "\u2212")
+
+
+_F, _I, _S = pa.float64(), pa.int64(), pa.string()
+_RUNS = pa.schema(
+    [("arm", _S), ("size", _I), ("seed", _I), ("protocol", _S), ("accuracy", _F), ("steps", _I),
+     ("seconds", _F)]
+)  # fmt: skip
+_CLAIMS = pa.schema(
+    [("claim", _S), ("size", _I), ("loss", _F), ("bound", _F), ("p_value", _F), ("level", _F),
+     ("shown", pa.bool_()), ("claimed", pa.bool_())]
+)  # fmt: skip
+_CURVE = pa.schema(
+    [("arm", _S), ("size", _I), ("share", _F), ("accuracy", _F), ("low", _F), ("high", _F),
+     ("seeds", _I)]
+)  # fmt: skip
+_CLASSES = pa.schema(
+    [("label", _I), ("name", _S), ("examples", _I), ("loss", _F), ("low", _F), ("high", _F)]
+)  # fmt: skip
