@@ -15,6 +15,7 @@ from curate.experiment.result import Experiment
 from curate.experiment.run import Job, as_pair, content_of
 from curate.experiment.trainers import ReferenceTrainer
 from curate.pruning import prune
+from curate.pruning.counts import round_half_up
 from curate.pruning.fates import decided_before
 from curate.pruning.policy import Policy, make_policy, needed_columns
 from curate.record import Recorder
@@ -82,13 +83,13 @@ def run_experiment(
         "min_per_class": min_per_class,
     }
     policy = make_policy(keep, by, strategy, options, seed=0, **choices)
-    share = float(policy.share(len(train_set)))
     _check_by(policy, train_set, count)
     if settings is None:
         values, _ = train_set.arrays()
         settings = settings_for(values.shape[1:], text=train_set.texts is not None)
     folder = None if folder is None else Path(folder)
-    work = count * (1 + 2 * share)
+    kept = round_half_up(policy.share(len(train_set)) * len(train_set))
+    work = count * (1 + 2 * kept / len(train_set))
     lab = Lab(
         ReferenceTrainer(train_set, settings),
         train_set,

@@ -67,8 +67,8 @@ _RANGE_KEEPING = {
     "forgetting": ("ccs",),
     "dual": ("beta",),
 }
-"""Strategies that leave out the very hardest or sample the whole range: at small sizes the
-hardest alone are too hard to learn from (Zheng et al., ICLR 2023; Sorscher et al., NeurIPS 2022)."""
+"""Strategies that leave out the very hardest or sample the whole range: at small sizes the hardest
+alone are too hard to learn from (Zheng et al., ICLR 2023; Sorscher et al., NeurIPS 2022)."""
 
 
 def candidates_for(table: pa.Table, by: Any) -> list[Candidate]:

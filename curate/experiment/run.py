@@ -140,7 +140,7 @@ def train_job(
     """
     if deadline is not None and time.time() > deadline:
         raise OutOfTimeError
-    rows = np.arange(len(train_set)) if job.rows is None else job.rows
+    rows = np.arange(len(train_set.ids)) if job.rows is None else job.rows
     if job.record and recorder is None:
         recorder = Recorder(take_ids(train_set.ids, rows), history=True)
     files = None if folder is None else _RunFiles(folder, job.arm, job.seed)
@@ -169,7 +169,7 @@ def train_job(
     else:
         counted = None if recorder is None else _count_updates(recorder)
         right = _checked(
-            trainer(rows, job.seed, recorder, on=test_set, steps=job.steps), len(test_set)
+            trainer(rows, job.seed, recorder, on=test_set, steps=job.steps), len(test_set.ids)
         )
         seconds = time.perf_counter() - start
         steps = counted[0] if counted is not None else job.steps

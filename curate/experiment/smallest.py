@@ -225,15 +225,15 @@ class SmallestSet:
         how = "epochs" if self.protocol == "epochs" else "steps"
         return (
             f"You need {one.size:,} of {self.examples:,} examples ({share:.0%}): {pruned:.2%} "
-            f"against {full:.2%} on all (at worst {_points(-one.as_good.bound)} points for new test "
-            f"examples and new seeds, within the margin of {100 * self.margin:g}); {one.size:,} at "
-            f"random: {random:.2%}. {chosen} {self._by}{held_out}, certified "
-            f"on {len(self.labels):,} test examples with {len(one.pruned)} fresh seeds, equal {how}."
+            f"against {full:.2%} on all (at worst {_points(-one.as_good.bound)} points for new "
+            f"test examples and new seeds, within the margin of {100 * self.margin:g}); "
+            f"{one.size:,} at random: {random:.2%}. {chosen} {self._by}{held_out}, certified on "
+            f"{len(self.labels):,} test examples with {len(one.pruned)} fresh seeds, equal {how}."
         )
 
     def _against_random(self, one: SizeResult) -> str:
         gain = f"{_points(one.better.loss * -1)} points"
-        if one.better.shown:
+        if one.is_better:
             least = _points(-one.better.bound)
             return f"It is better than as many random examples by {gain}, at least {least}."
         said = f"It is not shown to be better than as many random examples: {gain}."
@@ -243,11 +243,11 @@ class SmallestSet:
 
     def _failed(self) -> list[str]:
         one = self.certified.sizes[0]
-        random = [size for size in self.certified.sizes if size.better.shown]
+        random = [size for size in self.certified.sizes if size.is_better]
         said = [
-            f"{self._nothing()} The largest smaller set tried, {one.size:,} examples by {self._by}, "
-            f"loses {_points(one.as_good.loss)} points, at worst {_points(one.as_good.bound)}: not "
-            f"within {100 * self.margin:g}."
+            f"{self._nothing()} The largest smaller set tried, {one.size:,} examples by "
+            f"{self._by}: {_points(-one.as_good.loss)} points, at worst "
+            f"{_points(-one.as_good.bound)}, is not within {100 * self.margin:g}."
         ]
         for size in random:
             gain = _points(-size.better.loss)
@@ -262,9 +262,9 @@ class SmallestSet:
         tried = len(self.certified.sizes)
         again = "" if self.look.number == 1 else f", look {self.look.number} at this test set"
         return (
-            f"'As good' is tested from the largest size down, each at {100 * self.look.level:.3g} % "
-            f"one-sided{again}; 'better than random' at {100 * BETTER_LEVEL:g} % one-sided over all "
-            f"{self._sizes_planned(tried)}."
+            f"'As good' is tested from the largest size down, each at "
+            f"{100 * self.look.level:.3g} % one-sided{again}; 'better than random' at "
+            f"{100 * BETTER_LEVEL:g} % one-sided over all {self._sizes_planned(tried)}."
         )
 
     def _sizes_planned(self, tried: int) -> str:

@@ -111,8 +111,9 @@ class ReferenceTrainer:
 
     def save(self, trained: Trained, path: Path) -> None:
         """Write the weights; see :func:`curate.train.save_model`."""
-        shape, classes = self.train_set.shape, classes_of(self.train_set)
-        save_model(path, trained, self.settings, shape, classes)
+        values, _ = self.train_set.arrays()
+        classes = classes_of(self.train_set)
+        save_model(path, trained, self.settings, values.shape[1:], classes)
 
     @property
     def identity(self) -> str:

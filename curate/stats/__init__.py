@@ -4,6 +4,7 @@ from curate.stats._certificate import Certificate as Certificate
 from curate.stats._certificate import better_than_guessing as better_than_guessing
 from curate.stats._certificate import certificate as certificate
 from curate.stats._certificate import look_level as look_level
+from curate.stats._superiority import superiority as superiority
 from curate.stats.bootstrap import percentile_interval as percentile_interval
 from curate.stats.bootstrap import resampled_mean as resampled_mean
 from curate.stats.corrected_t import mean_interval as mean_interval
