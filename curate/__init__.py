@@ -5,6 +5,7 @@ is a column. The usual way through it:
 
 - :class:`Recorder` records what happens to every example while a model trains;
 - :func:`read`, :func:`write`, :func:`merge` and :func:`join` handle the tables;
+- :func:`smallest_set` says how small a training set can get, by training and testing;
 - :func:`score` ranks the examples, :func:`prune` makes a :class:`Selection` of those to keep;
 - :func:`export` writes the selection as a data set of its own.
 
@@ -53,6 +54,9 @@ _LAZY = (
 )
 """Packages that are imported when they are first asked for, so that ``import curate`` is cheap."""
 
+_LAZY_FUNCTIONS = {"smallest_set": "experiment"}
+"""Functions of these packages that belong to the table of contents."""
+
 if TYPE_CHECKING:
     from curate import bias as bias
     from curate import calculus as calculus
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from curate import report as report
     from curate import stats as stats
     from curate import train as train
+    from curate.experiment import smallest_set as smallest_set
 
     __version__: str
 
@@ -71,6 +76,8 @@ else:  # a type checker would let every name pass
     def __getattr__(name: str) -> Any:
         if name in _LAZY:
             return importlib.import_module(f"curate.{name}")
+        if name in _LAZY_FUNCTIONS:
+            return getattr(importlib.import_module(f"curate.{_LAZY_FUNCTIONS[name]}"), name)
         if name == "__version__":
             return table.library_version()
         raise AttributeError(f"module 'curate' has no attribute {name!r}")
@@ -78,4 +85,4 @@ else:  # a type checker would let every name pass
 
 def __dir__() -> list[str]:
     hidden = {"TYPE_CHECKING", "Any", "importlib"}
-    return sorted({*globals(), *_LAZY, "__version__"} - hidden)
+    return sorted({*globals(), *_LAZY, *_LAZY_FUNCTIONS, "__version__"} - hidden)

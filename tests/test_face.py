@@ -14,7 +14,7 @@ def test_type_checkers_see_the_packages_that_are_imported_late():
     tree = ast.parse(Path(curate.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     seen = [node.names[0].name for node in block.body if isinstance(node, ast.ImportFrom)]
-    assert tuple(seen) == curate._LAZY
+    assert tuple(seen) == (*curate._LAZY, *curate._LAZY_FUNCTIONS)
 
 
 def test_a_package_is_imported_when_it_is_asked_for():
@@ -27,7 +27,8 @@ def test_a_package_is_imported_when_it_is_asked_for():
 
 def test_what_there_is_can_be_listed_and_the_rest_is_an_error():
     names = dir(curate)
-    assert {"prune", "Recorder", "bias", "__version__"} <= set(names)
+    assert curate.smallest_set is curate.experiment.smallest_set
+    assert {"prune", "Recorder", "bias", "smallest_set", "__version__"} <= set(names)
     assert "importlib" not in names
     assert all(hasattr(curate, name) for name in names)
     assert curate.__version__ == curate.table.library_version()

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from curate.cli.options import (
-    By,
     Data,
     Format,
     Json,
-    Keep,
     NeverLearned,
     Strategy,
     keep_of,
+    one_of,
     with_strategy_options,
 )
 from curate.cli.output import folder_name, progress_bar, write_json
 from curate.errors import CurateError
+from curate.scores import SCORES
 from curate.train import NETS
 
 if TYPE_CHECKING:
-    from curate.experiment import Comparison, Experiment
+    from curate.experiment import Experiment, SmallestSet
+    from curate.train import Settings
 
 
 @with_strategy_options
@@ -32,21 +33,47 @@ def run(
     dataset: Annotated[
         str, typer.Option(help="digits, mnist, cifar10, a folder or file, or hf:NAME.")
     ] = "digits",
-    keep: Keep = "0.7",
-    by: By = "forgetting",
+    keep: Annotated[
+        str,
+        typer.Option(
+            help="'auto': find the smallest set that does, and certify it. Or the fraction to "
+            "keep, such as 0.7, or a count, such as 35000."
+        ),
+    ] = "auto",
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Score: {one_of(SCORES)}; or a column of numbers. High = hard = keep. "
+            "With --keep auto all are tried; otherwise it is forgetting."
+        ),
+    ] = None,
     strategy: Strategy = "hardest",
     stratify: Annotated[
         str, typer.Option(help="'label': keep the same share of each class; 'none': do not.")
     ] = "label",
     never_learned: NeverLearned = "keep",
     epochs: Annotated[int | None, typer.Option(help="Passes over the set each model sees.")] = None,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="With --keep auto, 'epochs': smaller sets take fewer steps; 'steps': as many."
+        ),
+    ] = "epochs",
     seeds: Annotated[
-        int | None, typer.Option(help="Models per arm; 5, or 3 for 10,000 examples and more.")
+        int | None,
+        typer.Option(
+            help="Models per arm; 5, or with --keep auto 10 for under 2,000 test examples, without "
+            "it 3 for 10,000 examples and more."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help=f"One of {', '.join(NETS)}.")] = None,
     margin: Annotated[
         float, typer.Option(help="Accuracy (0..1) that pruning may lose and be 'as good'.")
     ] = 0.01,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="With --keep auto: the time to end in, such as 20m or 2h."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
     data: Data = None,
     format: Format = "huggingface",
@@ -54,10 +81,9 @@ def run(
     as_json: Json = False,
     **options: Any,
 ) -> None:
-    """Train, record, prune, export, and show what the pruning cost."""
+    """How small can this training set get? Train, search, certify, export, report."""
     from curate import data as sets
     from curate.cli.report import render
-    from curate.experiment import run_experiment
     from curate.exporting import FORMATS, export
     from curate.train import settings_for
 
@@ -69,7 +95,15 @@ def run(
         raise CurateError(f"--seeds: {seeds}; give at least 1")
     if not 0 <= margin < 1:
         raise CurateError(f"--margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
-    fraction = keep_of(keep)
+    searched = keep == "auto"
+    fraction = None if searched else keep_of(keep)
+    if not searched and (budget is not None or protocol != "epochs"):
+        name = "--budget" if budget is not None else "--protocol"
+        raise CurateError(f"{name}: it is for --keep auto; leave it out with --keep {keep}")
+    if searched and by is None and (strategy != "hardest" or options or never_learned != "keep"):
+        raise CurateError(
+            "--strategy: with --keep auto strategies are searched; give --by as well to fix it"
+        )
     train_set = sets.load(dataset, "train", data)
     test_set = sets.load(dataset, "test", data)
     settings = settings_for(
@@ -80,64 +114,81 @@ def run(
         device=device,
     )
     folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
+    by_class = None if stratify == "none" else stratify
+    result: Experiment | SmallestSet
     with progress_bar(as_json) as bar:
         task = bar.add_task("training", total=None)
-        experiment = run_experiment(
-            train_set,
-            test_set,
-            settings=settings,
-            keep=fraction,
-            by=by,
-            strategy=strategy,
-            stratify=None if stratify == "none" else stratify,  # type: ignore[arg-type]
-            never_learned=never_learned,  # type: ignore[arg-type]
-            seeds=seeds,
-            margin=margin,
-            folder=folder,
-            on_progress=lambda what, done, total: bar.update(
-                task, completed=done, total=total, description=what
-            ),
-            **options,
-        )
-    export(train_set, experiment.selection, folder / "pruned", format, overwrite=True)
+
+        def on_progress(what: str, done: float, total: float) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        if searched:
+            from curate.experiment import Candidate, smallest_set
+
+            chosen = {"never_learned": never_learned, **options}
+            result = smallest_set(
+                train_set,
+                test_set,
+                margin=margin,
+                by="auto" if by is None else Candidate(by, strategy, chosen),
+                seeds=seeds,
+                protocol=protocol,  # type: ignore[arg-type]
+                settings=settings,
+                stratify=by_class,  # type: ignore[arg-type]
+                budget=budget,
+                folder=folder,
+                on_progress=on_progress,
+            )
+        else:
+            from curate.experiment import run_experiment
+
+            result = run_experiment(
+                train_set,
+                test_set,
+                settings=settings,
+                keep=fraction,  # type: ignore[arg-type]
+                by=by or "forgetting",
+                strategy=strategy,
+                stratify=by_class,  # type: ignore[arg-type]
+                never_learned=never_learned,  # type: ignore[arg-type]
+                seeds=seeds,
+                margin=margin,
+                folder=folder,
+                on_progress=on_progress,
+                **options,
+            )
+    if result.selection is not None:
+        export(train_set, result.selection, folder / "pruned", format, overwrite=True)
     seconds = time.perf_counter() - start
-    summary = _summary(dataset, experiment, seconds)
+    summary = {
+        **_facts(dataset, settings, len(train_set), seconds),
+        **(_search_summary(result) if searched else _summary(result)),
+    }
     write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set)
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
     else:
-        _print(experiment.comparison, page, seconds)
+        _print(summary, page)
 
 
-def _summary(dataset: str, experiment: "Experiment", seconds: float) -> dict[str, Any]:
+def _facts(dataset: str, settings: "Settings", examples: int, seconds: float) -> dict[str, Any]:
+    """What was run, whatever came out."""
     import torch
 
     from curate.table import library_version
 
-    comparison, selection = experiment.comparison, experiment.selection
-    settings = experiment.settings
-    seeds = len({run.seed for run in comparison.runs})
-    facts = {
-        "data set": dataset,
-        "examples": f"{len(selection.table):,}",
-        "model": settings.model,
-        "epochs": str(settings.epochs),
-        "seeds": str(seeds),
-        "device": settings.device,
-        "time": f"{seconds:,.0f} s",
-    }
     return {
-        "title": f"{folder_name(dataset)}: {len(selection):,} of {len(selection.table):,} kept",
         "dataset": dataset,
-        "facts": facts,
+        "facts": {
+            "data set": dataset,
+            "examples": f"{examples:,}",
+            "model": settings.model,
+            "epochs": str(settings.epochs),
+            "device": settings.device,
+            "time": f"{seconds:,.0f} s",
+        },
         "settings": settings.to_dict(),
-        "seeds": seeds,
-        "policy": selection.policy,
-        "margin": comparison.margin,
-        "accuracies": comparison.table.to_pylist(),
-        "intervals": comparison.intervals.to_pylist(),
-        "verdicts": comparison.verdicts,
         "seconds": seconds,
         "versions": {
             "curate": library_version(),
@@ -147,22 +198,64 @@ def _summary(dataset: str, experiment: "Experiment", seconds: float) -> dict[str
     }
 
 
-def _print(comparison: "Comparison", page: Path, seconds: float) -> None:
+def _summary(experiment: "Experiment") -> dict[str, Any]:
+    comparison, selection = experiment.comparison, experiment.selection
+    seeds = len({run.seed for run in comparison.runs})
+    sizes = {run.arm: run.train_size for run in comparison.runs}
+    intervals = comparison.intervals.to_pylist()
+    return {
+        "title": f"{len(selection):,} of {len(selection.table):,} kept",
+        "seeds": seeds,
+        "policy": selection.policy,
+        "margin": comparison.margin,
+        "accuracies": comparison.table.to_pylist(),
+        "intervals": intervals,
+        "curve": [{**row, "size": sizes[row["arm"]], "seeds": seeds} for row in intervals],
+        "verdicts": comparison.verdicts,
+    }
+
+
+def _search_summary(result: "SmallestSet") -> dict[str, Any]:
+    curve = [{**row, "mean": row["accuracy"]} for row in result.curve.to_pylist()]
+    best = result.smallest or next(iter(result.certified.sizes), None)
+    shown = () if best is None else (len(result.labels), best.size)
+    tables = {"claims": result.claims, "search": result.search, "classes": result.classes}
+    return {
+        "title": "nothing smaller is shown to do"
+        if result.smallest is None
+        else f"{result.smallest.size:,} of {result.examples:,} will do",
+        "seeds": len(result.certified.everything),
+        "policy": None if result.selection is None else result.selection.policy,
+        "margin": result.margin,
+        "protocol": result.protocol,
+        "look": result.looks,
+        "accuracies": [
+            {**row, "train_size": row["size"]}
+            for row in result.table.to_pylist()
+            if row["arm"] == "all" or row["size"] in shown
+        ],
+        "intervals": [row for row in curve if row["arm"] == "all" or row["size"] in shown],
+        "curve": curve,
+        "runs": result.table.to_pylist(),
+        **{name: None if rows is None else rows.to_pylist() for name, rows in tables.items()},
+        "verdicts": result.verdicts,
+    }
+
+
+def _print(summary: dict[str, Any], page: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table()
     for column in ("arm", "examples", "accuracy", "95 % interval over seeds", "seeds"):
         table.add_column(column, justify="left" if column == "arm" else "right")
-    sizes = {run.arm: run.train_size for run in comparison.runs}
-    for row in comparison.intervals.to_pylist():
+    for row in summary["curve"]:
         interval = "" if row["low"] is None else f"{row['low']:.2%} to {row['high']:.2%}"
-        seeds = sum(run.arm == row["arm"] for run in comparison.runs)
         table.add_row(
-            row["arm"], f"{sizes[row['arm']]:,}", f"{row['mean']:.2%}", interval, str(seeds)
+            row["arm"], f"{row['size']:,}", f"{row['mean']:.2%}", interval, str(row["seeds"])
         )
     console = Console(highlight=False)
     console.print(table)
-    for verdict in comparison.verdicts:
+    for verdict in summary["verdicts"]:
         console.print(verdict, markup=False)
-    console.print(f"{seconds:,.0f} s; report: {page}", markup=False, soft_wrap=True)
+    console.print(f"{summary['seconds']:,.0f} s; report: {page}", markup=False, soft_wrap=True)

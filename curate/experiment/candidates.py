@@ -104,7 +104,7 @@ def candidates_for(table: pa.Table, by: Any) -> list[Candidate]:
     usable.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     alone = [_candidate(name) for name in usable]
     mixed = [
-        Candidate(name, strategy, _ties(name))
+        Candidate(name, strategy, _ties(name) if STRATEGIES[strategy].ranks else {})
         for name in usable
         for strategy in _RANGE_KEEPING.get(name, ())
         if strategy in STRATEGIES

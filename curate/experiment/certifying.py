@@ -11,6 +11,7 @@ from curate.experiment.comparison import obstacle, random_rows
 from curate.experiment.looks import Look
 from curate.experiment.parallel import Lab
 from curate.experiment.run import Job, Run
+from curate.experiment.searching import also_recorded
 from curate.pruning import Selection
 from curate.stats import Certificate, certificate, superiority
 
@@ -104,7 +105,11 @@ def certify(
         equal_steps: of the runs on all examples -> steps for the other arms, None for equal epochs.
         stop: train nothing more after the first size that is not shown.
     """
-    jobs = [Job("all", seed, record=True) for seed in range(seeds)]
+    windowed = isinstance(candidate.by, str) and candidate.by in ("dual", "dyn_unc")
+    also, window = also_recorded(lab) if windowed else ((), 10)
+    jobs = [
+        Job("all", seed, record=True, also=also, window=window) for seed in range(seeds)
+    ]
     outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
     everything = [run for run, _ in outcomes]
     if len(everything) < 2:

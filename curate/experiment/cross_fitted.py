@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from curate.data import ExampleSet, as_example_set, fingerprint
 from curate.errors import CurateError
 from curate.record import Recorder
 from curate.table import annotate, describe, hash_ids
 from curate.threads import threads_for
-from curate.train import Settings, settings_for
-from curate.train._train import Trained, train
+from curate.train import Settings, logits_of, settings_for, train
 
 _COLUMNS = {
     "cross_fitted_margin": "margin_mean",
@@ -118,13 +116,7 @@ def _record_fold(
         trained = train(values[~apart], labels[~apart], classes, settings, seed, on_epoch=on_epoch)
         for rows in apart.nonzero().squeeze(1).split(512):
             ids = [examples.ids[row] for row in rows.tolist()]
-            recorder.update(ids, _logits(trained, values[rows]), labels[rows])
-
-
-@torch.no_grad()
-def _logits(trained: Trained, values: Tensor) -> Tensor:
-    trained.model.eval()
-    return trained.model(trained.normalise(values.to(trained.device))).float().cpu()
+            recorder.update(ids, logits_of(trained, values[rows]), labels[rows])
 
 
 def _columns(recorded: pa.Table) -> pa.Table:

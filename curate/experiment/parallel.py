@@ -96,7 +96,7 @@ class Lab:
         return backend.effective_n_jobs(cpu_count() if workers is None else workers)
 
     def _here(self, job: Job) -> Finished | None:
-        cost, passes = self.cost(job), self._passes(job)
+        cost, passes = self.cost(job), self.passes(job)
 
         def on_epoch(epoch: int) -> None:
             self.progress.at(job, cost * min(1.0, epoch / passes))
@@ -122,7 +122,8 @@ class Lab:
         except OutOfTimeError:
             return None
 
-    def _passes(self, job: Job) -> float:
+    def passes(self, job: Job) -> float:
+        """How often the training goes over its examples; 1 where that is not known."""
         if not isinstance(self.trainer, ReferenceTrainer):
             return 1.0
         settings = replace(self.trainer.settings, steps=job.steps or self.trainer.settings.steps)

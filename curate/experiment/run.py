@@ -87,6 +87,8 @@ class Job:
         arm, seed: see :class:`Run`.
         rows: (N,) int64 positions in the training set; all where None.
         record: whether its training is recorded.
+        also: what the recorder records besides, see :class:`curate.Recorder`.
+        window: of ``also``.
         steps: to train for; None for as many as the trainer sees fit.
     """
 
@@ -95,6 +97,8 @@ class Job:
     rows: np.ndarray | None = None
     record: bool = False
     steps: int | None = None
+    also: tuple[str, ...] = ()
+    window: int = 10
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.arm):
@@ -142,7 +146,8 @@ def train_job(
         raise OutOfTimeError
     rows = np.arange(len(train_set.ids)) if job.rows is None else job.rows
     if job.record and recorder is None:
-        recorder = Recorder(take_ids(train_set.ids, rows), history=True)
+        ids = take_ids(train_set.ids, rows)
+        recorder = Recorder(ids, history=True, also=job.also, window=job.window)
     files = None if folder is None else _RunFiles(folder, job.arm, job.seed)
     key = _key(job, trainer, content, recorder) if files is not None else ""
     finished = None if files is None else _finished(files, key)
@@ -325,11 +330,16 @@ def _finished(files: _RunFiles, key: str) -> tuple[Run, pa.Table | None] | None:
     tested = read(files.tested, ["example_id", "right"])
     facts = metadata(tested).get("run", {})
     recorded = facts.get("recorded")
-    if facts.get("key") != key or (recorded and not files.table.exists()):
+    if facts.get("key") != key or (recorded and recorded != _hash_file(files.table)):
         return None
     names = ("train_size", "seconds", "steps", "not_finite")
     run = Run(files.arm, files.seed, tested["right"].to_numpy(), *(facts[name] for name in names))
     return run, read(files.table) if recorded else None
+
+
+def _hash_file(path: Path) -> str | None:
+    """Of its bytes; None where there is no such file. Arms of one seed share their table's path."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def _keep(
@@ -345,7 +355,7 @@ def _keep(
         "seconds": run.seconds,
         "steps": run.steps,
         "not_finite": run.not_finite,
-        "recorded": table is not None,
+        "recorded": None if table is None else _hash_file(files.table),
     }
     write(annotate(tested, run=facts), files.tested)
     files.checkpoint(key).unlink(missing_ok=True)

@@ -70,7 +70,11 @@ def choose_on_validation(
         return certifying_cost(counts or counts_around(size, total), total, seeds, protocol) / 2
 
     progress.total += budget(start)
-    jobs = [Job("all", _FIRST_SEED + seed, rows, record=True) for seed in range(SEEDS)]
+    also, window = also_recorded(lab, rows)
+    jobs = [
+        Job("all", _FIRST_SEED + seed, rows, record=True, also=also, window=window)
+        for seed in range(SEEDS)
+    ]
     outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
     if not outcomes:
         return Choice(None, start, Search.nothing().table)
@@ -97,6 +101,15 @@ def choose_on_validation(
     choice = choose(tried, grid, tolerance, Search(evaluate, cost, spent), budget)
     found = None if choice.candidate is None else candidates[choice.candidate.name]
     return Choice(found, choice.size, choice.table)
+
+
+def also_recorded(lab: Lab, rows: np.ndarray | None = None) -> tuple[tuple[str, ...], int]:
+    """Which scores over a window can be recorded too, and the window: half of the passes.
+
+    None where a model passes over the set fewer than six times, or says not how often.
+    """
+    passes = lab.passes(Job("all", 0, rows))
+    return (("dual", "dyn_unc"), min(10, int(passes) // 2)) if passes >= 6 else ((), 10)
 
 
 _HALVING = 1 + 1 / 2 + 1 / 4  # trainings per candidate at the first size

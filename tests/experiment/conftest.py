@@ -4,7 +4,7 @@ import joblib
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def in_this_process():
     with joblib.parallel_config("sequential"):
         yield
