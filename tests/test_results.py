@@ -59,6 +59,6 @@ def test_results_are_small_and_readable(name):
 
 def test_settings_fit_a_line():
     settings = settings_for((3, 32, 32), model="resnet18", device="cpu")
-    assert "resnet18, 8 epochs" in repr(settings)
+    assert "resnet18, 10 epochs" in repr(settings)
     assert len(repr(settings)) < 100
     assert settings == settings_for((3, 32, 32), model="resnet18", device="cpu")

@@ -55,7 +55,8 @@ def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
     from curate.table import read
 
     table = read(folder / "examples.parquet")
-    selection = Selection.load(folder / "selection.parquet")
+    chosen = summary["policy"] is not None
+    selection = Selection.load(folder / "selection.parquet") if chosen else None
     accuracies = pa.Table.from_pylist(summary["accuracies"])
     intervals = pa.Table.from_pylist(summary["intervals"]) if summary["intervals"] else None
     charts = {

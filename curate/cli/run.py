@@ -12,8 +12,10 @@ from curate.cli.options import (
     Data,
     Format,
     Json,
+    MinPerClass,
     NeverLearned,
     Strategy,
+    Ties,
     keep_of,
     one_of,
     with_strategy_options,
@@ -52,6 +54,8 @@ def run(
         str, typer.Option(help="'label': keep the same share of each class; 'none': do not.")
     ] = "label",
     never_learned: NeverLearned = "keep",
+    ties: Ties = "hash",
+    min_per_class: MinPerClass = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the set each model sees.")] = None,
     protocol: Annotated[
         str,
@@ -84,6 +88,8 @@ def run(
     """How small can this training set get? Train, search, certify, export, report."""
     from curate import data as sets
     from curate.cli.report import render
+    from curate.experiment import Candidate, Experiment, SmallestSet, run_experiment, smallest_set
+    from curate.experiment.candidates import check_candidate
     from curate.exporting import FORMATS, export
     from curate.train import settings_for
 
@@ -100,10 +106,6 @@ def run(
     if not searched and (budget is not None or protocol != "epochs"):
         name = "--budget" if budget is not None else "--protocol"
         raise CurateError(f"{name}: it is for --keep auto; leave it out with --keep {keep}")
-    if searched and by is None and (strategy != "hardest" or options or never_learned != "keep"):
-        raise CurateError(
-            "--strategy: with --keep auto strategies are searched; give --by as well to fix it"
-        )
     train_set = sets.load(dataset, "train", data)
     test_set = sets.load(dataset, "test", data)
     settings = settings_for(
@@ -113,8 +115,18 @@ def run(
         epochs=epochs,
         device=device,
     )
-    folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
+    choices = {"never_learned": never_learned, "ties": ties, "min_per_class": min_per_class}
+    candidate = Candidate(by or "aum", strategy, {**choices, **options})
     by_class = None if stratify == "none" else stratify
+    if searched:
+        check_candidate(candidate, 0.5, by_class, train_set)
+        chosen = strategy != "hardest" or options or set(choices.values()) != {"keep", "hash", None}
+        if by is None and chosen:
+            raise CurateError(
+                f"--by: it is searched, with strategies that suit it; give it as well, as in --by "
+                f"aum --strategy {strategy}, or leave the other options out"
+            )
+    folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
     result: Experiment | SmallestSet
     with progress_bar(as_json) as bar:
         task = bar.add_task("training", total=None)
@@ -123,14 +135,11 @@ def run(
             bar.update(task, completed=done, total=total, description=what)
 
         if searched:
-            from curate.experiment import Candidate, smallest_set
-
-            chosen = {"never_learned": never_learned, **options}
             result = smallest_set(
                 train_set,
                 test_set,
                 margin=margin,
-                by="auto" if by is None else Candidate(by, strategy, chosen),
+                by="auto" if by is None else candidate,
                 seeds=seeds,
                 protocol=protocol,  # type: ignore[arg-type]
                 settings=settings,
@@ -140,8 +149,6 @@ def run(
                 on_progress=on_progress,
             )
         else:
-            from curate.experiment import run_experiment
-
             result = run_experiment(
                 train_set,
                 test_set,
@@ -150,20 +157,18 @@ def run(
                 by=by or "forgetting",
                 strategy=strategy,
                 stratify=by_class,  # type: ignore[arg-type]
-                never_learned=never_learned,  # type: ignore[arg-type]
                 seeds=seeds,
                 margin=margin,
                 folder=folder,
                 on_progress=on_progress,
+                **choices,  # type: ignore[arg-type]
                 **options,
             )
     if result.selection is not None:
         export(train_set, result.selection, folder / "pruned", format, overwrite=True)
     seconds = time.perf_counter() - start
-    summary = {
-        **_facts(dataset, settings, len(train_set), seconds),
-        **(_search_summary(result) if searched else _summary(result)),
-    }
+    shown = _summary(result) if isinstance(result, Experiment) else _search_summary(result)
+    summary = {**_facts(dataset, settings, len(train_set), seconds), **shown}
     write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set)
     if as_json:
@@ -258,4 +263,6 @@ def _print(summary: dict[str, Any], page: Path) -> None:
     console.print(table)
     for verdict in summary["verdicts"]:
         console.print(verdict, markup=False)
+    if summary["policy"] is None:
+        console.print("No smaller set is exported.", markup=False)
     console.print(f"{summary['seconds']:,.0f} s; report: {page}", markup=False, soft_wrap=True)

@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from curate.data import ExampleSet, fingerprint
+from curate.data import fingerprint
 from curate.errors import CurateError
+from curate.experiment.candidates import check_by
 from curate.experiment.comparison import Comparison, arms_of, check_margin
 from curate.experiment.parallel import Lab, OnProgress, Progress, train_all
 from curate.experiment.result import Experiment
@@ -16,10 +17,7 @@ from curate.experiment.run import Job, as_pair, content_of
 from curate.experiment.trainers import ReferenceTrainer
 from curate.pruning import prune
 from curate.pruning.counts import round_half_up
-from curate.pruning.fates import decided_before
-from curate.pruning.policy import Policy, make_policy, needed_columns
-from curate.record import Recorder
-from curate.scores import score
+from curate.pruning.policy import make_policy
 from curate.scores.registry import By
 from curate.table import annotate, merge, write
 from curate.train import Settings, settings_for
@@ -83,7 +81,7 @@ def run_experiment(
         "min_per_class": min_per_class,
     }
     policy = make_policy(keep, by, strategy, options, seed=0, **choices)
-    _check_by(policy, train_set, count)
+    check_by(policy, train_set, count)
     if settings is None:
         values, _ = train_set.arrays()
         settings = settings_for(values.shape[1:], text=train_set.texts is not None)
@@ -108,17 +106,3 @@ def run_experiment(
     others, _ = train_all(lab, arms_of(selection, range(count)))
     comparison = Comparison([*full, *others], margin, test_set.labels)
     return Experiment(comparison, selection, table, settings, folder)
-
-
-def _check_by(policy: Policy, train_set: ExampleSet, seeds: int) -> None:
-    """Rank the table as it is before the first presentation, to see that it can be ranked.
-
-    A function is not called: it may need the values that only training brings.
-    """
-    table = merge([Recorder(train_set.ids, history=True).table()] * seeds)
-    needed_columns(policy, table.schema)
-    if callable(policy.by):
-        return
-    scores = score(table, policy.by)
-    if not isinstance(policy.by, str) and policy.never_learned == "keep":
-        decided_before(table, scores, policy)  # an array lacks the same scores after training

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from curate.data import ExampleSet, as_example_set, fingerprint, held_out, load
 from curate.errors import CurateError
-from curate.experiment.candidates import Candidate
+from curate.experiment.candidates import Candidate, candidates_for, check_candidate
 from curate.experiment.certifying import Certified, certify
 from curate.experiment.comparison import check_margin
 from curate.experiment.looks import take_look
@@ -104,6 +104,11 @@ def smallest_set(
     counts = None if isinstance(sizes, str) else _counts(sizes, len(train_set))
     if isinstance(sizes, str) and sizes != "auto":
         raise CurateError(f"sizes: {sizes!r}; give 'auto' or a list of shares, such as [0.5, 0.3]")
+    if stratify not in ("label", None):
+        raise CurateError(f"stratify: {stratify!r} is not a choice; give 'label' or None")
+    if not (isinstance(by, str) and by == "auto"):
+        for candidate in candidates_for(pa.table({}), by):
+            check_candidate(candidate, 0.5, stratify, train_set)
     if train is None:
         values, _ = train_set.arrays()
         settings = settings or settings_for(values.shape[1:], text=train_set.texts is not None)
@@ -171,8 +176,10 @@ def smallest_set(
         settings=settings,
         folder=folder,
     )
-    if folder is not None and result.selection is not None:
-        result.selection.save(folder / "selection.parquet")
+    if folder is not None:
+        (folder / "selection.parquet").unlink(missing_ok=True)  # of an earlier search
+        if result.selection is not None:
+            result.selection.save(folder / "selection.parquet")
     return result
 
 

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curate.data import ExampleSet
 from curate.errors import CurateError
 from curate.pruning import STRATEGIES, Selection, prune
-from curate.scores import SCORES
+from curate.pruning.fates import decided_before
+from curate.pruning.policy import Policy, make_policy, needed_columns
+from curate.record import Recorder
+from curate.scores import SCORES, score
 from curate.scores.registry import By, name_of
+from curate.table import merge
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +90,7 @@ def candidates_for(table: pa.Table, by: Any) -> list[Candidate]:
     """
     if not (isinstance(by, str) and by == "auto"):
         listed = isinstance(by, list) and not all(isinstance(one, int | float) for one in by)
-        given = by if listed or by == [] else [by]
+        given = by if listed or (isinstance(by, list) and not by) else [by]
         if not given:
             raise CurateError("by: an empty list; give a score, a Candidate, or 'auto'")
         chosen = [one if isinstance(one, Candidate) else _candidate(one) for one in given]
@@ -152,3 +157,35 @@ def distinct(
             chosen.append(candidate)
             masks.append(mask)
     return chosen
+
+
+def check_candidate(candidate: Candidate, keep: Any, stratify: Any, train_set: ExampleSet) -> None:
+    """Raise a CurateError for one that cannot rank this set, before anything is trained."""
+    choices = {
+        name: candidate.options.get(name, default)
+        for name, default in (
+            ("never_learned", "keep"),
+            ("unknown", "error"),
+            ("ties", "hash"),
+            ("min_per_class", None),
+        )
+    }
+    options = {name: value for name, value in candidate.options.items() if name not in choices}
+    policy = make_policy(
+        keep, candidate.by, candidate.strategy, options, seed=0, stratify=stratify, **choices
+    )
+    check_by(policy, train_set, 2)
+
+
+def check_by(policy: Policy, train_set: ExampleSet, seeds: int) -> None:
+    """Rank the table as it is before the first presentation, to see that it can be ranked.
+
+    A function is not called: it may need the values that only training brings.
+    """
+    table = merge([Recorder(train_set.ids, history=True).table()] * seeds)
+    needed_columns(policy, table.schema)
+    if callable(policy.by):
+        return
+    scores = score(table, policy.by)
+    if not isinstance(policy.by, str) and policy.never_learned == "keep":
+        decided_before(table, scores, policy)  # an array lacks the same scores after training

@@ -107,9 +107,7 @@ def certify(
     """
     windowed = isinstance(candidate.by, str) and candidate.by in ("dual", "dyn_unc")
     also, window = also_recorded(lab) if windowed else ((), 10)
-    jobs = [
-        Job("all", seed, record=True, also=also, window=window) for seed in range(seeds)
-    ]
+    jobs = [Job("all", seed, record=True, also=also, window=window) for seed in range(seeds)]
     outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
     everything = [run for run, _ in outcomes]
     if len(everything) < 2:

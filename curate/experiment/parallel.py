@@ -33,6 +33,8 @@ class Progress:
 
     def at(self, job: Job, amount: float) -> None:
         """So much of a job is done."""
+        if self._done.get((job.arm, job.seed)) == amount:
+            return
         self._done[job.arm, job.seed] = amount
         if self.report is not None:
             done = sum(self._done.values())

@@ -19,12 +19,15 @@ def call(capsys, *arguments):
     return caught.value.code or 0, out, err
 
 
+SHORT = ["--keep", "0.7", "--epochs", "2", "--seeds", "2", "--model", "mlp"]
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a short run on the digits, made by the command itself."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
     with pytest.raises(SystemExit) as caught:
-        main(["run", "--epochs", "2", "--seeds", "2", "--model", "mlp", "--out", str(folder)])
+        main(["run", *SHORT, "--out", str(folder)])
     assert not caught.value.code
     return folder
 
@@ -35,7 +38,7 @@ def test_run_takes_texts(tmp_path, capsys):
     curate.write(rows.append_column("example_id", pa.array(range(60))), tmp_path / "rows.parquet")
     out = tmp_path / "out"
     options = ("--dataset", tmp_path / "rows.parquet", "--epochs", 2, "--seeds", 2, "--out", out)
-    code, _, err = call(capsys, "run", *options)
+    code, _, err = call(capsys, "run", "--keep", 0.7, *options)
     assert (code, err) == (0, "")
     assert json.loads((out / "summary.json").read_text())["facts"]["model"] == "lightconv"
     kept = curate.data.parquet(out / "pruned")
@@ -87,9 +90,9 @@ def test_the_export_is_the_kept_examples(finished):
 
 
 def test_run_again_trains_nothing(finished, capsys, monkeypatch):
-    monkeypatch.setattr("curate.experiment.run.train", None)
+    monkeypatch.setattr("curate.experiment.trainers.train", None)
     before = json.loads((finished / "summary.json").read_text())
-    options = ("--epochs", 2, "--seeds", 2, "--model", "mlp", "--out", finished, "--json")
+    options = (*SHORT, "--out", finished, "--json")
     code, out, _ = call(capsys, "run", *options)
     assert code == 0
     found = json.loads(out)
@@ -250,7 +253,7 @@ def test_an_image_folder_goes_through_the_whole_job(tmp_path, capsys):
             pixels = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8) + 100 * (name == "cat")
             Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
     code, out, err = call(
-        capsys, "run", "--dataset", tmp_path / "photos", "--epochs", 1, "--seeds", 1,
+        capsys, "run", "--keep", 0.7, "--dataset", tmp_path / "photos", "--epochs", 1, "--seeds", 1,
         "--out", tmp_path / "run", "--format", "imagefolder", "--json",
     )  # fmt: skip
     assert code == 0, err
