@@ -169,6 +169,8 @@ def run(
     seconds = time.perf_counter() - start
     shown = _summary(result) if isinstance(result, Experiment) else _search_summary(result)
     summary = {**_facts(dataset, settings, len(train_set), seconds), **shown}
+    summary["title"] = f"{folder_name(dataset)}: {summary['title']}"
+    summary["facts"]["seeds"] = str(summary["seeds"])
     write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set)
     if as_json:
