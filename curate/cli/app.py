@@ -1,7 +1,11 @@
 """The command line: ``curate run | identify | prune | export | inspect | report``."""
 
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 import typer
@@ -14,6 +18,7 @@ from curate.cli.report import report
 from curate.cli.run import run
 from curate.errors import CurateError, CurateWarning
 
+_INTERRUPTED = 130
 app = typer.Typer(
     help="Which examples does my training set need? Record, prune, export, compare.",
     no_args_is_help=True,
@@ -26,23 +31,51 @@ for command in (run, prune, export, identify, inspect, report):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; wrong input ends in one sentence on standard error and exit code 2."""
+    """Run a command; wrong input ends in one sentence on standard error and exit code 2.
+
+    An interrupt or SIGTERM (of Slurm, Kubernetes, Docker) ends in one sentence too, after
+    everything temporary has been removed.
+    """
     warnings.showwarning = _show_warning
     try:
-        code = typer.main.get_command(app).main(
-            arguments, prog_name="curate", standalone_mode=False
-        )
+        with _stopped_by_sigterm():
+            code = typer.main.get_command(app).main(
+                arguments, prog_name="curate", standalone_mode=False
+            )
+        if code == _INTERRUPTED:  # typer has caught it
+            print_error("interrupted; what was finished is kept", _INTERRUPTED)
     except CurateError as error:
         code = print_error(str(error), 2)
     except OSError as error:
         code = print_error(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
-        code = print_error("interrupted; what was finished is kept", 130)
+        code = print_error("interrupted; what was finished is kept", _INTERRUPTED)
+    except _Stopped:
+        code = print_error("stopped by SIGTERM; what was finished is kept", 128 + signal.SIGTERM)
     except Exception as error:
         if not hasattr(error, "format_message"):  # only typer's own errors have one
             raise
         code = print_error(error.format_message(), 2)
     sys.exit(code)
+
+
+class _Stopped(BaseException):
+    """SIGTERM arrived; no ``except Exception`` on the way may take it for an error of its own."""
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    def stop(number: int, frame: object) -> None:
+        raise _Stopped
+
+    if threading.current_thread() is not threading.main_thread():  # only that one may
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _show_warning(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import Data, Format, Json
+from curate.cli.options import Data, Errors, Format, Json
 
 
 def export(
@@ -17,6 +17,7 @@ def export(
     format: Format = "huggingface",
     split: Annotated[str, typer.Option(help="'train' or 'test'.")] = "train",
     data: Data = None,
+    errors: Errors = "raise",
     overwrite: Annotated[bool, typer.Option(help="Replace an earlier export.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -26,7 +27,8 @@ def export(
     from curate.pruning import Selection
 
     chosen = Selection.load(selection)
-    folder = write(sets.load(dataset, split, data), chosen, out, format, overwrite=overwrite)
+    source = sets.load(dataset, split, data, errors=errors)  # type: ignore[arg-type]
+    folder = write(source, chosen, out, format, overwrite=overwrite)
     if as_json:
         print(json.dumps({"path": str(folder), "format": format, "examples": len(chosen)}))
     else:

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.options import Json, Seed, one_of
-from curate.cli.output import folder_name, progress_bar, progress_callback, write_json
+from curate.cli.options import Json, Seed, check_range, one_of
+from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
 
 if TYPE_CHECKING:
     from curate.bias import CrossDataset, Identification, MarketValue, Source
+
+_MOST = 10**9
 
 
 def identify(
@@ -39,6 +41,13 @@ def identify(
     from curate.report import save_identification
 
     named = parse_sources(sources)
+    if features != "network" and features not in FEATURES:
+        raise CurateError(f"--features: {features!r}; give {one_of(FEATURES)} or network")
+    check_range("--train-size", train_size, 1, _MOST)
+    check_range("--test-size", test_size, 1, _MOST)
+    check_range("--repeats", repeats, 1, 10_000)
+    check_range("--seed", seed, 0, _MOST)
+    check_out(out)
     folder = Path(out) if out is not None else Path("runs") / "identify"
     network = features == "network"
     with progress_bar(as_json) as bar:

@@ -53,6 +53,10 @@ Data = Annotated[
     str | None,
     typer.Option(help="Folder with local copies of mnist and cifar10; else CURATE_DATA."),
 ]
+Errors = Annotated[
+    str,
+    typer.Option(help="'skip': leave broken images out and count them; 'raise': name the first."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -99,3 +103,13 @@ def keep_of(text: str) -> int | float:
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise CurateError(f"--keep: {text!r} is not a number; give 0.7 or 35000") from None
+
+
+def check_range(option: str, value: int, least: int, most: int) -> None:
+    """Refuse a number outside of ``least`` to ``most``.
+
+    Raises:
+        CurateError: it is; the message names the option.
+    """
+    if not least <= value <= most:
+        raise CurateError(f"{option}: {value}; give a whole number from {least:,} to {most:,}")

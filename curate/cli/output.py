@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from curate.errors import CurateError
+
 
 def progress_bar(quiet: bool) -> Any:
     """A rich bar with an estimate on standard error; hidden when quiet or not a terminal."""
@@ -33,6 +35,23 @@ def folder_name(dataset: str) -> str:
     """A folder name for a data set: what is not a letter, digit, dot or dash becomes a dash."""
     stem = Path(dataset.removeprefix("hf:")).name or Path(dataset).resolve().name
     return re.sub(r"[^\w.-]+", "-", stem).strip(".-") or "run"
+
+
+def check_out(out: str | None) -> None:
+    """Refuse, before the work, a folder of results that cannot be made.
+
+    Raises:
+        CurateError: a file lies where the folder or one that it is in should be.
+    """
+    if out is None:
+        return
+    if not out or "\0" in out:
+        raise CurateError(f"--out: {out!r} is no name; give a folder")
+    for place in (Path(out), *Path(out).parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise CurateError(f"--out: {str(place)!r} is a file; give a folder")
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:

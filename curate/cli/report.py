@@ -27,6 +27,17 @@ def report(
     print(render(folder, summary, dataset))
 
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "dataset": str,
+    "title": str,
+    "facts": dict,
+    "accuracies": list,
+    "intervals": (list, type(None)),
+    "verdicts": list,
+}
+"""What a report reads of a summary."""
+
+
 def read_summary(folder: Path) -> dict[str, Any]:
     """The summary.json of a run.
 
@@ -42,7 +53,10 @@ def read_summary(folder: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise CurateError(f"run: {str(path)!r} is not whole JSON: {error}") from error
-    if not isinstance(summary, dict) or not {"dataset", "accuracies"} <= set(summary):
+    known = isinstance(summary, dict) and all(
+        isinstance(summary.get(name), kind) for name, kind in _KINDS.items()
+    )
+    if not known or not all(isinstance(row, dict) for row in summary["accuracies"]):
         raise CurateError(f"run: {str(path)!r} is not a summary that curate run wrote")
     return summary
 
