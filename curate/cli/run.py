@@ -10,17 +10,19 @@ import typer
 
 from curate.cli.options import (
     Data,
+    Errors,
     Format,
     Json,
     MinPerClass,
     NeverLearned,
     Strategy,
     Ties,
+    check_range,
     keep_of,
     one_of,
     with_strategy_options,
 )
-from curate.cli.output import folder_name, progress_bar, write_json
+from curate.cli.output import check_out, folder_name, progress_bar, write_json
 from curate.errors import CurateError
 from curate.scores import SCORES
 from curate.train import NETS
@@ -80,6 +82,7 @@ def run(
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, …")] = None,
     data: Data = None,
+    errors: Errors = "raise",
     format: Format = "huggingface",
     out: Annotated[str | None, typer.Option(help="Folder of results; runs/NAME.")] = None,
     as_json: Json = False,
@@ -90,15 +93,21 @@ def run(
     from curate.cli.report import render
     from curate.experiment import Candidate, Experiment, SmallestSet, run_experiment, smallest_set
     from curate.experiment.candidates import check_candidate
-    from curate.exporting import FORMATS, export
+    from curate.exporting import FORMATS, check_export, export
     from curate.train import settings_for
 
     start = time.perf_counter()
     # whatever is wrong is said before hours of training
     if format not in FORMATS:
         raise CurateError(f"--format: {format!r}; give one of {', '.join(FORMATS)}")
-    if seeds is not None and seeds < 1:
-        raise CurateError(f"--seeds: {seeds}; give at least 1")
+    check_out(out)
+    if seeds is not None:
+        check_range("--seeds", seeds, 1, 10_000)
+    if epochs is not None:
+        check_range("--epochs", epochs, 1, 1_000_000)
+    for name, text in (("--device", device), ("--model", model)):
+        if text == "":
+            raise CurateError(f"{name}: it is empty; give a name, or leave it out")
     if not 0 <= margin < 1:
         raise CurateError(f"--margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
     searched = keep == "auto"
@@ -106,8 +115,8 @@ def run(
     if not searched and (budget is not None or protocol != "epochs"):
         name = "--budget" if budget is not None else "--protocol"
         raise CurateError(f"{name}: it is for --keep auto; leave it out with --keep {keep}")
-    train_set = sets.load(dataset, "train", data)
-    test_set = sets.load(dataset, "test", data)
+    train_set = sets.load(dataset, "train", data, errors=errors)  # type: ignore[arg-type]
+    test_set = sets.load(dataset, "test", data, errors=errors)  # type: ignore[arg-type]
     settings = settings_for(
         train_set.shape,
         text=train_set.texts is not None,
@@ -127,6 +136,7 @@ def run(
                 f"aum --strategy {strategy}, or leave the other options out"
             )
     folder = Path(out) if out is not None else Path("runs") / folder_name(dataset)
+    check_export(train_set, folder / "pruned", format, overwrite=True)
     result: Experiment | SmallestSet
     with progress_bar(as_json) as bar:
         task = bar.add_task("training", total=None)

@@ -3,7 +3,10 @@
 import json
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from curate.data._fingerprint import fingerprint
 from curate.data.opening import open_view
@@ -17,7 +20,7 @@ from curate.exporting.formats.webdataset import write_webdataset
 from curate.exporting.kept import check_recorded, kept_positions
 from curate.exporting.layout import Format
 from curate.exporting.provenance import provenance
-from curate.exporting.replacing import CARD, PROVENANCE, export_folder, listed
+from curate.exporting.replacing import CARD, PROVENANCE, check_place, export_folder, listed
 
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
@@ -67,8 +70,7 @@ def export(
             replaced, or examples that the format cannot hold.
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
-    if format not in FORMATS:
-        raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")
+    _check_format(format)
     view = open_view(dataset, needs_ids=True)
     kept = kept_positions(view.ids, selection)
     with export_folder(path, overwrite) as folder:
@@ -82,3 +84,33 @@ def export(
         written = json.dumps(origin, indent=2, ensure_ascii=False, default=str)
         (folder / PROVENANCE).write_text(written + "\n", encoding="utf-8", newline="\n")
     return Path(path)
+
+
+def check_export(
+    dataset: Any,
+    path: str | os.PathLike[str],
+    format: str = "huggingface",
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Raise now what :func:`export` would raise in the end: hours of training may lie between.
+
+    The first example is written to a temporary folder, so that a format which cannot hold it is
+    named; ``path`` itself is looked at only.
+
+    Args:
+        dataset, path, format, overwrite: as for :func:`export`.
+
+    Raises:
+        CurateError: as :func:`export`.
+    """
+    _check_format(format)
+    check_place(path, overwrite)
+    view = open_view(dataset, needs_ids=True)
+    with TemporaryDirectory() as folder:
+        FORMATS[format].write(view, np.array([0]), Path(folder))
+
+
+def _check_format(format: str) -> None:
+    if format not in FORMATS:
+        raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")

@@ -35,12 +35,7 @@ def export_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
         CurateError: there is something at ``path`` that may not be replaced.
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
-    if is_remote(path):
-        raise CurateError(
-            f"path: {os.fspath(path)!r} is not on this machine; export to a folder here, then copy "
-            "it there (pyarrow.fs.copy_files)"
-        )
-    target = Path(os.path.realpath(path))  # through a link: what it points at is replaced
+    target = _target(path)
     try:
         with atomic_folder(target, partial(_check_replaceable, overwrite=overwrite)) as folder:
             yield folder
@@ -49,6 +44,23 @@ def export_folder(path: str | os.PathLike[str], overwrite: bool) -> Iterator[Pat
         raise OSError(
             error.errno, f"no export to {str(target)!r} (what was there is untouched): {reason}"
         ) from error
+
+
+def check_place(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise what :func:`export_folder` would raise for the path, without making anything."""
+    _check_replaceable(_target(path), overwrite)
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path)
+    if is_remote(path):
+        raise CurateError(
+            f"path: {text!r} is not on this machine; export to a folder here, then copy it there "
+            "(pyarrow.fs.copy_files)"
+        )
+    if not text or "\0" in text:
+        raise CurateError(f"path: {text!r} is no name of a folder; give one to make")
+    return Path(os.path.realpath(path))  # through a link: what it points at is replaced
 
 
 def listed(folder: Path) -> list[dict[str, Any]]:
@@ -68,6 +80,9 @@ def listed(folder: Path) -> list[dict[str, Any]]:
 
 
 def _check_replaceable(target: Path, overwrite: bool) -> None:
+    for place in target.parents:
+        if place.exists() and not place.is_dir():
+            raise CurateError(f"path: {str(place)!r} is a file; give a folder in a folder")
     if not target.exists():
         return
     if not target.is_dir():
