@@ -40,8 +40,9 @@ def run(
     keep: Annotated[
         str,
         typer.Option(
-            help="'auto': find the smallest set that does, and certify it. Or the fraction to "
-            "keep, such as 0.7, or a count, such as 35000."
+            help="'auto': find the smallest set that does, and certify it. A list such as "
+            "0.5,0.3,0.1: certify these sizes. Or the one fraction to keep, such as 0.7, or a "
+            "count, such as 35000."
         ),
     ] = "auto",
     by: Annotated[
@@ -110,11 +111,13 @@ def run(
             raise CurateError(f"{name}: it is empty; give a name, or leave it out")
     if not 0 <= margin < 1:
         raise CurateError(f"--margin: {margin}; give an accuracy between 0 and 1, such as 0.01")
-    searched = keep == "auto"
-    fraction = None if searched else keep_of(keep)
+    sizes = [keep_of(part) for part in keep.split(",")] if keep != "auto" else []
+    searched = len(sizes) != 1
     if not searched and (budget is not None or protocol != "epochs"):
         name = "--budget" if budget is not None else "--protocol"
-        raise CurateError(f"{name}: it is for --keep auto; leave it out with --keep {keep}")
+        raise CurateError(
+            f"{name}: it is for --keep auto or a list; leave it out with --keep {keep}"
+        )
     train_set = sets.load(dataset, "train", data, errors=errors)  # type: ignore[arg-type]
     test_set = sets.load(dataset, "test", data, errors=errors)  # type: ignore[arg-type]
     settings = settings_for(
@@ -123,6 +126,7 @@ def run(
         model=model,
         epochs=epochs,
         device=device,
+        examples=len(train_set),
     )
     choices = {"never_learned": never_learned, "ties": ties, "min_per_class": min_per_class}
     candidate = Candidate(by or "aum", strategy, {**choices, **options})
@@ -150,6 +154,7 @@ def run(
                 test_set,
                 margin=margin,
                 by="auto" if by is None else candidate,
+                sizes=sizes or "auto",
                 seeds=seeds,
                 protocol=protocol,  # type: ignore[arg-type]
                 settings=settings,
@@ -163,7 +168,7 @@ def run(
                 train_set,
                 test_set,
                 settings=settings,
-                keep=fraction,  # type: ignore[arg-type]
+                keep=sizes[0],
                 by=by or "forgetting",
                 strategy=strategy,
                 stratify=by_class,  # type: ignore[arg-type]

@@ -14,13 +14,13 @@ from curate.experiment.comparison import Comparison, arms_of, check_margin
 from curate.experiment.parallel import Lab, OnProgress, Progress, train_all
 from curate.experiment.result import Experiment
 from curate.experiment.run import Job, as_pair, content_of
-from curate.experiment.trainers import ReferenceTrainer
+from curate.experiment.trainers import ReferenceTrainer, default_settings
 from curate.pruning import prune
 from curate.pruning.counts import round_half_up
 from curate.pruning.policy import make_policy
 from curate.scores.registry import By
 from curate.table import annotate, merge, write
-from curate.train import Settings, settings_for
+from curate.train import Settings
 
 
 def run_experiment(
@@ -83,8 +83,7 @@ def run_experiment(
     policy = make_policy(keep, by, strategy, options, seed=0, **choices)
     check_by(policy, train_set, count)
     if settings is None:
-        values, _ = train_set.arrays()
-        settings = settings_for(values.shape[1:], text=train_set.texts is not None)
+        settings = default_settings(train_set)
     folder = None if folder is None else Path(folder)
     kept = round_half_up(policy.share(len(train_set)) * len(train_set))
     work = count * (1 + 2 * kept / len(train_set))

@@ -29,10 +29,15 @@ from curate.experiment.searching import (
     steps_of,
 )
 from curate.experiment.smallest import SmallestSet
-from curate.experiment.trainers import ReferenceTrainer, TrainFunction, identity_of
+from curate.experiment.trainers import (
+    ReferenceTrainer,
+    TrainFunction,
+    default_settings,
+    identity_of,
+)
 from curate.pruning.counts import keep_fraction, round_half_up
 from curate.table import annotate, write
-from curate.train import Settings, settings_for
+from curate.train import Settings
 
 _SMALL_TEST = 2_000  # examples; a smaller test set gets twice the seeds
 
@@ -110,8 +115,7 @@ def smallest_set(
         for candidate in candidates_for(pa.table({}), by):
             check_candidate(candidate, 0.5, stratify, train_set)
     if train is None:
-        values, _ = train_set.arrays()
-        settings = settings or settings_for(values.shape[1:], text=train_set.texts is not None)
+        settings = settings or default_settings(train_set)
         train = ReferenceTrainer(train_set, settings)
     elif settings is not None:
         raise CurateError("settings: they are of the library's own trainer, not of train=")

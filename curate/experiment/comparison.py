@@ -58,7 +58,9 @@ class Comparison:
             if k > 1:
                 spread = float(np.std(accuracies, ddof=1)) / k**0.5
                 half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
-            low, high = (None, None) if half is None else (mean - half, mean + half)
+            low, high = (
+                (None, None) if half is None else (max(0.0, mean - half), min(1.0, mean + half))
+            )
             rows.append({"arm": arm, "mean": mean, "low": low, "high": high})
         kinds = [pa.field(name, pa.float64()) for name in ("mean", "low", "high")]
         return pa.Table.from_pylist(rows, schema=pa.schema([pa.field("arm", pa.string()), *kinds]))

@@ -9,10 +9,11 @@ import torch
 
 from curate.data import ExampleSet, as_example_set, fingerprint
 from curate.errors import CurateError
+from curate.experiment.trainers import default_settings
 from curate.record import Recorder
 from curate.table import annotate, describe, hash_ids
 from curate.threads import threads_for
-from curate.train import Settings, logits_of, settings_for, train
+from curate.train import Settings, logits_of, train
 
 _COLUMNS = {
     "cross_fitted_margin": "margin_mean",
@@ -66,8 +67,7 @@ def cross_fitted_table(
     if len(examples) < 2 * folds:
         raise CurateError(f"folds: {folds} of {len(examples)} examples; give at most half as many")
     if settings is None:
-        values, _ = examples.arrays()
-        settings = settings_for(values.shape[1:], text=examples.texts is not None)
+        settings = default_settings(examples)
     recorder = Recorder(examples.ids)
     done = 0
     for seed in range(seeds):

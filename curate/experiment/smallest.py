@@ -133,8 +133,8 @@ class SmallestSet:
                     "size": size,
                     "share": size / self.examples,
                     "accuracy": mean,
-                    "low": None if half is None else mean - half,
-                    "high": None if half is None else mean + half,
+                    "low": None if half is None else max(0.0, mean - half),
+                    "high": None if half is None else min(1.0, mean + half),
                     "seeds": k,
                 }
             )

@@ -16,7 +16,7 @@ from curate.data.ids import take_ids
 from curate.errors import CurateError
 from curate.record import Recorder
 from curate.threads import threads_for
-from curate.train import Settings, Trained, logits_of, save_model, train
+from curate.train import Settings, Trained, logits_of, save_model, settings_for, train
 
 
 class TrainFunction(Protocol):
@@ -119,6 +119,13 @@ class ReferenceTrainer:
     def identity(self) -> str:
         """What its results depend on besides data and seed."""
         return repr(sorted(self.settings.to_dict().items()))
+
+
+def default_settings(dataset: ExampleSet) -> Settings:
+    """The settings that suit a data set, see :func:`curate.train.settings_for`."""
+    values, _ = dataset.arrays()
+    text = dataset.texts is not None
+    return settings_for(values.shape[1:], text=text, examples=len(dataset.ids))
 
 
 def classes_of(dataset: ExampleSet) -> int:

@@ -71,23 +71,30 @@ def settings_for(
     model: str | None = None,
     epochs: int | None = None,
     device: str | None = None,
+    examples: int | None = None,
 ) -> Settings:
     """Defaults for examples of this shape, token ids if ``text``; arguments override them.
 
     Colour images of 16 pixels and more get the whitened net, 10 epochs and augmentation; grey
     ones 3 epochs; smaller images a small net and 15 epochs; features an mlp and 15 epochs; texts
-    a net of light convolutions and 6 epochs.
+    a net of light convolutions and 6 epochs. Of large images, small sets (``examples``) get
+    smaller batches, fifty to the epoch but no less than 16 examples each, and a learning rate to
+    match: few steps teach nothing.
     """
     images = len(shape) == 3
     model = model or ("lightconv" if text else "cnn" if images else "mlp")
     check_net(model, shape, text)
     large = images and min(shape[1:]) >= 16
     colour = large and shape[0] == 3
+    batch_size, lr = (250, 0.3) if colour else (128, 0.2) if large else (32, 0.2 if text else 0.05)
+    if large and examples is not None:
+        smaller = min(batch_size, max(16, examples // 50))
+        batch_size, lr = smaller, lr * smaller / batch_size
     return Settings(
         model=model,
         epochs=(10 if colour else 3 if large else 6 if text else 15) if epochs is None else epochs,
-        batch_size=250 if colour else 128 if large else 32,
-        lr=0.3 if colour else 0.2 if large or text else 0.05,
+        batch_size=batch_size,
+        lr=lr,
         weight_decay=5e-4,
         augment=colour,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
