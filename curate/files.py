@@ -28,13 +28,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the disk is full or not writable; the message names ``path``.
     """
     target = _resolved(path)
+    if target.is_dir():
+        raise CurateError(f"path: {str(target)!r} is a folder; give a file name inside it")
     # of a long name only the beginning: file systems take 255 bytes, with the mark
     start = os.fsencode(target.name)[:100].decode(errors="ignore")
     temporary = target.with_name(f".{start}.{uuid.uuid4().hex}.tmp")
     lock: int | None = None
     try:
-        if target.is_dir():
-            raise CurateError(f"path: {str(target)!r} is a folder; give a file name inside it")
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target.parent)
         lock = _locked(temporary)
@@ -111,12 +111,30 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def file_name(path: object) -> str:
+    """A path as text, if a file can have that name.
+
+    Raises:
+        CurateError: no text or ``os.PathLike``, an empty one, a zero byte, more than 4095 bytes,
+            or a part that is longer than 255.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise CurateError(f"path: {path!r} is a {type(path).__name__}; give a string or a Path")
+    try:
+        name = os.fsencode(text)
+    except UnicodeEncodeError:
+        name = b""
+    long = len(name) > 4095 or any(len(part) > 255 for part in name.split(b"/"))
+    if not name or long or b"\0" in name:
+        shown = text if len(text) <= 80 else text[:79] + "…"
+        raise CurateError(f"path: {shown!r} is no name that a file can have; give another")
+    return text
+
+
 def _resolved(path: str | os.PathLike[str]) -> Path:
-    if "\0" in os.fspath(path):
-        raise CurateError(
-            f"path: {os.fspath(path)!r} is no name of a file; leave the zero byte out"
-        )
-    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    text = file_name(path)
+    return Path(os.path.realpath(text)) if os.path.islink(text) else Path(text)
 
 
 def _not_written(error: OSError, target: Path) -> OSError:

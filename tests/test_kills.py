@@ -183,20 +183,11 @@ def test_a_place_that_is_no_folder_is_named(tmp_path, inside):
         path.write_text("x")
 
 
-def test_what_is_no_name_is_refused(tmp_path):
-    with (
-        pytest.raises(CurateError, match="path: .* is no name of a file"),
-        atomic_path(f"{tmp_path}/a\0b"),
-    ):
+@pytest.mark.parametrize("name", ["", ".", "/", "a\0b", "x" * 300, "\ud800", None, 3, b"x", []])
+def test_what_is_no_name_of_a_file_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CurateError, match="path: "), atomic_path(name):
         pass
-
-
-def test_a_name_that_is_too_long_is_named(tmp_path):
-    with (
-        pytest.raises(OSError, match="could not write '.*xxx'"),
-        atomic_path(tmp_path / ("x" * 300)) as path,
-    ):
-        path.write_text("x")
     assert os.listdir(tmp_path) == []
 
 

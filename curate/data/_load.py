@@ -11,6 +11,7 @@ from curate.data.known.cifar10 import cifar10
 from curate.data.known.digits import digits
 from curate.data.known.mnist import mnist
 from curate.errors import CurateError
+from curate.files import file_name
 from curate.table.remote import is_remote, local_copy
 
 
@@ -52,7 +53,7 @@ def load(
     """
     if split not in ("train", "test"):
         raise CurateError(f"split: {split!r}; give 'train' or 'test'")
-    name = os.fspath(name_or_path)
+    name = file_name(name_or_path)
     if name in ("digits", "mnist", "cifar10"):
         if size is not None:
             raise CurateError(f"size: the images of {name!r} have one size; leave it out")

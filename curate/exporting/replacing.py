@@ -52,14 +52,11 @@ def check_place(path: str | os.PathLike[str], overwrite: bool) -> None:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    text = os.fspath(path)
     if is_remote(path):
         raise CurateError(
-            f"path: {text!r} is not on this machine; export to a folder here, then copy it there "
-            "(pyarrow.fs.copy_files)"
+            f"path: {os.fspath(path)!r} is not on this machine; export to a folder here, then copy "
+            "it there (pyarrow.fs.copy_files)"
         )
-    if not text or "\0" in text:
-        raise CurateError(f"path: {text!r} is no name of a folder; give one to make")
     return Path(os.path.realpath(path))  # through a link: what it points at is replaced
 
 

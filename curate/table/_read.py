@@ -152,8 +152,6 @@ def _schema_of_all(dataset: "ds.Dataset", name: str) -> pa.Schema:
 
 def _locate(path: str | os.PathLike[str]) -> tuple["pafs.FileSystem | None", str, bool]:
     """The file system (None: this machine's), the path in it, and whether it is a folder."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise CurateError(f"path: {path!r} is no name; give a Parquet file, or a folder of them")
     if is_remote(path):
         import pyarrow.fs as pafs
 
@@ -161,18 +159,15 @@ def _locate(path: str | os.PathLike[str]) -> tuple["pafs.FileSystem | None", str
         system, inside = open_place(uri)
         try:
             kind = system.get_file_info(inside).type
-        except OSError as error:
+        except Exception as error:  # each of the many libraries behind it has its own
             raise unreachable(uri, error) from error
         if kind == pafs.FileType.NotFound:
             raise CurateError(f"path: there is no file or folder {uri!r}")
         return system, inside, kind == pafs.FileType.Directory
     location = Path(path)
-    try:
-        if not location.exists():
-            raise CurateError(f"path: there is no file or folder {str(location)!r}")
-        is_folder = location.is_dir()
-    except (OSError, ValueError) as error:  # a name that no file can have
-        raise CurateError(f"path: {os.fspath(path)!r} is no name of a file ({error})") from error
+    if not location.exists():
+        raise CurateError(f"path: there is no file or folder {str(location)!r}")
+    is_folder = location.is_dir()
     if is_folder and not any(location.rglob("*.parquet")):
         raise CurateError(f"path: the folder {str(location)!r} holds no .parquet file")
     return None, str(location), is_folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.files import atomic_path
+from curate.files import atomic_path, file_name
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
@@ -23,11 +23,9 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     """Whether this is a URI such as ``s3://bucket/examples.parquet``.
 
     Raises:
-        CurateError: a ``pathlib.Path`` of one, which lost a slash.
+        CurateError: a ``pathlib.Path`` of one, which lost a slash; or no name of a file.
     """
-    text = os.fspath(path)
-    if not isinstance(text, str):
-        return False
+    text = file_name(path)
     if isinstance(path, Path) and _SHORTENED.match(text) and os.name != "nt":
         raise CurateError(
             f"path: {text!r} was a URI, of which pathlib drops a slash; give a string"
@@ -51,7 +49,7 @@ def open_place(uri: str) -> "tuple[pafs.FileSystem, str]":
 
             system, path = fsspec.core.url_to_fs(uri)
             return pafs.PyFileSystem(pafs.FSSpecHandler(system)), path
-    except Exception as error:  # each of the many libraries behind it has its own
+    except Exception as error:
         raise unreachable(uri, error) from error
 
 
@@ -75,7 +73,9 @@ def upload(file: Path, uri: str) -> None:
         system.create_dir(os.path.dirname(path), recursive=True)
         with file.open("rb") as source, system.open_output_stream(path) as target:
             shutil.copyfileobj(source, target, 1 << 22)
-    except OSError as error:
+    except CurateError:
+        raise
+    except Exception as error:  # each of the many libraries behind it has its own
         raise unreachable(uri, error) from error
 
 
@@ -109,7 +109,9 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
             place = target if info.is_file else target / os.path.relpath(one.path, inside)
             if not place.exists():
                 _download(system, one.path, place)
-    except OSError as error:
+    except CurateError:
+        raise
+    except Exception as error:  # each of the many libraries behind it has its own
         raise unreachable(uri, error) from error
     return target
 

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -144,6 +146,14 @@ def test_a_file_that_changed_is_read_anew(tmp_path):
     assert len(parquet(path)) == 10
     write(path, image=PICTURES[5:], label=LABELS[5:])
     assert parquet(path).encoded[0] == PICTURES[5]
+
+
+def test_a_file_that_changed_and_kept_its_time_is_read_anew(tmp_path):
+    path = tmp_path / "rows.parquet"
+    for value in (1.0, 2.0):  # of one size too
+        write(path, features=[[value, 0.5]] * 10, label=LABELS)
+        os.utime(path, (1e9, 1e9))
+        assert parquet(path).values[0, 0] == value
 
 
 @pytest.mark.parametrize(

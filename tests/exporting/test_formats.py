@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset, Subset, TensorDataset
 
-from curate.data import folder, load, parquet, with_ids
+from curate.data import ExampleSet, folder, load, parquet, with_ids
 from curate.errors import CurateError
 from curate.exporting import export
 from tests.data.pictures import encoded, pixels, write_folder
@@ -411,3 +411,13 @@ def test_concatenated_sets_that_carry_ids(tmp_path):
         {"example_id": "0b", "features": [0.0, 0.0]},
         {"example_id": "1a", "features": [1.0, 1.0]},
     ]
+
+
+def test_an_id_that_looks_like_a_folder_is_a_file_with_an_ending(tmp_path):
+    ids = ["0.PNG/", "a/b.jpg", ".png", "x.Png"]
+    contents = [encoded(pixels(number)) for number in range(4)]
+    data = ExampleSet(ids, [0] * 4, ["cat"], shape=(3, 8, 8), encoded=contents)
+    place = export(data, selection(ids, range(4), [0] * 4), tmp_path / "out", "imagefolder")
+    names = pq.read_table(place / "metadata.parquet")["file_name"].to_pylist()
+    assert all(name.lower().endswith((".png", ".jpg")) for name in names)
+    assert len(folder(place)) == 4

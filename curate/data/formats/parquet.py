@@ -1,5 +1,6 @@
 """Parquet and Arrow files with an image or a feature column."""
 
+import hashlib
 import os
 import re
 import warnings
@@ -123,6 +124,7 @@ def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
     with _reading(path):
         loaded = datasets.load_dataset(
             format,
+            _version(files),
             data_files={name or "train": names for name, names in splits.items()},
             **_readable_columns(files, format),
         )
@@ -130,6 +132,15 @@ def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
             name: _with_folder_names(loaded[name or "train"], path, names, format)
             for name, names in splits.items()
         }
+
+
+def _version(files: list[Path]) -> str:
+    """A name for the state of the files: a cache that goes by their times alone can be stale.
+
+    ``cp -p``, an archive or a sync sets back the time of a change, but not that of the entry.
+    """
+    facts = [(str(file), (status := file.stat()).st_size, status.st_ctime_ns) for file in files]
+    return f"curate-{hashlib.sha256(repr(facts).encode(errors='replace')).hexdigest()[:16]}"
 
 
 def _readable_columns(files: list[Path], format: str) -> dict[str, Any]:

@@ -78,7 +78,8 @@ class _Paths:
             return PurePosixPath(folder, f"{example_id:09d}.{extension}")
         text = example_id.removeprefix(self.view.class_name(label) + "/")
         ending = PurePosixPath(text.lower()).suffix
-        if ending in _EXTENSIONS:  # a file of this kind already: it keeps its name
+        # a file of this kind already keeps its name
+        if ending in _EXTENSIONS and text.lower().endswith(ending):
             text, extension = text[: -len(ending)], text[-len(ending) + 1 :]
         name = self.names.setdefault(folder, Names()).take(text, f".{extension}")
         return PurePosixPath(folder, name)
