@@ -61,22 +61,44 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
+def has_report(summary: dict[str, Any]) -> bool:
+    """Whether there is something to show: not of a search that ran out of time at once."""
+    return "claims" not in summary or summary["seeds"] > 1
+
+
 def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
-    """Write ``report.html`` and its charts as SVG files, from the files in the folder of a run."""
+    """Write ``report.html`` and its charts as SVG files, from the files in the folder of a run.
+
+    Raises:
+        CurateError: the run has nothing to show, see :func:`has_report`.
+    """
     from curate.files import atomic_path
     from curate.pruning import Selection
-    from curate.report import accuracy_svg, forgetting_histogram_svg, write_report
+    from curate.report import accuracy_svg, curve_svg, forgetting_histogram_svg, write_report
     from curate.table import read
 
+    if not has_report(summary):
+        raise CurateError(
+            f"run: {str(folder)!r} ended before two models were trained on all examples; start "
+            "the same command again with a larger --budget"
+        )
     table = read(folder / "examples.parquet")
     chosen = summary["policy"] is not None
     selection = Selection.load(folder / "selection.parquet") if chosen else None
-    accuracies = pa.Table.from_pylist(summary["accuracies"])
-    intervals = pa.Table.from_pylist(summary["intervals"]) if summary["intervals"] else None
+    accuracies, intervals = (_arms(summary, name) for name in ("accuracies", "intervals"))
     charts = {
         "forgetting.svg": forgetting_histogram_svg(table, selection),
-        "accuracy.svg": accuracy_svg(accuracies, intervals),
+        "accuracy.svg": accuracy_svg(accuracies, intervals if len(intervals) else None),
     }
+    search = {}
+    if "claims" in summary:
+        search = {
+            name: pa.Table.from_pylist(summary[key])
+            for name, key in (("curve", "curve"), ("claims", "claims"), ("losses", "classes"))
+            if summary[key]
+        }
+        certified = None if selection is None else len(selection)
+        charts["curve.svg"] = curve_svg(search["curve"], certified=certified)
     for name, drawing in charts.items():
         with atomic_path(folder / name) as path:
             path.write_text(drawing, encoding="utf-8")
@@ -86,12 +108,22 @@ def render(folder: Path, summary: dict[str, Any], dataset: Any | None) -> Path:
         title=summary["title"],
         selection=selection,
         accuracies=accuracies,
-        intervals=intervals,
+        intervals=intervals if len(intervals) else None,
+        **search,
         verdicts=summary["verdicts"],
         image=None if dataset is None else _pictures(dataset),
         words=None if dataset is None else _words(dataset),
         facts=summary["facts"],
     )
+
+
+def _arms(summary: dict[str, Any], name: str) -> pa.Table:
+    """Rows of the summary, with the arms of a search under the names that charts know."""
+    rows = summary[name]
+    if "claims" in summary:
+        known = {"all": "full", "random": "random"}
+        rows = [{**row, "arm": known.get(row["arm"], "pruned")} for row in rows]
+    return pa.Table.from_pylist(rows)
 
 
 def _pictures(dataset: Any) -> Callable[[Any], np.ndarray | None] | None:

@@ -91,7 +91,7 @@ def run(
 ) -> None:
     """How small can this training set get? Train, search, certify, export, report."""
     from curate import data as sets
-    from curate.cli.report import render
+    from curate.cli.report import has_report, render
     from curate.experiment import Candidate, Experiment, SmallestSet, run_experiment, smallest_set
     from curate.experiment.candidates import check_candidate
     from curate.exporting import FORMATS, check_export, export
@@ -187,9 +187,11 @@ def run(
     summary["title"] = f"{folder_name(dataset)}: {summary['title']}"
     summary["facts"]["seeds"] = str(summary["seeds"])
     write_json(summary, folder / "summary.json")
-    page = render(folder, summary, train_set)
+    page = render(folder, summary, train_set) if has_report(summary) else None
+    if page is None:
+        (folder / "report.html").unlink(missing_ok=True)  # of an earlier run
     if as_json:
-        print(json.dumps({**summary, "folder": str(folder), "report": str(page)}))
+        print(json.dumps({**summary, "folder": str(folder), "report": page and str(page)}))
     else:
         _print(summary, page)
 
@@ -264,7 +266,7 @@ def _search_summary(result: "SmallestSet") -> dict[str, Any]:
     }
 
 
-def _print(summary: dict[str, Any], page: Path) -> None:
+def _print(summary: dict[str, Any], page: Path | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -282,4 +284,5 @@ def _print(summary: dict[str, Any], page: Path) -> None:
         console.print(verdict, markup=False)
     if summary["policy"] is None:
         console.print("No smaller set is exported.", markup=False)
-    console.print(f"{summary['seconds']:,.0f} s; report: {page}", markup=False, soft_wrap=True)
+    where = "no report" if page is None else f"report: {page}"
+    console.print(f"{summary['seconds']:,.0f} s; {where}", markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from curate.report.charts.histogram import forgetting_histogram_svg as forgettin
 from curate.report.charts.identification_charts import (
     identification_charts as identification_charts,
 )
+from curate.report.charts.removal import curve_svg as curve_svg
 from curate.report.identification import write_identification as write_identification
 from curate.report.identification_folder import save_identification as save_identification
 from curate.report.write import write_report as write_report

@@ -14,11 +14,13 @@ from curate.pruning.selection import words_on_empty_classes
 from curate.report.charts.accuracy import draw_accuracy, group_by_arm
 from curate.report.charts.datamap import draw_data_map, has_data_map
 from curate.report.charts.histogram import draw_histogram
+from curate.report.charts.removal import draw_curve, points_by_arm
 from curate.report.classes import class_rows
 from curate.report.examples import sample
 from curate.report.galleries import galleries
 from curate.report.outcomes import Outcomes, outcomes_of
 from curate.report.page import wide_and_narrow, write_page
+from curate.report.search import claims_table, losses_table
 from curate.report.selection_rows import align_selection
 from curate.report.text import clean, count, percent
 from curate.table import metadata
@@ -32,6 +34,9 @@ def write_report(
     selection: Any | None = None,
     accuracies: pa.Table | None = None,
     intervals: pa.Table | None = None,
+    curve: pa.Table | None = None,
+    claims: pa.Table | None = None,
+    losses: pa.Table | None = None,
     verdicts: Sequence[str] = (),
     image: Callable[[Any], np.ndarray | None] | None = None,
     words: Callable[[Any], str] | None = None,
@@ -53,6 +58,8 @@ def write_report(
         accuracies: columns arm ('full', 'pruned', 'random', …), seed, accuracy (0..1) and, if
             known, train_size (examples).
         intervals: columns arm, mean, low, high (0..1).
+        curve, claims, losses: what a search found: ``curve``, ``claims`` and ``classes`` of a
+            :class:`curate.experiment.SmallestSet`.
         verdicts: sentences; the first becomes the headline.
         image: example id -> uint8 picture (height, width) or (height, width, 3), or None.
         words: example id -> its text, of which the beginning is shown.
@@ -75,6 +82,8 @@ def write_report(
     names = metadata(table).get("class_names") if class_names is None else class_names
     name_of = _namer(names)
     compared = [] if accuracies is None else group_by_arm(accuracies, intervals)
+    removal = None if curve is None else points_by_arm(curve)
+    certified = None if selection is None else len(selection)
     rows, classes = class_rows(table, outcomes, kept, name_of)
     examples = sample(table, outcomes, chosen, name_of)
     return write_page(
@@ -87,6 +96,12 @@ def write_report(
         selected=kept is not None,
         figures=_key_figures(outcomes, kept),
         facts=_entries(facts or {}),
+        removal=wide_and_narrow(lambda width: draw_curve(removal, width, certified))
+        if removal
+        else None,
+        certified=certified,
+        claims=None if claims is None else claims_table(claims),
+        losses=None if losses is None else losses_table(losses),
         arms=compared,
         accuracy=wide_and_narrow(lambda width: draw_accuracy(compared, width))
         if compared
