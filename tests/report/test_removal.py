@@ -1,5 +1,6 @@
 """The removal curve and the tables of a search: what stands in them, whatever was found."""
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -98,7 +99,7 @@ def test_every_mean_is_a_dot_inside_the_drawing(shares, width, arm):
     assert all(0 <= x <= across for x in ends)
 
 
-@pytest.mark.parametrize("shares", [[0.5, 0.3, 0.2], [0.3, 0.1, 0.02]])
+@pytest.mark.parametrize("shares", [[0.9, 0.7, 0.5], [0.3, 0.1, 0.02]])
 def test_more_is_to_the_right_and_better_is_up(shares):
     curve = curve_of(shares)
     dots = marks(curve_svg(curve), "dot")
@@ -112,7 +113,7 @@ def test_more_is_to_the_right_and_better_is_up(shares):
 
 
 def test_the_axis_is_logarithmic_only_where_it_must_be():
-    assert "log scale" not in curve_svg(curve_of([0.5, 0.3, 0.2]))
+    assert "log scale" not in curve_svg(curve_of([0.9, 0.7, 0.5]))
     assert "log scale" in curve_svg(curve_of([0.3, 0.05]))
 
 
@@ -122,6 +123,7 @@ def test_the_certified_size_is_filled_in_the_chosen_arm_alone():
     assert [mark[0].text for mark in filled] == [
         "aum: 97.60% (97.20 to 98.00) on 389 examples (30.0%), 5 models"
     ]
+    assert "389 of 1,297 certified" in curve_svg(curve, certified=389)
     assert not marks(curve_svg(curve), "certified")
 
 
@@ -205,7 +207,7 @@ def test_no_two_names_of_the_legend_cover_each_other():
             if "name" in (text.get("class") or "").split()
         ]
         assert len(names) == 3
-        for (y, x, words), (next_y, next_x, _) in zip(names, names[1:], strict=False):
+        for (y, x, words), (next_y, next_x, _) in itertools.pairwise(names):
             assert next_y > y or next_x > x + 6 * len(words)
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from curate.report.text import clean, count, percent
 
 Scale: TypeAlias = Callable[[float], float]
 
-_LOG_BELOW = 0.1  # the smallest share from which a linear axis can tell sizes apart
+_LOG_BELOW = 0.4  # the smallest share for which a linear axis has the sizes well apart
 _HUES = {"all": "hue5", "random": "hue1"}  # the score has hue0
 _APART = 3.0  # pixels between arms of one size, so that no interval hides another
 
@@ -58,13 +59,13 @@ def curve_svg(curve: pa.Table, *, certified: int | None = None, width: int = 720
 
     One line for every arm, with the 95 % interval of every mean; the models trained on all
     examples are a horizontal line with its interval. The share is on a log axis where one is
-    under a tenth.
+    under 40 %.
 
     Args:
         curve: as :attr:`curate.experiment.SmallestSet.curve`: columns arm ('all', 'random', or a
             score), size (examples), share (0..1), accuracy (mean, 0..1), low, high (null where
             not known), seeds.
-        certified: the size whose point is filled.
+        certified: the size whose point is filled and named.
         width: in pixels; below 480 the layout suits a phone.
 
     Raises:
@@ -100,7 +101,7 @@ def draw_curve(arms: dict[str, list[Point]], width: int, certified: int | None =
     """The chart without its stylesheet."""
     narrow = width < svg.NARROW
     names = _legend_rows(arms, width)
-    left, right, top, bottom = 52, 16, 22 + 18 * len(names), 42
+    left, right, top, bottom = 52, 16, 34 + 18 * len(names), 42
     height = top + (210 if narrow else 270) + bottom
     floor = height - bottom
     points = [point for arm in arms.values() for point in arm]
@@ -119,9 +120,10 @@ def draw_curve(arms: dict[str, list[Point]], width: int, certified: int | None =
     lines = [name for name in arms if name != "all"]
     for index, name in enumerate(lines):
         shift = _APART * (index - (len(lines) - 1) / 2)
-        parts += _line(name, arms, lambda share, by=shift: across(share) + by, up, certified)
+        parts += _line(name, arms, partial(_shifted, across, shift), up, certified)
     if "all" in arms:
         parts += _dots("all", arms["all"], across, up, None)
+        parts += _certified(arms, certified, across, up, (left, width - right))
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     title = "share of the training set kept" + (" (log scale)" if log else "")
     middle = (left + width - right) / 2
@@ -137,6 +139,10 @@ def _axis(points: Sequence[Point], start: float, end: float) -> tuple[Scale, boo
     reach = math.log(1 / min(least, 0.99))
     inner = start + 14  # the first point does not lie on the axis
     return lambda share: inner + (end - inner) * (1 + math.log(share) / reach), True
+
+
+def _shifted(across: Scale, shift: float, share: float) -> float:
+    return across(share) + shift
 
 
 def _range(points: Sequence[Point]) -> tuple[float, float]:
@@ -227,14 +233,33 @@ def _dots(
     for point in points:
         x, (low, high) = across(point.share), point.ends
         if high > low:
-            whisker = {"x1": x, "x2": x, "y1": up(high), "y2": up(low)}
-            parts.append(svg.tag("line", cls=f"whisker {_hue(name)}", **whisker))
+            kind = f"whisker {_hue(name)}"
+            parts.append(svg.tag("line", x1=x, x2=x, y1=up(high), y2=up(low), cls=kind))
         tip = svg.title(f"{name}: {point.words}, {point.seeds} models")
         kind = "certified" if point.size == filled else "dot"
         radius = 5 if point.size == filled else 3.5
         place = {"cx": x, "cy": up(point.mean), "r": radius}
         parts.append(svg.tag("circle", tip, cls=f"{kind} {_hue(name)}", **place))
     return parts
+
+
+def _certified(
+    arms: dict[str, list[Point]],
+    size: int | None,
+    across: Scale,
+    up: Scale,
+    ends: tuple[float, float],
+) -> list[str]:
+    """The words '389 of 1,297' over the certified point."""
+    total = arms["all"][-1].size
+    points = [one for name in arms for one in arms[name] if name != "random" and one.size == size]
+    if not points:
+        return []
+    words = f"{count(points[0].size)} of {count(total)} certified"
+    half = len(words) * svg.GLYPH / 2
+    x = min(max(across(points[0].share), ends[0] + half), ends[1] - half)
+    y = up(points[0].ends[1]) - 9
+    return [svg.text(x, y, words, cls="region", text_anchor="middle")]
 
 
 def _hue(name: str) -> str:
