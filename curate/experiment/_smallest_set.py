@@ -39,6 +39,7 @@ from curate.pruning.counts import keep_fraction, round_half_up
 from curate.table import annotate, write
 from curate.train import Settings
 
+_FEWEST = 20  # examples of which a part can be held out and the rest be pruned
 _SMALL_TEST = 2_000  # examples; a smaller test set gets twice the seeds
 
 
@@ -100,11 +101,14 @@ def smallest_set(
     Raises:
         CurateError: an argument that cannot be used, before anything is trained.
     """
-    deadlines = _deadlines(budget)
+    start = time.time()
+    deadlines = _deadlines(budget, start)
     check_margin(margin)
     if protocol not in ("epochs", "steps"):
         raise CurateError(f"protocol: {protocol!r} is not a protocol; give 'epochs' or 'steps'")
     origin, train_set, test_set = _open(dataset, test)
+    if len(train_set) < _FEWEST:
+        raise CurateError(f"dataset: {len(train_set)} examples; give at least {_FEWEST} to search")
     count = _seeds(seeds, len(test_set))
     counts = None if isinstance(sizes, str) else _counts(sizes, len(train_set))
     if isinstance(sizes, str) and sizes != "auto":
@@ -147,7 +151,11 @@ def smallest_set(
     look = None
     if choice.candidate is not None:
         chosen = counts or counts_around(choice.size, len(train_set))
-        progress.total += certifying_cost(chosen, len(train_set), count, protocol)
+        count = _seeds_in_time(
+            count, chosen, len(train_set), protocol, start, deadlines[1], progress
+        )
+        cost = certifying_cost(chosen, len(train_set), count, protocol)
+        progress.total = progress.done + cost
         look = take_look(
             folder,
             fingerprint(test_set),
@@ -223,7 +231,7 @@ def _counts(sizes: Sequence[int | float], total: int) -> list[int]:
     return sorted(counts, reverse=True)
 
 
-def _deadlines(budget: float | str | None) -> tuple[float | None, float | None]:
+def _deadlines(budget: float | str | None, start: float) -> tuple[float | None, float | None]:
     """When choosing and when everything has to end."""
     if budget is None:
         return None, None
@@ -233,8 +241,24 @@ def _deadlines(budget: float | str | None) -> tuple[float | None, float | None]:
         seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]] if match else 0
     if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
         raise CurateError(f"budget: {budget!r}; give seconds, or a text such as '20m' or '2h'")
-    now = time.time()
-    return now + seconds / 3, now + seconds
+    return start + seconds / 3, start + seconds
+
+
+def _seeds_in_time(
+    seeds: int,
+    counts: Sequence[int],
+    total: int,
+    protocol: str,
+    start: float,
+    deadline: float | None,
+    progress: Progress,
+) -> int:
+    """So many seeds that certifying ends in time, as far as the search tells; 2 at least."""
+    if deadline is None or not progress.done:
+        return seeds
+    pace = (time.time() - start) / progress.done
+    fit = int((deadline - time.time()) / pace / certifying_cost(counts, total, 1, protocol))
+    return max(2, min(seeds, fit))
 
 
 def _plan(lab: Lab, candidate: Candidate, *facts: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 
 from curate.data import ExampleSet
 from curate.experiment.run import Job, OutOfTimeError, Run, train_job
@@ -31,14 +32,18 @@ class Progress:
     total: float = 0.0
     _done: dict[tuple[str, int], float] = field(default_factory=dict)
 
+    @property
+    def done(self) -> float:
+        """The work that is done."""
+        return sum(self._done.values())
+
     def at(self, job: Job, amount: float) -> None:
         """So much of a job is done."""
         if self._done.get((job.arm, job.seed)) == amount:
             return
         self._done[job.arm, job.seed] = amount
         if self.report is not None:
-            done = sum(self._done.values())
-            self.report(f"{job.arm}, seed {job.seed}", done, max(self.total, done))
+            self.report(f"{job.arm}, seed {job.seed}", self.done, max(self.total, self.done))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class Lab:
 
     Jobs are spread by joblib: over one process for each core, with one thread each, unless
     ``joblib.parallel_config`` says otherwise; ``parallel_config("sequential")`` keeps them in
-    this process. On a GPU they run one after the other.
+    this process. On a machine with a GPU they run one after the other unless it says so.
 
     Attributes:
         trainer: with what.
@@ -92,10 +97,13 @@ class Lab:
         from joblib import cpu_count
         from joblib.parallel import get_active_backend
 
-        if isinstance(self.trainer, ReferenceTrainer) and self.trainer.settings.device != "cpu":
-            return 1
         backend, workers = get_active_backend()
-        return backend.effective_n_jobs(cpu_count() if workers is None else workers)
+        if workers is not None:
+            return backend.effective_n_jobs(workers)
+        on_gpu = torch.cuda.is_available()
+        if isinstance(self.trainer, ReferenceTrainer):
+            on_gpu = self.trainer.settings.device != "cpu"
+        return 1 if on_gpu else backend.effective_n_jobs(cpu_count())
 
     def _here(self, job: Job) -> Finished | None:
         cost, passes = self.cost(job), self.passes(job)

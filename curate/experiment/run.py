@@ -257,14 +257,19 @@ def content_of(*datasets: ExampleSet) -> str:
 def _until(
     deadline: float | None, on_epoch: Callable[[int], None] | None
 ) -> Callable[[int], None] | None:
+    """The callback, which ends the training where the next epoch would end after the deadline."""
     if deadline is None:
         return on_epoch
+    last = time.time()
 
     def checked(epoch: int) -> None:
+        nonlocal last
         if on_epoch is not None:
             on_epoch(epoch)
-        if time.time() > deadline:
+        now = time.time()
+        if now + (now - last) > deadline:
             raise OutOfTimeError
+        last = now
 
     return checked
 

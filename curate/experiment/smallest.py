@@ -14,7 +14,7 @@ from curate.experiment.candidates import Candidate
 from curate.experiment.certifying import BETTER_LEVEL, Certified, SizeResult
 from curate.experiment.looks import Look
 from curate.experiment.run import Run
-from curate.stats import CONFIDENCE, certificate, t_quantile
+from curate.stats import CONFIDENCE, certificate, look_level, t_quantile
 from curate.train import Settings
 
 if TYPE_CHECKING:
@@ -244,6 +244,11 @@ class SmallestSet:
     def _failed(self) -> list[str]:
         one = self.certified.sizes[0]
         random = [size for size in self.certified.sizes if size.is_better]
+        if one.as_good.shown:
+            return [
+                f"{self._nothing()} The logits of {one.not_finite:,} answers of the models trained "
+                f"on {one.size:,} examples were NaN or infinite; lower the learning rate."
+            ]
         said = [
             f"{self._nothing()} The largest smaller set tried, {one.size:,} examples by "
             f"{self._by}: {_points(-one.as_good.loss)} points, at worst "
@@ -260,15 +265,16 @@ class SmallestSet:
     def _level(self) -> str:
         assert self.look is not None
         tried = len(self.certified.sizes)
+        better = BETTER_LEVEL * self.look.level / look_level(1)
         again = "" if self.look.number == 1 else f", look {self.look.number} at this test set"
         return (
             f"'As good' is tested from the largest size down, each at "
             f"{100 * self.look.level:.3g} % one-sided{again}; 'better than random' at "
-            f"{100 * BETTER_LEVEL:g} % one-sided over all {self._sizes_planned(tried)}."
+            f"{100 * better:.3g} % one-sided over all {self._sizes_planned(tried, better)}."
         )
 
-    def _sizes_planned(self, tried: int) -> str:
-        planned = round(BETTER_LEVEL / self.certified.sizes[0].better.level)
+    def _sizes_planned(self, tried: int, better: float) -> str:
+        planned = round(better / self.certified.sizes[0].better.level)
         return "sizes" if tried == planned else f"{planned} sizes planned"
 
     def _all_of(self, one: SizeResult) -> list[Run]:
