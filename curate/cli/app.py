@@ -1,5 +1,6 @@
 """The command line: ``curate run | identify | prune | export | inspect | report``."""
 
+import os
 import signal
 import sys
 import threading
@@ -65,8 +66,13 @@ class _Stopped(BaseException):
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
+    started_by = os.getpid()
+
     def stop(number: int, frame: object) -> None:
-        raise _Stopped
+        if os.getpid() == started_by:
+            raise _Stopped
+        signal.signal(number, signal.SIG_DFL)  # a forked worker just ends
+        os.kill(os.getpid(), number)
 
     if threading.current_thread() is not threading.main_thread():  # only that one may
         yield

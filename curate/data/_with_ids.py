@@ -139,7 +139,31 @@ def _root_positions(dataset: Any) -> Any:
     if isinstance(dataset, Subset):
         inner = _root_positions(dataset.dataset)
         return [inner[index] for index in dataset.indices]
+    if isinstance(dataset, ConcatDataset):
+        return _positions_in_parts(dataset.datasets)
     return stored_rows(dataset) if is_hugging_face(dataset) else range(len(dataset))
+
+
+def _positions_in_parts(parts: list[Any]) -> Any:
+    """Positions in the whole sets that the parts were taken from, one whole set after another.
+
+    Folds of one set have their positions in it, however they are put together. Where an example
+    is there twice, the positions are those in the parts as they lie.
+    """
+    starts: dict[int, int] = {}
+    total = 0
+    positions: list[int] = []
+    for part in parts:
+        whole = part
+        while isinstance(whole, Subset):
+            whole = whole.dataset
+        if id(whole) not in starts:
+            starts[id(whole)] = total
+            total += len(whole)
+        positions += [starts[id(whole)] + int(row) for row in _root_positions(part)]
+    if len(set(positions)) < len(positions):
+        return range(len(positions))
+    return positions
 
 
 def _check_map_style(dataset: Any) -> None:

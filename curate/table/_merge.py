@@ -1,6 +1,6 @@
 """Merging the tables of several runs (seeds) of the same data set into one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from curate.table.schema import COLUMNS, annotate, describe, metadata
 _NEEDED = ("example_id", "label", "presentations", "forgetting_events", "first_learned")
 
 
-def merge(tables: Sequence[Any]) -> pa.Table:
+def merge(tables: Iterable[Any]) -> pa.Table:
     """One table for several runs over the same examples.
 
     Counts are summed (Toneva et al., 2019, sum forgetting events over seeds). Means and the
@@ -37,9 +37,11 @@ def merge(tables: Sequence[Any]) -> pa.Table:
         CurateError: no table, ids of different types, a column that only some tables have,
             different fingerprints, or an example whose label differs between runs.
     """
-    if not len(tables):
-        raise CurateError("tables: an empty list; give at least one table to merge")
+    if isinstance(tables, str | bytes | pa.Table) or not isinstance(tables, Iterable):
+        raise CurateError(f"tables: a {type(tables).__name__}; give a list of tables to merge")
     tables = [as_table(table, f"tables: number {n}") for n, table in enumerate(tables)]
+    if not tables:
+        raise CurateError("tables: an empty list; give at least one table to merge")
     parts = [_with_runs(table) for table in tables]
     _check_alike(parts)
     stacked = pa.concat_tables([part.replace_schema_metadata() for part in parts])

@@ -127,6 +127,12 @@ def test_an_example_twice_is_refused_as_in_a_subset(tmp_path):
         with_ids(in_memory(tmp_path).select([3, 1, 3]))
 
 
+def test_a_set_put_together_with_itself_is_numbered_as_it_lies(tmp_path):
+    rows = in_memory(tmp_path)
+    twice = datasets.concatenate_datasets([rows, rows])
+    assert ids_of(with_ids(twice)).tolist() == list(range(2 * ROWS))
+
+
 def test_empty_sets_and_columns_without_bytes(tmp_path):
     assert len(ids_of(with_ids(in_memory(tmp_path).select([])))) == 0
     nothing = datasets.Dataset(pa.table({"nothing": pa.nulls(5), "n": range(5)}))

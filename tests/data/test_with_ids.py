@@ -122,6 +122,17 @@ def test_concatenated_sets_keep_their_ids_and_clashes_are_named():
         with_ids(ConcatDataset([first, numbers(2)]))
 
 
+def test_folds_put_together_have_the_positions_in_the_whole():
+    whole, other = numbers(), numbers(3)
+    folds = [Subset(whole, [4, 5]), Subset(whole, [1, 0])]
+    assert with_ids(ConcatDataset(folds)).ids.tolist() == [4, 5, 1, 0]
+    assert with_ids(ConcatDataset(folds[::-1])).ids.tolist() == [1, 0, 4, 5]
+    mixed = ConcatDataset([Subset(whole, [5, 2]), other, Subset(whole, [0])])
+    assert with_ids(mixed).ids.tolist() == [5, 2, 6, 7, 8, 0]
+    assert with_ids(Subset(ConcatDataset([whole, other]), [7, 0])).ids.tolist() == [7, 0]
+    assert with_ids(ConcatDataset([whole, whole])).ids.tolist() == list(range(12))
+
+
 def test_a_subset_that_repeats_an_example_is_refused():
     with pytest.raises(CurateError, match="ids: 3 occurs at position 0 and again at position 2"):
         with_ids(Subset(numbers(), [3, 1, 3]))
