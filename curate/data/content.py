@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import torch
 
 from curate.errors import CurateError
+from curate.table._as_table import is_view
 
 BLOCK = 128
 """Rows that are fed together; part of the definition of every hash of rows."""
@@ -94,6 +95,8 @@ def feed_column(feed: Feed, column: pa.ChunkedArray | pa.Array) -> None:
         array = array.storage
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
+    if is_view(array.type, "string") or is_view(array.type, "binary"):
+        array = array.cast(_large(array.type))
     kind = array.type
     feed_array(feed, pc.is_valid(array).to_numpy(zero_copy_only=False))
     if pa.types.is_null(kind):
@@ -133,9 +136,9 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _large(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_string(kind):
+    if pa.types.is_string(kind) or is_view(kind, "string"):
         return pa.large_string()
-    return pa.large_binary() if pa.types.is_binary(kind) else kind
+    return pa.large_binary() if pa.types.is_binary(kind) or is_view(kind, "binary") else kind
 
 
 def _feed_bytes(feed: Feed, tag: bytes, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Pixels of more than 8 bits, and how those of one data set become 8."""
 
 import io
+import sys
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,6 @@ from curate.errors import CurateError
 
 SAMPLED = 1000
 """Images of a set that are examined, evenly spread over it."""
-
-_OTHER_HALF = {"B": "L", "L": "B"}
 
 
 class Depth:
@@ -102,29 +101,49 @@ def _deep_of(content: bytes) -> np.ndarray | None:
 def deep_pixels(opened: Any, content: bytes | None = None) -> np.ndarray | None:
     """Integers or floats (H, W), or uint16 (H, W, 3), of a deep Pillow image; None at 8 bits.
 
-    Of colours of 16 bits Pillow reads the upper bytes only; told that the file has the other byte
-    order, it reads the lower ones. That takes ``content``, the bytes of the file.
+    Of colours of 16 bits Pillow reads the upper bytes only. The lower ones it reads if told that
+    the file is laid out otherwise, which takes ``content``, the bytes of the file.
     """
     if opened.mode.startswith("I") or opened.mode == "F":
         return np.asarray(opened)
     tiles = list(getattr(opened, "tile", ()))
-    if content is None or opened.mode not in ("RGB", "RGBA") or len(tiles) != 1:
-        return None
-    arguments = tiles[0][3]
-    raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
-    if not isinstance(raw, str) or not raw.startswith("RGB") or raw[-4:-1] != ";16":
-        return None
-    if raw[-1] not in _OTHER_HALF:
+    layout = _layout(tiles)
+    if content is None or opened.mode not in ("RGB", "RGBA") or layout not in _LOWER:
         return None
     from PIL import Image
 
-    raw = raw[:-1] + _OTHER_HALF[raw[-1]]
-    swapped = (raw, *arguments[1:]) if isinstance(arguments, tuple) else raw
     with Image.open(io.BytesIO(content)) as again:
-        tile: Any = (*tiles[0][:3], swapped)
-        again.tile = [tile]
-        lower = np.asarray(again)[:, :, :3].astype(np.uint16)
-    return np.asarray(opened)[:, :, :3].astype(np.uint16) << 8 | lower
+        again.tile = [_laid_out(tile, _LOWER[layout]) for tile in tiles]
+        lower = np.asarray(again).astype(np.uint16)
+    if layout == "LA;16B":  # read as four bytes: both of the grey, both of its transparency
+        return lower[:, :, 0] << 8 | lower[:, :, 1]
+    return np.asarray(opened)[:, :, :3].astype(np.uint16) << 8 | lower[:, :, :3]
+
+
+_OTHER = "B" if sys.byteorder == "little" else "L"
+_LOWER = {
+    "RGB;16B": "RGB;16L",
+    "RGB;16L": "RGB;16B",
+    "RGBA;16B": "RGBA;16L",
+    "RGBA;16L": "RGBA;16B",
+    "RGBX;16B": "RGBX;16L",
+    "RGBX;16L": "RGBX;16B",
+    "LA;16B": "RGBA",
+} | {f"{name};16N": f"{name};16{_OTHER}" for name in ("RGB", "RGBA", "RGBX")}
+"""Pillow's names for layouts of 16 bits, and those by which it reads the lower bytes."""
+
+
+def _layout(tiles: list[Any]) -> str | None:
+    """Pillow's name for how the pixels lie in the file; None where its parts differ."""
+    found = {tile[3][0] if isinstance(tile[3], tuple) and tile[3] else tile[3] for tile in tiles}
+    return found.pop() if len(found) == 1 else None
+
+
+def _laid_out(tile: Any, layout: str) -> Any:
+    arguments = (layout, *tile[3][1:]) if isinstance(tile[3], tuple) else layout
+    if hasattr(tile, "_replace"):
+        return tile._replace(args=arguments)
+    return (*tile[:3], arguments)  # of an old Pillow
 
 
 def evenly(count: int, most: int) -> np.ndarray:

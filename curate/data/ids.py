@@ -52,6 +52,8 @@ def _integers_or_strings(ids: Any) -> Ids:
     if isinstance(ids, pa.Array | pa.ChunkedArray):
         if ids.null_count:
             raise CurateError(f"ids: {ids.null_count} of them are null; give every example an id")
+        if pa.types.is_decimal(ids.type):  # whole numbers of Spark
+            ids = _whole(ids)
         ids = ids.to_numpy() if pa.types.is_integer(ids.type) else ids.to_pylist()
     elif isinstance(ids, torch.Tensor):
         ids = ids.detach().cpu().numpy()
@@ -66,6 +68,16 @@ def _integers_or_strings(ids: Any) -> Ids:
             raise CurateError(f"ids: of type {ids.dtype}; give integers or strings")
         ids = ids.tolist()
     return _from_list(list(ids))
+
+
+def _whole(ids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    try:
+        return ids.cast(pa.int64())
+    except pa.ArrowException as error:
+        raise CurateError(
+            f"ids: of type {ids.type}, and not all are whole numbers of 64 bits; give integers or "
+            "strings"
+        ) from error
 
 
 def _from_list(ids: list[Any]) -> Ids:

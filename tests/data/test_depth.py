@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 
 
 def png16(array):
-    """A PNG of 16 bits per channel, uint16 (H, W, 3) or (H, W, 4): Pillow cannot write one."""
+    """A PNG of 16 bits per channel, uint16 of 2, 3 or 4 channels: Pillow cannot write one."""
     height, width, channels = array.shape
 
     def chunk(kind, content):
@@ -27,7 +27,7 @@ def png16(array):
         return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    colour = {3: 2, 4: 6}[channels]
+    colour = {2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
@@ -103,9 +103,16 @@ def test_colours_of_16_bits_in_a_tiff(tmp_path):
     array = RNG.integers(0, 4096, (8, 6, 3)).astype(np.uint16)
     array[0, 0] = 4095
     for order in "<>":
-        stream = io.BytesIO()
-        tifffile.imwrite(stream, array, photometric="rgb", byteorder=order)
-        np.testing.assert_array_equal(decode(stream.getvalue(), "x"), array >> 4)
+        for options in ({}, {"rowsperstrip": 2}, {"compression": "zlib", "rowsperstrip": 3}):
+            stream = io.BytesIO()
+            tifffile.imwrite(stream, array, photometric="rgb", byteorder=order, **options)
+            np.testing.assert_array_equal(decode(stream.getvalue(), "x"), array >> 4)
+
+
+def test_grey_of_16_bits_with_transparency(tmp_path):
+    array = RNG.integers(0, 4096, (8, 6, 2)).astype(np.uint16)
+    array[0, 0] = 4095
+    np.testing.assert_array_equal(decode(png16(array), "x"), array[:, :, 0] >> 4)
 
 
 def test_all_images_of_a_set_are_scaled_alike(tmp_path):

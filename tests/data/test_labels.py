@@ -155,3 +155,50 @@ def test_a_net_never_has_many_more_outputs_than_there_are_classes(labels):
     outputs = len(distinct) if are_far_apart(distinct) else distinct[-1] + 1
     assert outputs <= 1000 + 2 * len(distinct)
     assert not are_far_apart(np.arange(len(distinct)))
+
+
+TEXTS = [f"word {n}" for n in range(6)]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pa.array(TEXTS),
+        pa.array(TEXTS, pa.large_string()),
+        pa.array(TEXTS, pa.string_view()),
+        pa.array(TEXTS).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type).split("<")[0],
+)
+def test_texts_and_their_fingerprint_whatever_type_holds_them(tmp_path, texts):
+    for name, column in (("plain", pa.array(TEXTS)), ("other", texts)):
+        table = pa.table({"text": column, "label": [0, 1] * 3, "note": column})
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    plain, other = (parquet(tmp_path / f"{name}.parquet") for name in ("plain", "other"))
+    assert other.texts == TEXTS
+    assert curate.data.fingerprint(other) == curate.data.fingerprint(plain)
+    rows = [
+        datasets.Dataset.from_parquet(str(tmp_path / f"{name}.parquet"), cache_dir=str(tmp_path))
+        for name in ("plain", "other")
+    ]
+    assert curate.data.fingerprint(rows[0]) == curate.data.fingerprint(rows[1])
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pa.array([decimal.Decimal(n) for n in range(6)], pa.decimal128(20, 0)),
+        pa.array(range(6), pa.uint8()),
+        pa.array(TEXTS, pa.string_view()),
+        pa.array(TEXTS, pa.large_string()),
+        pa.array(TEXTS).dictionary_encode(),
+    ],
+    ids=lambda array: str(array.type).split("<")[0],
+)
+def test_ids_of_every_type_that_holds_names_or_whole_numbers(tmp_path, ids):
+    path = write(tmp_path / "t.parquet", pa.array([0, 1] * 3), key=ids)
+    data = parquet(path, id_column="key", column="features")
+    assert list(data.ids) == (list(range(6)) if data.ids[0] == 0 else TEXTS)
+    halves = pa.array([decimal.Decimal("0.5"), decimal.Decimal(1)])
+    with pytest.raises(CurateError, match="not all are whole numbers"):
+        with_ids([1, 2], halves)
