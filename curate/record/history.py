@@ -26,87 +26,108 @@ class Segment(NamedTuple):
     ends_epoch: bool
 
 
+class Held(NamedTuple):
+    """Outcomes that are packed, and batches of (row << 1) + outcome that wait on the device, each
+    with how many wait up to it.
+    """
+
+    segments: list[Segment]
+    waiting: list[tuple[Tensor, int]]
+
+
 class History:
     """Outcomes of all presentations of n examples.
 
     New outcomes wait on the device as (row, outcome) pairs, and are packed into bits on the
     host at the end of an epoch, or after n of them.
+
+    Attributes:
+        held: everything; replaced at once when outcomes are packed, so that an interrupt finds
+            them packed or waiting, never both or neither.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, grows: bool = False) -> None:
         self.n = n
-        self._segments: list[Segment] = []
-        self._waiting: list[Tensor] = []
-        self._waiting_size = 0
+        self._grows = grows
+        self.held = Held([], [])
 
-    def add(self, rows: Tensor, correct: Tensor) -> None:
-        """Append presentations: rows (N,) int64 in 0..n, where n is ignored; correct (N,) bool."""
-        self._waiting.append((rows << 1) + correct)
-        self._waiting_size += len(rows)
-        if self._waiting_size >= max(self.n, PACK_AT):
-            self._pack(ends_epoch=False)
+    def waiting(self) -> int:
+        """How many batches of outcomes wait; packs them first where they are many."""
+        if self._size(self.held.waiting) >= max(self.n, PACK_AT):
+            self.held = self.packed()
+        return len(self.held.waiting)
 
-    def end_epoch(self) -> None:
-        """Mark the end of an epoch."""
-        self._pack(ends_epoch=True)
+    def put(self, place: int, rows: Tensor, correct: Tensor) -> None:
+        """Append presentations as number ``place`` of those waiting; doing it twice is once.
 
-    def lists(self) -> tuple[np.ndarray, np.ndarray]:
-        """All outcomes, row by row.
+        Args:
+            place: what :meth:`waiting` said.
+            rows: (N,) int64 in 0..n, where n is ignored.
+            correct: (N,) bool.
+        """
+        waiting = self.held.waiting
+        pairs = (rows << 1) + correct
+        waiting[place:] = [(pairs, self._size(waiting[place - 1 : place]) + len(pairs))]
+
+    def grow(self, n: int) -> None:
+        """Make room for n examples."""
+        self.held, self.n = self.packed(), n
+
+    def lists(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """All outcomes of the first n examples, row by row.
 
         Returns:
             offsets (n + 1,) int64 and outcomes (offsets[-1],) bool: those of row i stand at
             ``offsets[i]:offsets[i + 1]``, in the order of training.
         """
-        if self._waiting:
-            self._pack(ends_epoch=False)
-        counts = [self._counts(segment) for segment in self._segments]
-        total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(self.n, np.int64)
+        self.held = self.packed()
+        segments = self.held.segments
+        counts = [self._counts(segment, n) for segment in segments]
+        total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(n, np.int64)
         offsets = np.concatenate([[0], np.cumsum(total)])
         outcomes = np.empty(offsets[-1], bool)
         place = offsets[:-1].copy()
-        for segment, count in zip(self._segments, counts, strict=True):
+        for segment, count in zip(segments, counts, strict=True):
             size = int(count.sum())
             within = np.arange(size) - np.repeat(np.cumsum(count) - count, count)
             outcomes[np.repeat(place, count) + within] = np.unpackbits(segment.outcomes, count=size)
             place += count
         return offsets, outcomes
 
-    def epoch_ends(self) -> np.ndarray | None:
-        """(n, epochs) int32: presentations seen by the end of each epoch.
+    def epoch_ends(self, n: int) -> np.ndarray | None:
+        """(n, epochs) int32: presentations of the first n seen by the end of each epoch.
 
         None where that is the epoch's number for every example, or no epoch was marked.
         """
-        if self._waiting:
-            self._pack(ends_epoch=False)
-        if not any(segment.ends_epoch for segment in self._segments):
+        self.held = self.packed()
+        segments = self.held.segments
+        if not any(segment.ends_epoch for segment in segments):
             return None
-        seen, ends, regular = np.zeros(self.n, np.int32), [], True
-        for segment in self._segments:
-            seen = seen + self._counts(segment)
+        seen, ends, regular = np.zeros(n, np.int32), [], True
+        for segment in segments:
+            seen = seen + self._counts(segment, n)
             if segment.ends_epoch:
                 ends.append(seen.astype(np.int32))
                 regular &= bool((seen == len(ends)).all())
         return None if regular else np.stack(ends, 1)
 
-    def state_dict(self) -> list[dict[str, Any]]:
-        """Tensors and plain values only."""
-        if self._waiting:
-            self._pack(ends_epoch=False)
+    def state_dict(self, n: int) -> list[dict[str, Any]]:
+        """Tensors and plain values only, of the first n examples."""
+        self.held = self.packed()
         return [
             {
                 "outcomes": torch.from_numpy(segment.outcomes.copy()),
                 "counts": None
                 if segment.counts is None
-                else torch.from_numpy(segment.counts.astype(np.int64)),
+                else torch.from_numpy(segment.counts[:n].astype(np.int64)),
                 "ends_epoch": segment.ends_epoch,
             }
-            for segment in self._segments
+            for segment in self.held.segments
         ]
 
     def load_state_dict(self, state: list[dict[str, Any]]) -> None:
         """Replace everything by what :meth:`state_dict` gave."""
-        self._waiting, self._waiting_size = [], 0
-        self._segments = [
+        segments = [
             Segment(
                 entry["outcomes"].numpy(),
                 None if entry["counts"] is None else _narrow(entry["counts"].numpy()),
@@ -114,22 +135,39 @@ class History:
             )
             for entry in state
         ]
+        self.held = Held(segments, [])
 
-    def _counts(self, segment: Segment) -> np.ndarray:
-        if segment.counts is None:
-            return np.ones(self.n, np.int64)
-        return segment.counts.astype(np.int64)
-
-    def _pack(self, ends_epoch: bool) -> None:
-        waiting = torch.cat(self._waiting).cpu().numpy() if self._waiting else np.empty(0, np.int64)
-        self._waiting, self._waiting_size = [], 0
+    def packed(self, ends_epoch: bool = False) -> "Held":
+        """What is held with everything packed; nothing is changed."""
+        segments, batches = self.held
+        if not batches and not ends_epoch:
+            return self.held
+        if not batches and segments and not segments[-1].ends_epoch:
+            return Held([*segments[:-1], segments[-1]._replace(ends_epoch=True)], [])
+        pairs = [pairs for pairs, _ in batches]
+        waiting = torch.cat(pairs).cpu().numpy() if pairs else np.empty(0, np.int64)
         waiting = waiting[waiting < self.n << 1]
         rows = waiting >> 1
         ordered = waiting[np.argsort(rows, kind="stable")]
         counts = np.bincount(rows, minlength=self.n)
-        once = len(rows) == self.n and bool((counts == 1).all())
-        outcomes = np.packbits((ordered & 1).astype(bool))
-        self._segments.append(Segment(outcomes, None if once else _narrow(counts), ends_epoch))
+        segment = segment_of(counts, (ordered & 1).astype(bool), not self._grows)
+        return Held([*segments, segment._replace(ends_epoch=ends_epoch)], [])
+
+    @staticmethod
+    def _size(waiting: list[tuple[Tensor, int]]) -> int:
+        return waiting[-1][1] if waiting else 0
+
+    def _counts(self, segment: Segment, n: int) -> np.ndarray:
+        if segment.counts is None:
+            return np.ones(n, np.int64)
+        counts = segment.counts[:n].astype(np.int64)
+        return np.pad(counts, (0, n - len(counts)))
+
+
+def segment_of(counts: np.ndarray, outcomes: np.ndarray, fixed: bool) -> Segment:
+    """A stretch of training; ``fixed``: whether the number of examples cannot grow later."""
+    once = fixed and bool((counts == 1).all())
+    return Segment(np.packbits(outcomes), None if once else _narrow(counts), ends_epoch=False)
 
 
 def _narrow(counts: np.ndarray) -> np.ndarray:

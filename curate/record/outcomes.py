@@ -7,19 +7,18 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from curate.record import sync
+from curate.record.inputs.kinds import UNKNOWN_LABELS
 from curate.record.packed import MAX_LABEL_CODE
 from curate.record.statistics import Statistics
-
-_PADDING = -100
-"""PyTorch's and Hugging Face's label of tokens that do not count."""
 
 
 class Outcome(NamedTuple):
     """What is always recorded of N presentations, tensors (N,) on the device of the logits.
 
-    ``correct``: bool. ``finite``: bool, no logit is NaN or infinite; an outcome that is not finite
-    is never correct. ``label_code``: int64, label + 1, or 0 where there is none to keep (no single
-    label, or one above 65,534).
+    ``correct``: bool. ``finite``: bool, no logit is NaN or infinite (-inf at other classes than the
+    label, which rules them out, is one like any other, as long as one class is left to compare
+    with); an outcome that is not finite is never correct. ``label_code``: int64, label + 1, or 0
+    where there is none to keep (no single label, or one above 65,534).
     """
 
     correct: Tensor
@@ -53,7 +52,6 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     EL2N (Paul et al., 2021) = sqrt(sum_{j != y} p_j^2 + (sum_{j != y} p_j)^2).
     """
     top = logits.amax(1)
-    finite = (top < torch.inf) & (logits.amin(1) > -torch.inf)
     # addressing the labels' entries by hand is twice as fast as gather and scatter
     step, stride = logits.stride()
     positions = torch.arange(0, labels.shape[0] * step, step, device=labels.device)
@@ -64,6 +62,7 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     of_label = storage.index_select(0, entries)
     storage.index_fill_(0, entries, -torch.inf)
     margin = of_label - logits.amax(1)
+    finite = margin.isfinite()  # the label's logit and the largest other one are
     correct = margin > 0
     tied = margin == 0
     if not sync.is_free_to_read(tied) or bool(tied.any()):
@@ -87,26 +86,28 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     return outcome, {"loss": loss, "margin": margin, "confidence": confidence, "el2n": el2n}
 
 
-def multilabel(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
-    """Outcomes of L independent binary labels; correct is an exact match of all of them.
+def multilabel(logits: Tensor, labels: Tensor, counted: Tensor, statistics: bool) -> Judged:
+    """Outcomes of L independent binary labels; correct is an exact match of those that count.
 
     Args:
         logits: (N, L) float; a logit of exactly 0 predicts absent.
         labels: (N, L), 1 or True where the label is present.
+        counted: (N, L) bool, False at labels that are unknown or masked.
 
-    Loss is the binary cross-entropy's mean over labels, margin the smallest signed logit,
-    confidence the probability of the exact match, EL2N the norm of sigmoid(logits) - labels.
+    Over the labels that count, loss is the binary cross-entropy's mean, margin the smallest signed
+    logit, confidence the probability of the exact match, EL2N the norm of sigmoid(logits) - labels.
     """
     present = labels > 0.5
-    finite = logits.isfinite().all(1)
-    correct = ((logits > 0) == present).all(1) & finite
+    finite = (logits.isfinite() | ~counted).all(1)
+    correct = (((logits > 0) == present) | ~counted).all(1) & finite
     outcome = Outcome(correct, finite, torch.zeros_like(correct, dtype=torch.int64))
     if not statistics:
         return outcome, None
     signed = torch.where(present, logits, -logits)
+    signed = torch.where(counted, signed, torch.inf)  # without a part in what follows
     losses = softplus(-signed)
     return outcome, {
-        "loss": losses.mean(1),
+        "loss": losses.sum(1) / counted.sum(1).clamp(min=1),
         "margin": signed.amin(1),
         "confidence": (-losses.sum(1)).exp(),
         "el2n": torch.sigmoid(-signed).square().sum(1).sqrt(),
@@ -156,47 +157,48 @@ def sequence(logits: Tensor, labels: Tensor, tokens: Tensor, statistics: bool) -
 class Batch(NamedTuple):
     """N presentations, judged, and what was wrong with them.
 
-    ``good``: (N,) bool, the labels were possible. ``label_to_show``: (N,) int64, a label to name
-    in the message where not. ``no_tokens``: (N,) bool, no token to judge, or None where that
+    ``good``: (N,) bool, the labels were possible. ``label_to_show``: (N,), a label to name in the
+    message where not. ``nothing``: (N,) bool, no label or token to judge, or None where that
     cannot be.
     """
 
     judged: Judged
     good: Tensor
     label_to_show: Tensor
-    no_tokens: Tensor | None = None
+    nothing: Tensor | None = None
 
 
 def outcomes_of(
-    kind: str, logits: Tensor, labels: Tensor, tokens: Tensor | None, statistics: bool
+    kind: str, logits: Tensor, labels: Tensor, counted: Tensor | None, statistics: bool
 ) -> Batch:
-    """Judge one batch of a kind that :func:`curate.record.batch.kind_of` tells; see there.
+    """Judge one batch of a kind and of shapes as :class:`curate.record.inputs.kinds.Step` has them.
 
     ``logits`` may be overwritten. Impossible labels are replaced before they are used as an
     index: on a GPU they would otherwise end the process.
     """
     if kind == "binary":
         # a logit z against 0 is a softmax over two classes with the logits 0 and z
-        logits, labels = logits.reshape(-1), labels.reshape(-1)
         logits = torch.stack([torch.zeros_like(logits), logits], 1)
         good = (labels == 0) | (labels == 1)
-        labels = labels.to(torch.int64)
-        return Batch(multiclass(logits, labels * good, statistics), good, labels)
+        return Batch(multiclass(logits, labels.eq(1).long(), statistics), good, labels)
     if kind == "multiclass":
-        labels = labels.to(torch.int64)
         good = (labels >= 0) & (labels < logits.shape[1])
         possible = labels
         if not sync.is_free_to_read(good) or not bool(good.all()):
             possible = labels * good
         return Batch(multiclass(logits, possible, statistics), good, labels)
+    known = labels == labels  # not NaN
+    for unknown in UNKNOWN_LABELS:
+        known &= labels != unknown
+    counted = known if counted is None else known & counted
     if kind == "multilabel":
-        good = ((labels == 0) | (labels == 1)).all(1)
-        return Batch(multilabel(logits, labels, statistics), good, labels.amax(1).long())
-    counted = labels != _PADDING
-    if tokens is not None:
-        counted &= tokens.to(labels.device)
-    possible = (labels >= 0) & (labels < logits.shape[2])
-    good = (possible | ~counted).all(1)
-    label_to_show = torch.where(possible | ~counted, _PADDING, labels).amax(1)
-    judged = sequence(logits, labels * possible, counted, statistics)
-    return Batch(judged, good, label_to_show, ~counted.any(1))
+        possible = (labels == 0) | (labels == 1)
+        judged = multilabel(logits, labels, counted, statistics)
+    else:
+        possible = (labels >= 0) & (labels < logits.shape[2])
+        judged = sequence(logits, labels * possible, counted, statistics)
+    fine = possible | ~counted
+    lowest = -torch.inf if labels.is_floating_point() else torch.iinfo(torch.int64).min
+    numbers = labels if labels.is_floating_point() else labels.long()
+    to_show = torch.where(fine, lowest, numbers).amax(1)
+    return Batch(judged, fine.all(1), to_show, ~counted.any(1))

@@ -1,7 +1,9 @@
 """The recorder: one call per training step, one table at the end."""
 
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,22 +12,26 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record import sync
-from curate.record.batch import as_ids, check_mask, kind_of, on_device
 from curate.record.buffer import ROWS, Buffer
+from curate.record.checkpoint import read_state, state_of
 from curate.record.core import Core, Direct, Sink
-from curate.record.ids import SKIPPED, RowLookup
-from curate.record.outcomes import float_copy, outcomes_of
-from curate.record.state import State
+from curate.record.history import Held
+from curate.record.inputs.growing import GrowingLookup
+from curate.record.inputs.ids import RowLookup
+from curate.record.inputs.kinds import KINDS, Step, read_step
+from curate.record.inputs.problems import Problems
+from curate.record.inputs.tensors import as_device
+from curate.record.judging import judge
+from curate.record.ranks.wire import warn_of_ranks
 from curate.record.to_table import to_table
-from curate.record.windowed.registry import check_windowed, load_tensors, tensors_of
-from curate.record.windowed.temporal import log_ratios
+from curate.record.windowed.registry import check_windowed
 from curate.table import write
-
-_STATE_VERSION = 1
 
 _GATHERED_CLASSES = 64
 """Up to here, batches are gathered and judged together; above, one is work enough."""
+
+_GROWS_FROM = 1024
+"""Examples that a Recorder which grows has room for at first."""
 
 
 class Recorder:
@@ -47,9 +53,13 @@ class Recorder:
     minibatch on which a step is taken; a forgetting event is correct at one presentation and
     wrong at the example's next; correct is argmax(logits) == label.
 
+    A Recorder may be used by several threads; updates then come one after the other. An error or
+    an interrupt (Ctrl-C) in a call loses nothing of the calls before it.
+
     Args:
-        n_or_ids: the number of examples, whose ids are then 0..n-1, or all ids: int or str,
-            as a list, array or tensor.
+        n_or_ids: the number of examples, whose ids are then 0..n-1, or all ids: int or str, as a
+            list, array or tensor. None: it grows as ids come, int or str, for data sets of which
+            nobody knows the length; rows are then in the order of arrival.
         track: "all", or "forgetting", which keeps labels, presentations and events only, in 8
             bytes per example (labels above 65,534 are then, as always, not kept).
         history: also keep whether each presentation was correct, 1 bit each, on the host.
@@ -58,31 +68,39 @@ class Recorder:
         window: presentations in such a window, at least 3; the papers take 10.
         device: where the state lives; that of the first logits when None (the CPU for MPS,
             which has no float64).
+        kind: "multiclass", "binary", "multilabel" or "sequence"; None: told by the first step,
+            see :meth:`update`. A run has one kind.
 
     Raises:
-        CurateError: an id that occurs twice, ids of mixed types, an unknown ``track`` or ``also``.
+        CurateError: an id that occurs twice, ids of mixed types, an unknown option.
     """
 
     def __init__(
         self,
-        n_or_ids: int | Sequence[Any] | np.ndarray | Tensor,
+        n_or_ids: int | Sequence[Any] | np.ndarray | Tensor | None = None,
         *,
         track: Literal["all", "forgetting"] = "all",
         history: bool = False,
         also: Sequence[str] = (),
         window: int = 10,
         device: torch.device | str | None = None,
+        kind: Literal["multiclass", "binary", "multilabel", "sequence"] | None = None,
     ) -> None:
         if track not in ("all", "forgetting"):
             raise CurateError(f"track: {track!r}; choose 'all' or 'forgetting'")
+        if kind is not None and kind not in KINDS:
+            raise CurateError(f"kind: {kind!r}; choose one of {', '.join(map(repr, KINDS))}")
         self.track = track
         self.epoch = 0
-        self._ids = RowLookup(n_or_ids)
-        on = None if device is None else torch.device(device)
-        names = check_windowed(also, window, track == "all")
-        self._core = Core(len(self._ids), track == "all", history, on, names, window)
-        self._sink: Sink = Direct(self._core)
+        self._kind = kind
+        grows = n_or_ids is None
+        self._ids: RowLookup | GrowingLookup = GrowingLookup() if grows else RowLookup(n_or_ids)
+        room = _GROWS_FROM if grows else len(self._ids)
+        names, on = check_windowed(also, window, track == "all"), as_device(device)
+        self._core = Core(room, track == "all", history, on, names, window, grows)
+        self._sink: Sink = self._sink_of(self._core, self._ids)
         self._buffer = Buffer()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -95,53 +113,75 @@ class Recorder:
             f"history={core.history is not None}{also}, {self.epoch} epochs ended)"
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            self.flush()
+            return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
+
     def update(
         self,
         example_id: Tensor | np.ndarray | Sequence[int] | Sequence[str],
-        logits: Tensor,
-        labels: Tensor,
-        mask: Tensor | None = None,
+        logits: Tensor | np.ndarray,
+        labels: Tensor | np.ndarray | Sequence[int],
+        mask: Tensor | np.ndarray | None = None,
     ) -> None:
-        """Record one training step, without waiting for the device.
+        """Record one training step, without waiting for the device (but for the first step).
 
         Args:
             example_id: (N,) ids, int or str. An example that occurs twice was presented twice.
             logits: of this very step: (N, C) classes, (N,) or (N, 1) binary, (N, L) multilabel,
-                (N, T, C) token sequences; any float dtype, any device. Not changed, not kept.
-            labels: (N,) class indices; 0/1 of the logits' shape for binary and multilabel; (N, T)
-                class indices for sequences, -100 at padding.
-            mask: (N,) bool, False for examples to leave out (mixed ones, say); for sequences
-                also (N, T) bool, False at padding.
+                (N, T, C) token sequences (where T equals C too, so turn the (N, C, T) of
+                ``cross_entropy`` by ``.transpose(1, 2)``); any float dtype, any device. Not
+                changed, not kept. -inf rules a class out.
+            labels: (N,) class indices, or (N, C) one-hot; 0/1 of the logits' shape for binary and
+                multilabel, there -1, -100 or NaN where unknown; (N, T) class indices for
+                sequences, -100 or -1 at padding. (N, C) labels are one-hot if all rows of the
+                first step sum to 1, else multilabel; ``kind=`` says so where that is not so.
+            mask: (N,) bool, False for examples to leave out (mixed ones, say); for multilabel and
+                sequences also of the labels' shape, False at labels or tokens to leave out.
 
         Raises:
-            CurateError: shapes or dtypes that do not fit. Ids and labels out of range cannot be
-                seen without waiting: they are left out, counted, and raised by the next
-                :meth:`end_epoch` or :meth:`table`.
+            CurateError: shapes or dtypes that do not fit, soft labels, another kind than before.
+                Ids and labels out of range cannot be seen without waiting: they are left out,
+                counted, and raised by the next :meth:`end_epoch` or :meth:`table`.
         """
-        if not isinstance(labels, Tensor):
-            labels = torch.as_tensor(labels)
-        kind, size = kind_of(logits, labels), logits.shape[0]
-        ids = self._integer_ids(example_id)
+        with self._lock:
+            self._core.complete()
+            try:
+                self._take(example_id, logits, labels, mask)
+            finally:  # a step that was refused is a step too: ranks stay together
+                self._sink.end_step()
+
+    def _take(self, example_id: Any, logits: Any, labels: Any, mask: Any) -> None:
+        first = self._core.state is None
+        step = read_step(logits, labels, mask, self._core.kind or self._kind, first)
+        if step is None or not step.labels.numel():
+            return
+        size = step.logits.shape[0]
+        ids = self._ids.taken(example_id)
         if ids.shape[0] != size:
             raise CurateError(
                 f"example_id: {ids.shape[0]} ids for {size} logits; give one id per example"
             )
-        if kind != self._core.kind or self._core.state is None:
-            self._begin(kind, logits.device)
-        if mask is not None:
-            mask = check_mask(mask, labels)
-            if mask.ndim == 1:
-                ids = torch.where(mask, ids.to(mask.device), SKIPPED)
-        gathers = self._sink.gathers and kind == "multiclass"
-        if gathers and logits.shape[1] <= _GATHERED_CLASSES and size <= ROWS:
-            if not self._buffer.add(ids, logits, labels, size):
-                self.flush()
-                self._buffer.add(ids, logits, labels, size)
-        elif size:
-            self.flush()
-            tokens = mask if mask is not None and mask.ndim == 2 else None
-            self._judge(kind, ids, float_copy(logits.detach()), labels.detach(), tokens)
-        self._sink.end_step()
+        if first:
+            if self._sink.gathers:
+                warn_of_ranks()
+            self._core.begin(step.kind, step.logits.device)
+        if len(self._ids) > self._core.n:
+            self._core.grow(len(self._ids))
+        if not (self._sink.gathers and step.kind == "multiclass" and size <= ROWS) or (
+            step.logits.shape[1] > _GATHERED_CLASSES
+        ):
+            self._flush()
+            with torch.autocast(step.logits.device.type, enabled=False):
+                self._judge(ids, step, lambda: None)
+        elif not self._buffer.add(ids, step.logits, step.labels, step.asked, size):
+            self._flush()
+            self._buffer.add(ids, step.logits, step.labels, step.asked, size)
 
     def end_epoch(self) -> None:
         """Mark the end of an epoch, and raise what went wrong in it.
@@ -152,12 +192,17 @@ class Recorder:
         Raises:
             CurateError: ids or labels out of range since the last call; good records are kept.
         """
-        self.flush()
-        self._sink.settle()
-        self.epoch += 1
-        if self._core.history is not None:
-            self._core.history.end_epoch()
-        self._raise_problems()
+        with self._lock:
+            self._settle()
+            history = self._core.history
+            held = None if history is None else history.packed(ends_epoch=True)
+            self._core.do(partial(self._mark, self.epoch + 1, held))
+            self._sink.raise_left(len(self), self._ids.unknown_string)
+
+    def exchange(self) -> None:
+        """Bring together what all ranks recorded, see DistributedRecorder; alone: nothing."""
+        with self._lock:
+            self._settle()
 
     def table(self) -> pa.Table:
         """Everything recorded so far, a row per example in the order of the ids.
@@ -170,130 +215,85 @@ class Recorder:
         Raises:
             CurateError: ids or labels out of range since the last call; good records are kept.
         """
-        self._sink.check_settled()
-        self.flush()
-        self._raise_problems()
-        core, state = self._core, self._core.state
-        if state is None:
-            state = core.empty(torch.device("cpu"))
-        also = {"also": list(core.also), "window": core.window} if core.also else {}
-        options = {"track": self.track, "kind": core.kind, "epochs": self.epoch, **also}
-        return to_table(self._ids.array, state, core.history, options, core.also)
+        with self._lock:
+            self._sink.check_settled()
+            self.flush()
+            self._sink.raise_left(len(self), self._ids.unknown_string)
+            core, state = self._core, self._core.state
+            if state is None:
+                state = core.empty(torch.device("cpu"))
+            also = {"also": list(core.also), "window": core.window} if core.also else {}
+            options = {"track": self.track, "kind": core.kind, "epochs": self.epoch, **also}
+            state = state.first(len(self))
+            return to_table(self._ids.array, state, core.history, options, core.also)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`table` to a Parquet file, whole or not at all."""
         write(self.table(), path)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on later; loads with ``torch.load(..., weights_only=True)``."""
-        self._sink.check_settled()
-        self.flush()
-        state, history = self._core.state, self._core.history
-        found = {
-            "version": _STATE_VERSION,
-            "ids": self._ids.digest,
-            "track": self.track,
-            "epoch": self.epoch,
-            "kind": self._core.kind,
-            "words": None if state is None else state.packed.clone(),
-            "sums": None if state is None or state.sums is None else state.sums.clone(),
-            "history": None if history is None else history.state_dict(),
-        }
-        if self._core.also:  # without, the state is what it was before there were any
-            kept = {} if state is None else tensors_of(state.windowed)
-            found |= {"also": list(self._core.also), "window": self._core.window, "windowed": kept}
-        return found
+        """Everything needed to go on later; loads with ``torch.load(..., weights_only=True)``.
+
+        What was left out and not raised yet is in it too, and a checksum.
+        """
+        with self._lock:
+            self._sink.check_settled()
+            self.flush()
+            return state_of(self._core, self._ids, self.track, self.epoch)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave, on any device.
 
         Raises:
-            CurateError: it belongs to a Recorder of other ids or options; nothing is changed.
+            CurateError: it belongs to a Recorder of other ids, options or kind, or was damaged;
+                nothing is changed.
         """
-        own = {
-            "version": _STATE_VERSION,
-            "ids": self._ids.digest,
-            "track": self.track,
-            "history": self._core.history is not None,
-            "also": list(self._core.also),
-            "window": self._core.window,
-        }
-        for name, value in own.items():
-            found = state.get(name, {"also": [], "window": value}.get(name))
-            if name == "history":
-                found = found is not None
-            if found != value:
+        with self._lock:
+            core, ids = read_state(state, self._core, self._ids, self.track)
+            if self._kind not in (None, core.kind or self._kind):
                 raise CurateError(
-                    f"state: its {name} is {found!r}, this Recorder's is {value!r}; make the "
-                    "Recorder with the same ids and options"
+                    f"state: its kind is {core.kind!r}, this Recorder's is {self._kind!r}; make "
+                    "the Recorder with the same kind"
                 )
-        self._buffer = Buffer()
-        self._core.clear()
-        self.epoch = state["epoch"]
-        if state["words"] is not None:
-            loaded = self._begin(state["kind"], state["words"].device)
-            loaded.packed.copy_(state["words"])
-            if loaded.sums is not None:
-                loaded.sums.copy_(state["sums"])
-            load_tensors(loaded.windowed, state.get("windowed", {}))
-        if self._core.history is not None:
-            self._core.history.load_state_dict(state["history"])
+            sink, buffer = self._sink_of(core, ids), Buffer()
+            self._core, self._sink, self._buffer = core, sink, buffer
+            self._ids, self.epoch = ids, state["epoch"]
 
     def flush(self) -> None:
         """Work on what was gathered so far; :meth:`table` and the others do so themselves."""
+        with self._lock:
+            self._core.complete()
+            self._flush()
+
+    def _flush(self) -> None:
         if self._buffer.used:
-            ids, logits, labels = self._buffer.take()
-            self._judge("multiclass", ids, logits, labels, None)
+            with torch.autocast(self._buffer.device.type, enabled=False):
+                ids, logits, labels, asked = self._buffer.joined()
+                step = Step("multiclass", logits, labels, asked, None)
+                self._judge(ids, step, self._buffer.clear, copied=True)
 
-    def _begin(self, kind: str, device: torch.device) -> State:
-        """Make the state when the first logits show what is to be recorded."""
-        before = self._core.kind
-        if before is not None and (kind == "sequence") != (before == "sequence"):
-            raise CurateError(
-                f"logits: {kind} after {before}; use one Recorder for sequences and another "
-                "for single labels"
-            )
-        self.flush()
-        return self._core.begin(kind, device)
+    def _settle(self) -> None:
+        self._core.complete()
+        self._flush()
+        self._sink.settle()
 
-    def _integer_ids(self, example_id: Any) -> Tensor:
-        """(N,) int64: integer ids as they are, strings as the rows they stand for."""
-        ids = as_ids(example_id)
-        if isinstance(ids, list) != self._ids.are_strings:
-            given = "strings" if isinstance(ids, list) else "integers"
-            raise CurateError(
-                f"example_id: {given}, but this Recorder was made for ids of the other kind; give "
-                "those of its data set"
-            )
-        if isinstance(ids, list):
-            return self._ids.rows_of_strings(ids)
-        return ids
+    def _mark(self, epoch: int, held: Held | None) -> None:
+        self.epoch = epoch
+        if held is not None:
+            self._core.history.held = held  # type: ignore[union-attr]
+
+    def _sink_of(self, core: Core, ids: RowLookup | GrowingLookup) -> Sink:
+        return Direct(core)
 
     def _judge(
-        self, kind: str, ids: Tensor, logits: Tensor, labels: Tensor, tokens: Tensor | None
+        self, ids: Tensor, step: Step, first: Callable[[], None], copied: bool = False
     ) -> None:
-        """Turn logits, which may be overwritten, into outcomes and hand them on."""
-        assert self._core.state is not None
-        assert self._core.problems is not None
-        device = self._core.state.packed.device
-        ids, logits, labels = (on_device(each, device) for each in (ids, logits, labels))
-        ratios = log_ratios(kind, logits) if "tdds" in self._core.also else None
-        batch = outcomes_of(kind, logits, labels, tokens, self.track == "all")
-        if ratios is not None and batch.judged[1] is not None:
-            batch.judged[1]["log_ratios"] = ratios
-        ids = ids.to(torch.int64)
-        rows = self._ids.rows(ids)
-        known = (rows >= 0) & (rows < len(self))
-        good = known & batch.good
-        if batch.no_tokens is not None:
-            good &= ~batch.no_tokens
-        if not sync.is_free_to_read(good) or not bool(good.all()):
-            asked = ids != SKIPPED
-            problems = self._core.problems
-            problems.count(ids, asked & ~known, batch.label_to_show, asked & ~batch.good)
-            rows = torch.where(good, rows, len(self))
-        self._sink.add(rows, batch.judged)
+        """Turn a step into outcomes and hand them on, together with doing ``first``."""
+        judged = judge(self._core, self._ids, ids, step, copied)
+        if judged.problems is not None:
+            first = partial(self._note, judged.problems, first)
+        self._sink.add(judged.rows, judged.outcomes, first)
 
-    def _raise_problems(self) -> None:
-        if self._core.problems is not None and self._core.state is not None:
-            self._core.problems.raise_any(self._ids, self._core.state.overflow)
+    def _note(self, problems: Problems, first: Callable[[], None]) -> None:
+        first()
+        self._core.problems = problems

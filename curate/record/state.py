@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from curate.record import sync
+from curate.record.groups import Groups
 from curate.record.outcomes import Outcome
 from curate.record.packed import MAX_COUNT, transition, unpack
 from curate.record.statistics import LASTS, SEQUENCE_SUMS, SUMS, Statistics
-from curate.record.windowed.registry import Windowed, make_windowed
+from curate.record.windowed.registry import Windowed, make_windowed, resized
 
 COUNTS = len(SUMS)
 """The column of the sums that counts presentations that were correct, or not finite."""
@@ -60,6 +62,24 @@ class State:
         windowed = make_windowed(also, n, window, device)
         return State(packed, sums, torch.zeros((), dtype=torch.int64, device=device), windowed)
 
+    def grown(self, n: int) -> "State":
+        """A copy with room for n examples."""
+        device, width = self.packed.device, 0 if self.sums is None else self.sums.shape[1]
+        packed = torch.zeros(n + 1, dtype=torch.int64, device=device)
+        packed[: len(self.packed) - 1] = self.packed[:-1]
+        sums = None
+        if self.sums is not None:
+            sums = torch.zeros(n + 1, width, dtype=torch.float64, device=device)
+            sums[: len(self.sums) - 1] = self.sums[:-1]
+        windowed = {name: resized(keeps, n) for name, keeps in self.windowed.items()}
+        return State(packed, sums, self.overflow, windowed)
+
+    def first(self, n: int) -> "State":
+        """Only the first n examples; the memory is shared."""
+        sums = None if self.sums is None else self.sums[: n + 1]
+        windowed = {name: resized(keeps, n) for name, keeps in self.windowed.items()}
+        return State(self.packed[: n + 1], sums, self.overflow, windowed)
+
     def are_unique(self, rows: Tensor) -> bool:
         """Whether no row comes twice: write positions, and see if each reads its own back.
 
@@ -75,6 +95,56 @@ class State:
         return bool((self._scratch[indices] == positions).all())
 
 
+class Part(NamedTuple):
+    """N presentations in order: rows (N,) int64 in 0..n, where n is ignored, and what came out."""
+
+    rows: Tensor
+    outcome: Outcome
+    statistics: Statistics | None
+
+
+class Change(NamedTuple):
+    """New values for some rows of a state; writing them twice is writing them once.
+
+    ``rows``: (N,) int64, none twice but n, which is ignored. ``packed``: (N,) int64. ``sums``: of
+    the state's width, or None. ``overflow``: () int64. ``windowed``: what to add to the windowed
+    statistics, or None.
+    """
+
+    rows: Tensor
+    packed: Tensor
+    sums: Tensor | None
+    overflow: Tensor
+    windowed: "WindowedChange | None" = None
+
+
+class WindowedChange(NamedTuple):
+    """Presentations for the windowed statistics, and how their rows were before.
+
+    ``rows``: (N,) int64, sorted where ``groups`` has them. ``before``: name -> key -> (N, ...).
+    """
+
+    rows: Tensor
+    statistics: Statistics
+    groups: Groups | None
+    before: dict[str, dict[str, Tensor]]
+
+
+def parts_of(part: Part) -> tuple[Part, ...]:
+    """The same presentations in parts that :func:`change_of` takes at once."""
+    rows, outcome, statistics = part
+    if not sync.is_free_to_read(rows) or len(rows) <= _AT_ONCE:
+        return (part,)
+    found = []
+    for start in range(0, len(rows), _AT_ONCE):
+        chunk = slice(start, start + _AT_ONCE)
+        some = None
+        if statistics is not None:
+            some = {name: values[chunk] for name, values in statistics.items()}
+        found.append(Part(rows[chunk], Outcome(*(values[chunk] for values in outcome)), some))
+    return tuple(found)
+
+
 def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statistics | None) -> None:
     """Add presentations to the state, in order, without a read from the device.
 
@@ -84,81 +154,98 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
         outcome: of these N presentations.
         statistics: of them, where the state has sums.
     """
-    if sync.is_free_to_read(rows) and len(rows) > _AT_ONCE:
-        for start in range(0, len(rows), _AT_ONCE):
-            chunk = slice(start, start + _AT_ONCE)
-            part = None
-            if statistics is not None:
-                part = {name: values[chunk] for name, values in statistics.items()}
-            accumulate(state, rows[chunk], Outcome(*(values[chunk] for values in outcome)), part)
-        return
+    for part in parts_of(Part(rows, outcome, statistics)):
+        write(state, change_of(state, part))
+
+
+def write(state: State, change: Change) -> None:
+    """Put new values in their places."""
+    state.packed.index_copy_(0, change.rows, change.packed)
+    if change.sums is not None:
+        assert state.sums is not None
+        state.sums.index_copy_(0, change.rows, change.sums)
+    state.overflow = change.overflow
+    if change.windowed is not None:
+        rows, statistics, groups, before = change.windowed
+        for name, keeps in state.windowed.items():
+            for key, values in before[name].items():
+                keeps.tensors[key].index_copy_(0, rows, values)
+            keeps.add(rows, statistics, groups)
+
+
+def change_of(state: State, part: Part) -> Change:
+    """What presentations make of the state, which is only read; on the CPU at most 65,536."""
+    rows, outcome, statistics = part
     groups = None
     if not sync.is_free_to_read(rows) or not state.are_unique(rows):
         groups = Groups(rows)
         rows, outcome = groups.rows, Outcome(*(values[groups.order] for values in outcome))
         if statistics is not None:
             statistics = {name: values[groups.order] for name, values in statistics.items()}
-    rows = _add_packed(state, rows, outcome, groups)
-    if state.sums is not None:
-        assert statistics is not None
-        _add_sums(state.sums, rows, outcome, statistics, groups)
-        if state.windowed and len(rows):
-            _add_windowed(state, rows, outcome, statistics, repeats=groups is not None)
-
-
-def _add_packed(state: State, rows: Tensor, outcome: Outcome, groups: "Groups | None") -> Tensor:
-    """Update the words; returns the rows, those that are full replaced by the ignored one."""
-    packed = state.packed.index_select(0, rows)
+    before = state.packed.index_select(0, rows)
     correct = outcome.correct.to(torch.int64)
-    last, last_label_code, seen, unlearned = unpack(packed)
+    last, last_label_code, seen, unlearned = unpack(before)
     if groups is not None:
         last = groups.previous(correct, last)
         last_label_code = groups.previous(outcome.label_code, last_label_code)
         unlearned = unlearned & (groups.count_before(correct) == 0)
         seen = seen + groups.rank
     added = transition(correct, outcome.label_code, last, last_label_code, seen, unlearned)
-    full = seen >= MAX_COUNT
+    summands = None if statistics is None else _summands(outcome, statistics)
+    writes = None if groups is None else groups.ends  # only the last of each group
+    full, overflow, ignored = seen >= MAX_COUNT, state.overflow, len(state.packed) - 1
     if not sync.is_free_to_read(full) or bool(full.any()):
-        ignored = len(state.packed) - 1
-        state.overflow += (full & (rows < ignored)).sum()
-        rows = rows.masked_fill(full, ignored)
-    if groups is None:
-        state.packed.index_copy_(0, rows, packed + added)
-    else:
-        state.packed.index_add_(0, rows, added)
-    return rows
+        overflow = overflow + (full & (rows < ignored)).sum()
+        added = added.masked_fill(full, 0)
+        if summands is not None:
+            summands.masked_fill_(full.unsqueeze(1), 0.0)
+        writes = ~full if groups is None else ~full & (groups.ends | full.roll(-1))
+    packed, sums = before + added, None
+    if groups is not None:
+        packed += groups.count_before(added)
+    windowed = None
+    if state.sums is not None:
+        assert summands is not None
+        assert statistics is not None
+        sums = _summed(state.sums, rows, summands, groups)
+        if state.windowed and len(rows):
+            shown = torch.where(full | ~outcome.finite, ignored, rows)
+            windowed = _windowed(state, shown, statistics, repeats=groups is not None)
+    if writes is None:
+        return Change(rows, packed, sums, overflow, windowed)
+    if sync.is_free_to_read(rows):
+        kept = writes.nonzero().squeeze(1)
+        sums = None if sums is None else sums[kept]
+        return Change(rows[kept], packed[kept], sums, overflow, windowed)
+    rows, packed = torch.where(writes, rows, ignored), packed.masked_fill(~writes, 0)
+    return Change(rows, packed, sums, overflow, windowed)
 
 
-def _add_sums(
-    sums: Tensor,
-    rows: Tensor,
-    outcome: Outcome,
-    statistics: Statistics,
-    groups: "Groups | None",
-) -> None:
-    added = _summands(outcome, statistics)
-    split = sums.shape[1] - len(LASTS)
-    if groups is None:
-        added[:, :split] += sums.index_select(0, rows)[:, :split]
-        sums.index_copy_(0, rows, added)
-    else:
-        sums[:, :split].index_put_((rows,), added[:, :split], accumulate=True)
-        # only the last of each group writes; the others go to the row that is ignored
-        target = torch.where(groups.ends, rows, len(sums) - 1)
-        sums[:, split:].index_put_((target,), added[:, split:])
-
-
-def _add_windowed(
-    state: State, rows: Tensor, outcome: Outcome, statistics: Statistics, repeats: bool
-) -> None:
-    rows = torch.where(outcome.finite, rows, len(state.packed) - 1)
+def _windowed(state: State, rows: Tensor, statistics: Statistics, repeats: bool) -> WindowedChange:
     groups = None
     if repeats:  # sorted anew: rows that are to be ignored are now one group
         groups = Groups(rows)
         rows = groups.rows
         statistics = {name: values[groups.order] for name, values in statistics.items()}
-    for keeps in state.windowed.values():
-        keeps.add(rows, statistics, groups)
+    before = {}
+    for name, keeps in state.windowed.items():
+        keeps.begin_with(statistics)
+        tensors = keeps.tensors.items()
+        before[name] = {key: tensor.index_select(0, rows) for key, tensor in tensors}
+    return WindowedChange(rows, statistics, groups, before)
+
+
+def _summed(sums: Tensor, rows: Tensor, added: Tensor, groups: Groups | None) -> Tensor:
+    """(N, width): the sums of these rows, with what is added up to there, and the last values."""
+    split = sums.shape[1] - len(LASTS)
+    if groups is None:
+        added[:, :split] += sums.index_select(0, rows)[:, :split]
+        return added
+    totals = torch.empty_like(added[:, :split])
+    totals.index_copy_(0, groups.number, sums.index_select(0, rows)[:, :split])
+    totals.index_put_((groups.number,), added[:, :split], accumulate=True)
+    added[:, :split] = totals.index_select(0, groups.number)
+    return added
 
 
 def _summands(outcome: Outcome, statistics: Statistics) -> Tensor:
@@ -179,44 +266,3 @@ def _summands(outcome: Outcome, statistics: Statistics) -> Tensor:
         added[:, COUNTS] = outcome.correct + bad * NON_FINITE
         added[:, -len(LASTS) :].masked_fill_(bad.unsqueeze(1), torch.nan)
     return added
-
-
-class Groups:
-    """Presentations sorted by row, in order within a row.
-
-    Attributes:
-        order: (N,) positions before sorting. ``rows``: (N,), sorted.
-        starts, ends: (N,) bool, whether it is its row's first, or last, here.
-        rank: (N,) int64, how many of its row come before it.
-    """
-
-    def __init__(self, rows: Tensor) -> None:
-        if sync.is_free_to_read(rows):
-            # unique keys make numpy's fast, unstable sort a stable one, three times as fast
-            shift = max(1, len(rows) - 1).bit_length()
-            keys = np.sort(rows.numpy() << shift | np.arange(len(rows)))
-            self.order = torch.from_numpy(keys & ((1 << shift) - 1))
-            self.rows = torch.from_numpy(keys >> shift)
-        else:
-            self.rows, self.order = rows.sort(stable=True)
-        changes = self.rows[1:] != self.rows[:-1]
-        edge = changes.new_ones(1)
-        self.starts, self.ends = torch.cat([edge, changes]), torch.cat([changes, edge])
-        positions = torch.arange(len(rows), device=rows.device)
-        self._first = torch.where(self.starts, positions, 0).cummax(0).values
-        self.rank = positions - self._first
-
-    @property
-    def left(self) -> Tensor:
-        """(N,) int64: how many of the same row come after it."""
-        last = torch.where(self.ends, self.rank + self._first, len(self.rows))
-        return last.flip(0).cummin(0).values.flip(0) - self.rank - self._first
-
-    def previous(self, values: Tensor, before: Tensor) -> Tensor:
-        """The value at the same row's previous presentation; ``before`` at its first here."""
-        return torch.where(self.starts, before, values.roll(1))
-
-    def count_before(self, values: Tensor) -> Tensor:
-        """The sum over the same row's earlier presentations here."""
-        running = values.cumsum(0) - values
-        return running - running[self._first]

@@ -38,7 +38,7 @@ def to_table(
         found = keeps.columns().items()
         columns.update({name: _column(*value) for name, value in found if name in also})
     if history is not None:
-        columns.update(_history(history))
+        columns.update(_history(history, len(ids)))
     order = [name for name in COLUMNS if name in columns]
     table = describe(pa.table({name: columns[name] for name in order}))
     return annotate(table, recording=options)
@@ -76,10 +76,10 @@ def _statistics(sums: Tensor, presentations: np.ndarray) -> dict[str, pa.Array]:
     return columns
 
 
-def _history(history: History) -> dict[str, pa.Array]:
-    offsets, outcomes = history.lists()
+def _history(history: History, n: int) -> dict[str, pa.Array]:
+    offsets, outcomes = history.lists(n)
     columns = {"history": _list_array(offsets, pa.array(outcomes))}
-    ends = history.epoch_ends()
+    ends = history.epoch_ends(n)
     if ends is not None:
         starts = np.arange(0, ends.size + 1, ends.shape[1])
         columns["epoch_ends"] = _list_array(starts, pa.array(ends.ravel()))

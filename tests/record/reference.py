@@ -15,7 +15,10 @@ def softmax(row):
 
 def outcome(row, label):
     """One multiclass presentation of float64 logits: a dict of what is recorded."""
-    if not all(math.isfinite(value) for value in row):
+    others = [value for j, value in enumerate(row) if j != label]
+    # -inf rules a class out; NaN, inf, or nothing left to compare with is not finite
+    legal = all(math.isfinite(value) or value == -math.inf for value in row)
+    if not (legal and math.isfinite(row[label]) and math.isfinite(max(others))):
         return {"correct": False, "finite": False}
     p = softmax(row)
     onehot = [float(j == label) for j in range(len(row))]

@@ -57,6 +57,18 @@ def tensors_of(windowed: Mapping[str, Windowed]) -> dict[str, dict[str, Tensor]]
     }
 
 
+def resized(keeps: Windowed, n: int) -> Windowed:
+    """The same for n examples: the first of these, or these and others never presented."""
+    made = type(keeps)(n, keeps.window, keeps.device)
+    if isinstance(keeps, Temporal) and keeps.tensors:
+        assert isinstance(made, Temporal)
+        made.begin(keeps.tensors["last"].shape[1])
+    for key, tensor in keeps.tensors.items():
+        same = min(n, len(tensor) - 1)
+        made.tensors[key][:same] = tensor[:same]
+    return made
+
+
 def load_tensors(
     windowed: Mapping[str, Windowed], state: Mapping[str, Mapping[str, Tensor]]
 ) -> None:

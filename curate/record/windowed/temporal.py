@@ -1,19 +1,13 @@
 """TDDS: how the change of the predicted distribution varies within a window."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
 from curate.errors import CurateError
+from curate.record.groups import Groups
 from curate.record.statistics import Statistics
-
-if TYPE_CHECKING:
-    from curate.record.state import Groups
 
 _SCALE = 256.0
 """By which a contribution is multiplied in 16 bits: 2e-7 to 255 nats have all their 11 digits."""
@@ -50,22 +44,27 @@ class Temporal:
             "average": torch.full((n,), torch.nan, device=device),
         }
 
-    def add(self, rows: Tensor, statistics: Statistics, groups: Groups | None) -> None:
-        """Take presentations: rows (N,) in 0..n; sorted by row where ``groups`` has them.
+    def begin_with(self, statistics: Statistics) -> None:
+        """Make the state if there is none yet.
 
         Raises:
             CurateError: another number of classes than before.
         """
-        ratios = statistics["log_ratios"].float()
+        width = statistics["log_ratios"].shape[1]
         if not self.tensors:
             with torch.inference_mode(False):  # else later steps could not write to it
-                self.begin(ratios.shape[1])
-        last, recent, average = self.tensors.values()
-        if ratios.shape[1] != last.shape[1]:
+                self.begin(width)
+        before = self.tensors["last"].shape[1]
+        if width != before:
             raise CurateError(
-                f"logits: {ratios.shape[1] + 1} classes after {last.shape[1] + 1}; 'tdds' compares "
+                f"logits: {width + 1} classes after {before + 1}; 'tdds' compares "
                 "an example's distributions, so record one number of classes"
             )
+
+    def add(self, rows: Tensor, statistics: Statistics, groups: Groups | None) -> None:
+        """Take presentations: rows (N,) in 0..n; sorted by row where ``groups`` has them."""
+        ratios = statistics["log_ratios"].float()
+        last, recent, average = self.tensors.values()
         before = last.index_select(0, rows)
         past = recent.index_select(0, rows).float()
         if groups is not None:

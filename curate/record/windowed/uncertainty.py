@@ -1,17 +1,11 @@
 """DUAL and Dyn-Unc: how the probability of the label varies within a window."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from curate.record.groups import Groups
 from curate.record.statistics import Statistics
-
-if TYPE_CHECKING:
-    from curate.record.state import Groups
 
 _STEPS = 65535
 """Steps of a probability that is kept in 16 bits."""
@@ -27,12 +21,15 @@ class Uncertainty:
     """
 
     def __init__(self, n: int, window: int, device: torch.device) -> None:
-        self.window = window
+        self.window, self.device = window, device
         self.tensors = {
             "ring": torch.zeros(n + 1, window, dtype=torch.int16, device=device),
             "sums": torch.zeros(n + 1, 2, dtype=torch.float32, device=device),
             "seen": torch.zeros(n + 1, dtype=torch.int32, device=device),
         }
+
+    def begin_with(self, statistics: Statistics) -> None:
+        """Nothing to make ready."""
 
     def add(self, rows: Tensor, statistics: Statistics, groups: Groups | None) -> None:
         """Take presentations: rows (N,) in 0..n; sorted by row where ``groups`` has them."""

@@ -1,7 +1,6 @@
 """From example ids to rows of the recorder's state."""
 
 import hashlib
-from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
@@ -11,12 +10,10 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
+from curate.record.inputs.tensors import as_ids
 
 UNKNOWN = -1
 """The row of an id that the recorder was not made for."""
-
-SKIPPED = torch.iinfo(torch.int64).min
-"""Stands in place of the id of a presentation that ``mask=`` leaves out."""
 
 
 class RowLookup:
@@ -27,15 +24,15 @@ class RowLookup:
         unknown_string: the last string id that was looked up and not found.
     """
 
-    def __init__(self, n_or_ids: int | Sequence[Any] | np.ndarray | Tensor) -> None:
+    def __init__(self, n_or_ids: Any) -> None:
         self.unknown_string: str | None = None
         self._row_of: dict[str, int] | None = None
         self._sorted: tuple[Tensor, Tensor] | None = None
         self._array: pa.Array | None = None
-        if isinstance(n_or_ids, int) and not isinstance(n_or_ids, bool):
+        if isinstance(n_or_ids, (int, np.integer)) and not isinstance(n_or_ids, bool):
             if n_or_ids < 1:
                 raise CurateError(f"n_or_ids: {n_or_ids} examples; give at least 1")
-            self._count = n_or_ids
+            self._count = int(n_or_ids)
         else:
             array = _as_array(n_or_ids)
             self._count = len(array)
@@ -64,17 +61,26 @@ class RowLookup:
             digest.update(buffer)
         return digest.hexdigest()
 
-    @property
-    def are_strings(self) -> bool:
-        """Whether ids are strings, which are looked up on the host."""
-        return self._row_of is not None
+    def taken(self, example_id: Any) -> Tensor:
+        """(N,) int64: integer ids as they are, strings as the rows they stand for.
 
-    def rows_of_strings(self, names: Sequence[str]) -> Tensor:
-        """(N,) int64 rows of string ids; UNKNOWN where there is none."""
-        assert self._row_of is not None
-        rows = list(map(self._row_of.get, names, repeat(UNKNOWN)))
+        Raises:
+            CurateError: ids that are none, or of the other kind.
+        """
+        ids = as_ids(example_id)
+        if isinstance(ids, Tensor) and self._row_of is None:
+            return ids
+        if isinstance(ids, Tensor) and not ids.numel():  # no strings, of a batch left empty
+            return ids
+        if isinstance(ids, Tensor) or self._row_of is None:
+            given = "integers" if isinstance(ids, Tensor) else "strings"
+            raise CurateError(
+                f"example_id: {given}, but this Recorder was made for ids of the other kind; give "
+                "those of its data set"
+            )
+        rows = list(map(self._row_of.get, ids, repeat(UNKNOWN)))
         if UNKNOWN in rows:
-            self.unknown_string = names[rows.index(UNKNOWN)]
+            self.unknown_string = str(ids[rows.index(UNKNOWN)])
         return torch.tensor(rows, dtype=torch.int64)
 
     def rows(self, ids: Tensor) -> Tensor:
@@ -85,33 +91,54 @@ class RowLookup:
             self._sorted = (self._sorted[0].to(ids.device), self._sorted[1].to(ids.device))
         ordered, order = self._sorted
         position = torch.searchsorted(ordered, ids).clamp_(max=len(ordered) - 1)
-        rows = order[position].masked_fill_(ordered[position] != ids, UNKNOWN)
-        return rows.masked_fill_(ids == SKIPPED, SKIPPED)
+        return order[position].masked_fill_(ordered[position] != ids, UNKNOWN)
 
 
 def _as_array(ids: Any) -> pa.Array:
+    if isinstance(ids, (str, bytes, bool)) or not hasattr(ids, "__iter__"):
+        raise CurateError(
+            f"n_or_ids: {ids!r}; give the number of examples or all their ids, or nothing for a "
+            "Recorder that grows"
+        )
     if isinstance(ids, Tensor):
-        ids = ids.cpu().numpy()
+        ids = ids.detach().cpu().numpy()
     if isinstance(ids, (pa.Array, pa.ChunkedArray)):
         ids = ids.to_pylist()
-    if isinstance(ids, np.ndarray) and np.issubdtype(ids.dtype, np.integer):
-        array = pa.array(ids.astype(np.int64).ravel())
-    else:
-        values = list(ids)
-        kinds = {type(value) for value in values}
-        if not (kinds <= {int, np.int64, np.int32} or kinds <= {str, np.str_}):
-            names = sorted(kind.__name__ for kind in kinds)
-            raise CurateError(f"n_or_ids: ids of the types {names}; give all int or all str")
-        array = pa.array([str(v) if isinstance(v, str) else int(v) for v in values])
+    if hasattr(ids, "__array__") and not isinstance(ids, (list, tuple)):
+        ids = np.asarray(ids)
+        if ids.ndim != 1:
+            raise CurateError(f"n_or_ids: an array of shape {ids.shape}; give a flat one")
+    try:
+        if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu":
+            if len(ids) and int(ids.max()) > np.iinfo(np.int64).max:
+                raise OverflowError
+            array = pa.array(ids.astype(np.int64))
+        else:
+            array = _array_of_list(list(ids))
+    except OverflowError:
+        raise CurateError(
+            "n_or_ids: one of the integers does not fit into 64 bits; give smaller ones or strings"
+        ) from None
     if len(array) == 0:
         raise CurateError("n_or_ids: an empty list of ids; give at least 1")
     counts = array.value_counts()
     if len(counts) != len(array):
         repeated = next(c for c in counts if c["counts"].as_py() > 1)["values"].as_py()
         raise CurateError(f"n_or_ids: the id {repeated!r} occurs more than once; ids are unique")
-    if pa.types.is_int64(array.type) and int(array.to_numpy().min()) == SKIPPED:
-        raise CurateError(f"n_or_ids: the id {SKIPPED} is reserved; use another")
     return array
+
+
+def _array_of_list(values: list[Any]) -> pa.Array:
+    kinds = set(map(type, values))
+    if values and all(issubclass(kind, str) for kind in kinds):
+        try:
+            return pa.array([str(value) for value in values], pa.string())
+        except (UnicodeEncodeError, pa.ArrowException):
+            raise CurateError("n_or_ids: one of the ids is not valid Unicode; rename it") from None
+    if not all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool}) or bool in kinds:
+        names = sorted(kind.__name__ for kind in kinds)
+        raise CurateError(f"n_or_ids: ids of the types {names}; give all int or all str")
+    return pa.array([int(value) for value in values], pa.int64())
 
 
 def _counts_up(array: pa.Array) -> bool:
