@@ -65,6 +65,8 @@ class ExampleSet(Dataset[Any]):
         self.columns, self.follow = columns, follow
         self.depth = Depth(encoded) if depth is None and encoded is not None else depth
         self.left_out = dict(left_out or {})
+        self._shared: np.ndarray | None = None  # the values, as they were given to other processes
+        self._shared_of: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -127,9 +129,12 @@ class ExampleSet(Dataset[Any]):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """With the values as a NumPy array, which joblib shares between processes."""
-        values = None if self.values is None else self.values.numpy()
-        return {**self.__dict__, "values": values, "dataset": None}
+        """With the values as one NumPy array, which joblib puts in shared memory once."""
+        if self.values is not None and self._shared_of is not self.values:
+            self._shared, self._shared_of = self.values.numpy(), self.values
+        values = None if self.values is None else self._shared
+        left = {"values": values, "dataset": None, "_shared": None, "_shared_of": None}
+        return {**self.__dict__, **left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         values = state["values"]

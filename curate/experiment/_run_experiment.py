@@ -11,6 +11,7 @@ from curate.data import fingerprint
 from curate.errors import CurateError
 from curate.experiment.candidates import check_by
 from curate.experiment.comparison import Comparison, arms_of, check_margin
+from curate.experiment.looks import plan_of, take_look
 from curate.experiment.parallel import Lab, OnProgress, Progress, train_all
 from curate.experiment.result import Experiment
 from curate.experiment.run import Job, as_pair, content_of
@@ -102,6 +103,8 @@ def run_experiment(
     selection = prune(table, keep, by, strategy, **choices, **options)
     if folder is not None:
         selection.save(folder / "selection.parquet")
+    plan = plan_of(lab, selection.policy, count, margin)
+    look = take_look(folder, fingerprint(test_set), plan)
     others, _ = train_all(lab, arms_of(selection, range(count)))
-    comparison = Comparison([*full, *others], margin, test_set.labels)
+    comparison = Comparison([*full, *others], margin, test_set.labels, look)
     return Experiment(comparison, selection, table, settings, folder)

@@ -1,6 +1,5 @@
 """Find the smallest training set that does, and certify it: the search behind ``curate run``."""
 
-import hashlib
 import math
 import os
 import re
@@ -14,10 +13,10 @@ import pyarrow as pa
 
 from curate.data import ExampleSet, as_example_set, fingerprint, held_out, load
 from curate.errors import CurateError
-from curate.experiment.candidates import Candidate, candidates_for, check_candidate
+from curate.experiment.candidates import candidates_for, check_candidate
 from curate.experiment.certifying import Certified, certify
 from curate.experiment.comparison import check_margin
-from curate.experiment.looks import take_look
+from curate.experiment.looks import plan_of, take_look
 from curate.experiment.parallel import Lab, OnProgress, Progress
 from curate.experiment.run import Run, as_pair, content_of
 from curate.experiment.searching import (
@@ -33,7 +32,6 @@ from curate.experiment.trainers import (
     ReferenceTrainer,
     TrainFunction,
     default_settings,
-    identity_of,
 )
 from curate.pruning.counts import keep_fraction, round_half_up
 from curate.table import annotate, write
@@ -159,7 +157,7 @@ def smallest_set(
         look = take_look(
             folder,
             fingerprint(test_set),
-            _plan(lab, choice.candidate, chosen, count, margin, protocol, stratify),
+            plan_of(lab, *choice.candidate.facts, chosen, count, margin, protocol, stratify),
         )
         certified = certify(
             lab,
@@ -259,13 +257,3 @@ def _seeds_in_time(
     pace = (time.time() - start) / progress.done
     fit = int((deadline - time.time()) / pace / certifying_cost(counts, total, 1, protocol))
     return max(2, min(seeds, fit))
-
-
-def _plan(lab: Lab, candidate: Candidate, *facts: Any) -> str:
-    """A hash of everything that a certificate depends on."""
-    trainer = identity_of(lab.trainer) if lab.folder is not None else ""
-    ranked = candidate.by if not callable(candidate.by) else candidate.name
-    scores = ranked if isinstance(ranked, str) else np.asarray(ranked).tobytes()
-    options = sorted(candidate.options.items())
-    named = [lab.content, trainer, candidate.name, scores, options, *facts]
-    return hashlib.sha256(repr(named).encode()).hexdigest()

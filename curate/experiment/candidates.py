@@ -40,6 +40,13 @@ class Candidate:
         parts = [name_of(self.by), *([] if strategy == "hardest" else [strategy])]
         return "-".join(parts)
 
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """Everything that decides what it chooses, for a hash; of functions only the names."""
+        ranked = self.name if callable(self.by) else self.by
+        scores = ranked if isinstance(ranked, str) else np.asarray(ranked).tobytes()
+        return (self.name, scores, sorted(self.options.items()))
+
     def arm(self, size: int) -> str:
         """The name of its runs at a size, which is also the name of their files."""
         return f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', self.name)}-{size}"

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.experiment.looks import Look
 from curate.experiment.run import Job, Run
 from curate.stats import (
     CONFIDENCE,
@@ -37,11 +38,14 @@ class Comparison:
         margin: accuracy, in 0..1, that the pruned set may lose and still be called as good.
         labels: (m,) int, of the test set, to see whether anything was learned; None where they
             are not known.
+        look: how often the test set had been looked at, which gives the level; None for one
+            comparison by itself, at 5 %.
     """
 
     runs: Sequence[Run]
     margin: float
     labels: np.ndarray | None = None
+    look: Look | None = None
 
     @cached_property
     def table(self) -> pa.Table:
@@ -71,7 +75,13 @@ class Comparison:
 
     def certificate(self, first: str, second: str, *, margin: float = 0.0) -> Certificate:
         """What the second arm loses against the first, for new test examples and new seeds."""
-        return certificate(self._right(first), self._right(second), margin=margin)
+        first_right, second_right = self._right(first), self._right(second)
+        return certificate(first_right, second_right, margin=margin, level=self.level)
+
+    @property
+    def level(self) -> float:
+        """Of the one-sided test that the pruned set is as good."""
+        return 1 - CONFIDENCE if self.look is None else self.look.level
 
     @cached_property
     def verdicts(self) -> list[str]:
@@ -79,12 +89,12 @@ class Comparison:
         kept = next(run.train_size for run in self.runs if run.arm == "pruned")
         total = next(run.train_size for run in self.runs if run.arm == "full")
         sizes = f"{kept:,} of {total:,} examples"
-        said = obstacle([run for run in self.runs if run.arm == "full"], self.labels, 0.05)
+        said = obstacle([run for run in self.runs if run.arm == "full"], self.labels, self.level)
         if said is not None:
             return [f"Nothing is claimed of the pruned set ({sizes}): {said}."]
         test = self.certificate("full", "pruned", margin=self.margin)
         return [
-            _as_good(test, self.difference("pruned", "full"), sizes),
+            _as_good(test, self.difference("pruned", "full"), sizes, self.look),
             _better(self.difference("pruned", "random")),
         ]
 
@@ -178,7 +188,7 @@ def _points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "\u2212")
 
 
-def _as_good(test: Certificate, difference: Difference, sizes: str) -> str:
+def _as_good(test: Certificate, difference: Difference, sizes: str, look: Look | None) -> str:
     margin = 100 * test.margin
     gap = f"difference {_points(-test.loss)} points"
     within = f"within {margin:g} point{'' if margin == 1 else 's'}"
@@ -186,9 +196,10 @@ def _as_good(test: Certificate, difference: Difference, sizes: str) -> str:
         return (
             f"With one seed nothing is shown of the pruned set ({sizes}): {gap}; run several seeds."
         )
+    again = "" if look is None or look.number == 1 else f", look {look.number} at this test set"
     bound = (
-        f"{gap}, at worst {_points(-test.bound)} (one-sided 95 %, for new test examples and new "
-        f"seeds; {test.seeds} seeds, {test.examples:,} test examples)"
+        f"{gap}, at worst {_points(-test.bound)} (one-sided {100 * (1 - test.level):.4g} %{again}, "
+        f"for new test examples and new seeds; {test.seeds} seeds, {test.examples:,} test examples)"
     )
     if test.shown:
         return f"The pruned set ({sizes}) is as good as the full one {within}: {bound}."

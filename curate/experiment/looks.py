@@ -1,10 +1,14 @@
 """How often a test set was looked at: each certificate on it is a look, and has its own level."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from curate.errors import CurateError
+from curate.experiment.parallel import Lab
+from curate.experiment.trainers import identity_of
 from curate.files import atomic_path
 from curate.stats import look_level
 
@@ -20,6 +24,12 @@ class Look:
 
     number: int
     level: float
+
+
+def plan_of(lab: Lab, *facts: Any) -> str:
+    """A hash of everything that a certificate depends on: data, trainer, and the other facts."""
+    trainer = "" if lab.folder is None else identity_of(lab.trainer)
+    return hashlib.sha256(repr([lab.content, trainer, *facts]).encode()).hexdigest()
 
 
 def take_look(folder: Path | None, test_content: str, plan: str) -> Look:
