@@ -177,7 +177,14 @@ def _check_map_style(dataset: Any) -> None:
             f"dataset: a {type(dataset).__name__} with the splits {sorted(dataset)}; give one of "
             "them"
         )
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+    if hasattr(dataset, "__arrow_c_stream__"):
+        raise CurateError(
+            f"dataset: a {type(dataset).__name__} is a table; give datasets.Dataset.from_pandas of "
+            "it, or the data set that it was read from"
+        )
+    if isinstance(dataset, type) or not (
+        hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+    ):
         raise CurateError(
             f"dataset: a {type(dataset).__name__} has no len or [i]; give a map-style data set"
         )

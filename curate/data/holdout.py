@@ -31,6 +31,8 @@ def held_out(labels: np.ndarray, ids: Ids, count: int, seed: int = 0) -> np.ndar
     Returns:
         bool of shape (n,): True for the held-out examples.
     """
+    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 0:
+        raise CurateError(f"count: {count!r}; give a number of examples, 0 or more")
     _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     quota = _quotas(sizes, count)
     keys = np.array(

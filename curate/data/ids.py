@@ -1,6 +1,6 @@
 """What makes a list of example ids usable: int64 or str, one type, none twice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,6 +47,10 @@ def take_ids(ids: Ids, positions: np.ndarray) -> Ids:
 
 
 def _integers_or_strings(ids: Any) -> Ids:
+    if isinstance(ids, Mapping | set | frozenset | pa.Table):
+        raise CurateError(
+            f"ids: a {type(ids).__name__} is not a list of ids; give one int or str per example"
+        )
     if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
         raise CurateError(f"ids: {ids!r} is not a list of ids; give one int or str per example")
     if isinstance(ids, pa.Array | pa.ChunkedArray):

@@ -1,7 +1,8 @@
 """Encoded images to uint8 pixels, and to one common shape."""
 
 import io
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,8 +130,11 @@ def common_shape(
 
 def checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
     """``size`` as (height, width); one number stands for a square."""
-    sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
+    try:
+        sides = tuple(map(operator.index, size if isinstance(size, Iterable) else (size, size)))
+    except TypeError:
+        sides = ()
+    if len(sides) != 2 or not all(0 < side <= 4096 for side in sides):
         raise CurateError(f"size: {size!r}; give (height, width) or one side, from 1 to 4096")
     return sides
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from curate.errors import CurateError
+
 VOCABULARY = 1 << 14
 """Token ids are 1 ... VOCABULARY - 1; 0 is padding."""
 
@@ -20,6 +22,10 @@ def tokenize(texts: Sequence[str], length: int) -> torch.Tensor:
     A token is a run of letters and digits, or one other mark, in lower case; its id is a CRC-32 of
     its UTF-8 bytes, the same on every machine (the hashing trick, Weinberger et al., ICML 2009).
     """
+    if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
+        raise CurateError(f"length: {length!r}; give a number of tokens, 0 or more")
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise CurateError("texts: not all are strings; give a list of them")
     tokens = np.zeros((len(texts), length), np.int64)
     for row, text in enumerate(texts):
         words = _WORD.findall(text.lower())[:length]

@@ -71,6 +71,11 @@ def export(
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
     _check_format(format)
+    if not hasattr(selection, "table") or not hasattr(selection, "policy"):
+        raise CurateError(
+            f"selection: a {type(selection).__name__}; give what curate.prune or "
+            "curate.Selection.load returns"
+        )
     view = open_view(dataset, needs_ids=True)
     kept = kept_positions(view.ids, selection)
     with export_folder(path, overwrite) as folder:
@@ -112,5 +117,5 @@ def check_export(
 
 
 def _check_format(format: str) -> None:
-    if format not in FORMATS:
+    if not isinstance(format, str) or format not in FORMATS:
         raise CurateError(f"format: {format!r}; give one of {', '.join(FORMATS)}")

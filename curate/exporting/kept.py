@@ -21,7 +21,8 @@ def kept_positions(ids: Ids, selection: "Selection") -> np.ndarray:
         CurateError: data set and selection do not have the same ids, or nothing is kept.
     """
     known = as_arrow(ids)
-    chosen = selection.table["example_id"].combine_chunks()
+    table = tables.as_table(selection.table, "selection")
+    chosen = table["example_id"].combine_chunks()
     if chosen.type != known.type:
         raise CurateError(
             f"selection: its ids are of type {chosen.type} but the data set's of type "
@@ -37,7 +38,7 @@ def kept_positions(ids: Ids, selection: "Selection") -> np.ndarray:
             f"selection: it has {len(chosen)} rows for {len(known)} ids, so an id occurs twice; "
             "make it again from a table with one row per example"
         )
-    positions = np.flatnonzero(selection.table["kept"].combine_chunks().take(rows).to_numpy(False))
+    positions = np.flatnonzero(table["kept"].combine_chunks().take(rows).to_numpy(False))
     if not len(positions):
         raise CurateError("selection: it keeps no example, so there is nothing to export")
     return positions

@@ -1,5 +1,7 @@
 """Seeded 64-bit hashes of example ids: the only source of randomness in a selection."""
 
+import operator
+
 import numpy as np
 import pyarrow as pa
 
@@ -34,8 +36,18 @@ def hash_ids(
     Raises:
         CurateError: ids that are neither integers nor strings, or null ids.
     """
+    if not isinstance(purpose, str) or purpose not in _PURPOSES:
+        raise CurateError(f"purpose: {purpose!r}; give 'ties' or 'random'")
+    try:
+        seed = operator.index(seed)
+    except TypeError:
+        raise CurateError(f"seed: {seed!r}; give a whole number") from None
     key = _mix_int(_mix_int((seed + _GOLDEN) & _WORD) ^ _PURPOSES[purpose])
     ids = pa.array(ids) if isinstance(ids, np.ndarray) else ids
+    if not isinstance(ids, pa.Array | pa.ChunkedArray):
+        raise CurateError(
+            f"example_id: a {type(ids).__name__}; give an Arrow or NumPy array of ids"
+        )
     _check(ids)
     hashes = np.empty(len(ids), np.uint64)
     start = 0

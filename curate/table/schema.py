@@ -215,6 +215,8 @@ def metadata(source: pa.Table | pa.Schema) -> dict[str, Any]:
         set), ``class_names`` and ``recording`` (options); empty for a table of another origin.
     """
     schema = source.schema if isinstance(source, pa.Table) else source
+    if not isinstance(schema, pa.Schema):
+        return {}  # tables of other libraries carry none
     raw = (schema.metadata or {}).get(_KEY)
     if raw is None:
         return {}

@@ -60,6 +60,8 @@ def load_columns(
         errors: "raise" or "skip", as in :func:`curate.data.parquet`.
     """
     check_errors(errors)
+    if split is not None and split not in ("train", "test"):
+        raise CurateError(f"split: {split!r}; give 'train' or 'test'")
     train = next((splits[name] for name in TRAIN_NAMES if name in splits), None)
     test = next((splits[name] for name in TEST_NAMES if name in splits), None)
     if train is not None and test is not None:

@@ -60,6 +60,8 @@ def folder(
         CurateError: no such folder, no class folders, no images.
     """
     check_errors(errors)
+    if split is not None and split not in ("train", "test"):
+        raise CurateError(f"split: {split!r}; give 'train' or 'test'")
     root = local_copy(path)
     if not root.is_dir():
         raise CurateError(f"path: there is no folder {str(root)!r}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
+from curate.files import file_name
 
 
 def find_copy(root: str | os.PathLike[str] | None, *names: str) -> Path | None:
@@ -38,7 +39,7 @@ def download(name: str, root: str | os.PathLike[str] | None, loader: Callable[[s
 
 def _folders(root: str | os.PathLike[str] | None) -> list[Path]:
     if root is not None:
-        if not Path(root).is_dir():
+        if not Path(file_name(root)).is_dir():
             raise CurateError(f"root: there is no folder {os.fspath(root)!r}")
         return [Path(root)]
     named = os.environ.get("CURATE_DATA")
