@@ -182,6 +182,15 @@ def show(rows: list[dict], console: Console) -> None:
     console.print(f"over {ALLOWED:.1%} of the worlds: {len(over)} of {len(assumed)} rows", *over)
 
 
+def save(rows: list[dict], path: Path) -> None:
+    """Write the rows, and keep those of other kinds that the file holds."""
+    kinds = {row["kind"] for row in rows}
+    before = json.loads(path.read_text()) if path.exists() else []
+    lines = [json.dumps(row) for row in (*(r for r in before if r["kind"] not in kinds), *rows)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n{}\n]\n".format(",\n".join(lines)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=int, default=2000)
@@ -190,9 +199,7 @@ def main() -> None:
     rows = list(results(given.worlds))
     show(rows, Console(width=160))
     if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        lines = ",\n".join(json.dumps(row) for row in rows)
-        given.out.write_text(f"[\n{lines}\n]\n")
+        save(rows, given.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Certify sizes on the test set, from large to small, with fresh seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,14 +51,30 @@ class SizeResult:
         """Whether 'better than random' is shown.
 
         At its share of 2.5 % against the hypothesis of no difference, and at 5 % against every
-        hypothesis of no gain, with whatever examples the test set does not hold.
+        hypothesis of no gain, with whatever examples the test set does not hold. Not where a
+        model of random examples may only have lost because its logits were not finite.
         """
-        return self.better.shown and self.better_for_all.shown
+        return self.finite and self.better.shown and self.better_for_all.shown
+
+    @property
+    def finite(self) -> bool:
+        """Whether all logits of the pruned and the random arm were."""
+        return not any(run.not_finite for run in (*self.pruned, *self.random))
 
     @property
     def size(self) -> int:
         """How many examples."""
         return len(self.selection)
+
+
+@dataclass(frozen=True, eq=False)
+class Arms:
+    """What one size is tested by: one run per seed of each arm, in the order of the seeds."""
+
+    selection: Selection
+    everything: Sequence[Run]
+    pruned: Sequence[Run]
+    random: Sequence[Run]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,37 +136,69 @@ def certify(
     table = annotated([table for _, table in outcomes if table is not None])
     why_not = obstacle(everything, lab.test_set.labels, look.level)
     steps = equal_steps(everything)
-    better_level = BETTER_LEVEL * look.level / look_level(1) / len(sizes)
-    results: list[SizeResult] = []
-    open_claims = why_not is None
-    for size in sizes:
-        selection = candidate.select(table, size, stratify)
-        arms = _train(lab, selection, candidate.arm(size), everything, steps)
-        if arms is None:
-            break
-        full, pruned, random = (_right(runs) for runs in arms)
-        as_good = certificate(full, pruned, margin=margin, level=look.level)
-        open_claims = open_claims and as_good.shown and not _not_finite(arms[1])
-        results.append(
-            SizeResult(
-                selection,
-                arms[1],
-                arms[2],
-                as_good,
-                certificate(full, random, margin=margin, level=look.level),
-                superiority(random, pruned, level=better_level),
-                certificate(random, pruned, level=0.05),
-                open_claims,
-            )
+
+    def trained() -> Iterator[Arms]:
+        for size in sizes:
+            selection = candidate.select(table, size, stratify)
+            arms = _train(lab, selection, candidate.arm(size), everything, steps)
+            if arms is None:
+                return
+            yield arms
+
+    tested = in_sequence(
+        trained(),
+        len(sizes),
+        margin=margin,
+        level=look.level,
+        may_claim=why_not is None,
+        stop=stop,
+    )
+    return Certified(everything, table, list(tested), why_not)
+
+
+def in_sequence(
+    trained: Iterable[Arms],
+    planned: int,
+    *,
+    margin: float,
+    level: float,
+    may_claim: bool = True,
+    stop: bool = True,
+) -> Iterator[SizeResult]:
+    """Test sizes in turn; one that is not shown to be as good ends the claims of all after it.
+
+    Args:
+        trained: the arms of each size, from large to small; asked for only when it is their turn.
+        planned: how many sizes there are, shared by the claims 'better than random'.
+        margin: of 'as good'.
+        level: of the look, see :func:`curate.stats.look_level`.
+        may_claim: False where nothing may be claimed of any size.
+        stop: ask for nothing more after the first size that is not shown.
+    """
+    better_level = BETTER_LEVEL * level / look_level(1) / planned
+    open_claims = may_claim
+    for arms in trained:
+        full, pruned, random = map(_right, (arms.everything, arms.pruned, arms.random))
+        as_good = certificate(full, pruned, margin=margin, level=level)
+        result = SizeResult(
+            arms.selection,
+            arms.pruned,
+            arms.random,
+            as_good,
+            certificate(full, random, margin=margin, level=level),
+            superiority(random, pruned, level=better_level),
+            certificate(random, pruned, level=0.05),
+            open_claims and as_good.shown and not _not_finite(arms.pruned),
         )
+        open_claims = result.certified
+        yield result
         if stop and not open_claims:
             break
-    return Certified(everything, table, results, why_not)
 
 
 def _train(
     lab: Lab, selection: Selection, arm: str, everything: Sequence[Run], steps: int | None
-) -> tuple[list[Run], list[Run], list[Run]] | None:
+) -> Arms | None:
     """The runs of all three arms with every seed that all of them finished; None for under two."""
     kept = np.flatnonzero(selection.table["kept"].to_numpy())
     seeds = [run.seed for run in everything]
@@ -167,7 +215,7 @@ def _train(
             full.append(run)
             first.append(one[0])
             second.append(other[0])
-    return (full, first, second) if len(full) > 1 else None
+    return Arms(selection, full, first, second) if len(full) > 1 else None
 
 
 def _not_finite(runs: Sequence[Run]) -> int:

@@ -100,7 +100,11 @@ class SmallestSet:
             tests = (
                 ("as good as all", one.as_good, one.certified),
                 ("random as good as all", one.random_as_good, one.certified),
-                ("better than random", one.better, self.certified.obstacle is None),
+                (
+                    "better than random",
+                    one.better,
+                    self.certified.obstacle is None and one.is_better,
+                ),
             )
             for claim, test, allowed in tests:
                 facts = {

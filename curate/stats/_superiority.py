@@ -40,15 +40,26 @@ def superiority(first: np.ndarray, second: np.ndarray, *, level: float = 0.025) 
     loss = float(each.mean())
     if seeds < 2:
         return Certificate(loss, 1.0, 1.0, 0.0, level, seeds, examples)
-    from scipy.stats import t
-
-    variance, freedom = _variance(each)
-    by_t, bound = float(loss >= 0), loss
-    if variance > 0:
-        by_t = float(t.cdf(loss / variance**0.5, freedom))
-        bound = loss + t_quantile(1 - level, freedom) * variance**0.5
+    by_t, bound = t_test(each, level)
     p = max(randomization_p_value(-each.sum(0)), by_t)
     return Certificate(loss, bound, p, 0.0, level, seeds, examples)
+
+
+def t_test(each: np.ndarray, level: float) -> tuple[float, float]:
+    """The p-value of the hypothesis that the mean is 0 or more, and the mean's upper bound.
+
+    Args:
+        each: (seeds, examples) int, first minus second.
+        level: of the bound.
+    """
+    from scipy.stats import t
+
+    loss = float(each.mean())
+    variance, freedom = _variance(each)
+    if variance == 0:
+        return float(loss >= 0), loss
+    spread = variance**0.5
+    return float(t.cdf(loss / spread, freedom)), loss + t_quantile(1 - level, freedom) * spread
 
 
 def randomization_p_value(sums: np.ndarray) -> float:
