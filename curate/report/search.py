@@ -37,7 +37,7 @@ def claims_table(claims: pa.Table) -> Figures:
         "one-sided at the level. In 'better than random' it is what is lost by choosing instead "
         "of drawing, so less than zero is a gain. A size is claimed to be as good only where all "
         "larger ones are shown too.",
-        ["Claim", "Examples", "Loss", "At most", "Level", "Shown", "Claimed"],
+        ["Claim", "Size", "Loss", "At most", "Level", "Shown", "Claimed"],
         [
             [
                 clean(row["claim"]),
@@ -71,7 +71,7 @@ def losses_table(losses: pa.Table) -> Figures:
         "What each class loses",
         "against all examples, in points, the worst first; the intervals hold for all classes "
         "together (95%). They describe: nothing is claimed of a class." + shown,
-        ["Class", "Test examples", "Loss", "At least", "At most"],
+        ["Class", "Tested", "Loss", "At least", "At most"],
         [
             ["Mean", count(examples), points(mean), "", ""],
             *(_loss_row(row) for row in rows[:_MOST_CLASSES]),
