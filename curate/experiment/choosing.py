@@ -80,6 +80,11 @@ class Search:
         done = sum(len(self.losses.get((one, size), ())) for one in candidates)
         return (SEEDS * len(candidates) - done) * self._cost(size)
 
+    def affordable(self, size: float, budget: float) -> int:
+        """How many more models of this size the budget allows."""
+        left, each = budget - self.spent, self._cost(size)
+        return max(0, math.floor(left / each + 1e-9))
+
     def best(self, candidates: Sequence[Candidate], size: float) -> list[Candidate]:
         """Those that were tried at this size, the smallest mean loss first."""
         tried = [one for one in candidates if self.losses.get((one, size))]
@@ -124,16 +129,22 @@ def choose(
         sizes: shares to choose from, from large to small.
         tolerance: accuracy (0..1) that the chosen set may lose on the validation examples.
         search: tries candidates.
-        budget: how much may be spent in all to choose this size.
+        budget: how much may be spent in all to choose this size; where it allows no model at all,
+            the first candidate is taken.
     """
     start = sizes.index(middle(sizes))
     survivors = list(candidates)
     for seed in range(SEEDS):
-        search.try_at(survivors, sizes[start], seed)
-        ranked = search.best(survivors, sizes[start])
+        tried = survivors[: search.affordable(sizes[start], budget(sizes[start]))]
+        if not tried:
+            break
+        search.try_at(tried, sizes[start], seed)
+        ranked = search.best(tried, sizes[start])
         survivors = ranked[: math.ceil(len(ranked) / 2)] if seed < SEEDS - 1 else ranked
     if not survivors:
         return Choice(None, sizes[start], search.table)
+    if not search.losses:  # nothing could be afforded
+        return Choice(survivors[0], sizes[start], search.table)
     survivors = [one for one in survivors if len(search.losses[one, sizes[start]]) > 1] or survivors
     chosen, size = survivors[0], sizes[start]
     finalists = survivors[:2]

@@ -53,7 +53,7 @@ def take_look(folder: Path | None, test_content: str, plan: str) -> Look:
             looks = json.loads(path.read_text())
             plans = looks.setdefault(test_content, [])
             known = isinstance(plans, list)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             known = False
         if not known:
             raise CurateError(

@@ -71,9 +71,10 @@ def choose_on_validation(
 
     progress.total += budget(start)
     also, window = also_recorded(lab, rows)
+    models = min(SEEDS, int(budget(start) / share))
     jobs = [
         Job("all", _FIRST_SEED + seed, rows, record=True, also=also, window=window)
-        for seed in range(SEEDS)
+        for seed in range(models)
     ]
     outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
     if not outcomes:
