@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import joblib
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 import curate
 from curate.experiment import Comparison, Experiment, Run
@@ -30,10 +32,30 @@ def experiment():
     return Experiment(Comparison(runs(), 0.01), selection, table, settings, None)
 
 
+def search():
+    """Of a set whose models are the same whatever they are trained on."""
+
+    def train(rows, seed, recorder, *, on, steps=None):
+        labels = torch.from_numpy(data.labels[rows])
+        if recorder is not None:
+            recorder.update(data.ids[rows], torch.eye(2)[labels], labels)
+        return np.arange(len(on)) % 50 > seed
+
+    data, test = (
+        curate.data.ExampleSet(
+            np.arange(size), np.arange(size) % 2, None, shape=(1,), values=torch.zeros(size, 1)
+        )
+        for size in (3000, 2000)
+    )
+    with joblib.parallel_config("sequential"):
+        return curate.smallest_set(data, test, train=train)
+
+
 RESULTS = {
     "Run": lambda: runs()[0],
     "Comparison": lambda: Comparison(runs(), 0.01),
     "Experiment": experiment,
+    "SmallestSet": search,
     "Selection": lambda: experiment().selection,
     "Inspection": lambda: inspect(example_table(LONG)),
 }

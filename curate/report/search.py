@@ -81,7 +81,7 @@ def losses_table(losses: pa.Table) -> Figures:
 
 def points(value: float) -> str:
     """0.0123 as '+1.23': points of accuracy."""
-    return f"{100 * value:+.2f}".replace("-", "\u2212")
+    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "\u2212")
 
 
 def _loss_row(row: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import curate
 from curate.report import curve_svg
-from curate.report.search import claims_table, losses_table
+from curate.report.search import claims_table, losses_table, points
 from tests.report.test_write import HOSTILE, Page, example_table, whole_report
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -154,6 +154,15 @@ def test_losses_name_the_worst_first_beside_the_mean():
     many = losses_table(losses([f"class {i}" for i in range(1000)]))
     assert len(many.rows) == 101
     assert "The worst 100 of 1,000." in many.note
+
+
+def test_points_have_no_negative_nothing():
+    assert [points(value) for value in (0.0, -0.0, -1e-6, -0.0028)] == [
+        "+0.00",
+        "+0.00",
+        "+0.00",
+        "\u22120.28",
+    ]
 
 
 def test_the_report_shows_curve_claims_and_losses(tmp_path):
