@@ -1,7 +1,9 @@
 """Wrapping a map-style data set so that every sample carries its example id."""
 
 import operator
+from collections import namedtuple
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -17,15 +19,31 @@ from curate.errors import CurateError
 class WithIds(Dataset[Any]):
     """A data set whose samples carry their id; made by :func:`with_ids`.
 
+    Whatever else is asked of it is asked of the data set that was wrapped, and what that has is
+    set there: ``targets``, ``classes``, ``transform`` (as timm's ``create_loader`` sets it),
+    ``set_epoch`` …
+
     Attributes:
         dataset: the data set that was wrapped, with all its attributes.
         ids: int64 array of shape (n,) or list of n strings, by position.
     """
 
     def __init__(self, dataset: Any, ids: Ids, carries_ids: bool) -> None:
-        self.dataset = dataset
-        self.ids = ids
-        self._carries_ids = carries_ids
+        # straight into the dictionary: the data set may have attributes of these names
+        self.__dict__.update(dataset=dataset, ids=ids, _carries_ids=carries_ids)
+
+    def __getattr__(self, name: str) -> Any:
+        # before there is a data set (in unpickling), and for Python's own names: not here
+        if name.startswith("__") or "dataset" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        inner = self.__dict__.get("dataset")
+        if name in self.__dict__ or inner is None or not hasattr(inner, name):
+            super().__setattr__(name, value)
+        else:
+            setattr(inner, name, value)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,18 +74,49 @@ class WithIds(Dataset[Any]):
                     "the data set"
                 )
             return {**sample, "example_id": example_id}
+        if hasattr(sample, "_fields") and isinstance(sample, tuple):
+            return self._named(sample, example_id)
         if self._carries_ids:
             return (*sample[:-1], example_id)
         return (*sample, example_id) if isinstance(sample, tuple) else (sample, example_id)
+
+    def _named(self, sample: Any, example_id: Any) -> Any:
+        if "example_id" not in sample._fields:
+            return named_sample(type(sample), (*sample, example_id))
+        if self._carries_ids:
+            return sample._replace(example_id=example_id)
+        raise CurateError(
+            "dataset: its samples already have the field 'example_id'; rename that field in the "
+            "data set"
+        )
+
+
+@cache
+def _with_a_field(kind: type) -> Any:
+    """The named tuple with one more field; it is pickled by the one that it was made from."""
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    longer = namedtuple(kind.__name__, (*fields, "example_id"))  # type: ignore[misc]
+
+    def reduced(self: Any) -> tuple[Any, ...]:
+        return named_sample, (kind, tuple(self))
+
+    setattr(longer, "__reduce__", reduced)  # noqa: B010  # the type checker lets none be assigned
+    return longer
+
+
+def named_sample(kind: type, values: tuple[Any, ...]) -> Any:
+    """A sample of a named tuple of this kind, with the id as its last field, ``example_id``."""
+    return _with_a_field(kind)(*values)
 
 
 def with_ids(dataset: Any, ids: Any = None) -> Any:
     """Give every sample a stable id, whatever the order, subset or number of loader workers.
 
-    A tuple sample gains its id as the last item, a dict sample gains the key ``"example_id"``,
-    any other sample becomes ``(sample, id)``. A Hugging Face data set gains an ``example_id``
-    column, which survives ``shuffle``, ``select``, ``filter`` and ``map``. Ids that a data set
-    already carries are checked and kept, unless ``ids`` replaces them.
+    A tuple sample gains its id as the last item (a named tuple as the field ``example_id``), a
+    dict sample gains the key ``"example_id"``, any other sample becomes ``(sample, id)``. A
+    Hugging Face data set gains an ``example_id`` column, which survives ``shuffle``, ``select``,
+    ``filter`` and ``map``. Ids that a data set already carries are checked and kept, unless
+    ``ids`` replaces them.
 
     Args:
         dataset: a map-style torch data set (anything with ``len`` and ``[i]``), or a

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from curate.data._with_ids import WithIds
 from curate.data.depth import Depth, deep_pixels
 from curate.data.example_set import ExampleSet
 from curate.data.formats.columns import TEXT_NAMES
@@ -32,7 +33,10 @@ def as_example_set(
     Raises:
         CurateError: no class index for every example, or samples that differ in shape.
     """
-    if isinstance(dataset, ExampleSet) or callable(getattr(dataset, "arrays", None)):
+    passed_on = isinstance(dataset, WithIds)
+    if isinstance(dataset, ExampleSet) or (
+        not passed_on and callable(getattr(dataset, "arrays", None))
+    ):
         return dataset
     view = open_view(dataset, name=name)
     labels = view.labels

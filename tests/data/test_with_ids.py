@@ -14,7 +14,7 @@ from torch.utils.data import (
     random_split,
 )
 
-from curate.data import ids_of, load, with_ids
+from curate.data import as_example_set, ids_of, load, with_ids
 from curate.errors import CurateError
 
 
@@ -202,3 +202,93 @@ def test_a_sample_with_a_key_of_that_name_is_not_overwritten():
     data = with_ids([{"example_id": 7}])
     with pytest.raises(CurateError, match="already have the key 'example_id'"):
         data[0]
+
+
+class Attributed(Dicts):
+    classes = ("even", "odd")
+
+    def __init__(self):
+        self.targets = [0, 1] * 3
+        self.transform = None
+        self.epoch = 0
+        self.ids = "mine"
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+
+def test_attributes_pass_both_ways():
+    inner = Attributed()
+    for data in (with_ids(inner), with_ids(with_ids(inner), range(6, 12))):
+        assert data.classes == ("even", "odd")
+        assert data.targets is inner.targets
+        data.set_epoch(3)
+        assert inner.epoch == 3
+        data.transform = "resize"
+        assert inner.transform == "resize"
+        data.note = "of the wrapper"
+        assert not hasattr(inner, "note")
+        assert data.note == "of the wrapper"
+        assert (inner.ids, len(data.ids)) == ("mine", 6)
+        with pytest.raises(AttributeError, match="nothing"):
+            _ = data.nothing
+        again = pickle.loads(pickle.dumps(data))
+        assert (again.targets, again.note, list(again.ids)) == (
+            data.targets,
+            data.note,
+            list(data.ids),
+        )
+        inner.epoch, inner.transform = 0, None
+    assert as_example_set(with_ids(load("digits", "test"), range(500))).ids.tolist() == list(
+        range(500)
+    )
+
+
+Sample = namedtuple("Sample", "image label")
+WithOwnId = namedtuple("WithOwnId", "image example_id")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_named_tuples_stay_named_tuples(workers):
+    data = with_ids([Sample(torch.full((2,), float(n)), n % 2) for n in range(6)], list("abcdef"))
+    assert type(data[1]).__name__ == "Sample"
+    assert (data[1].label, data[1].example_id) == (1, "b")
+    renamed = with_ids(data, range(6))
+    assert renamed[1].example_id == 1
+    batch = next(iter(DataLoader(renamed, 3, num_workers=workers)))
+    assert batch.label.tolist() == [0, 1, 0]
+    assert batch.example_id.tolist() == [0, 1, 2]
+    assert batch.image[:, 0].tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(CurateError, match="already have the field 'example_id'"):
+        with_ids([WithOwnId(1, 2)])[0]
+
+
+@pytest.mark.parametrize("prefetcher", [False, True])
+def test_timm_makes_a_loader_of_it(prefetcher):
+    data = pytest.importorskip("timm.data")
+    from timm.data.loader import fast_collate
+    from torchvision.datasets import FakeData
+
+    def beside(batch):
+        images, labels = fast_collate([(image, label) for image, label, _ in batch])
+        ids = torch.tensor([example_id for *_, example_id in batch])
+        return images, torch.stack([labels, ids], 1)
+
+    pictures = FakeData(8, (3, 32, 32), num_classes=2)
+    labels = [label for _, label in pictures]
+    loader = data.create_loader(
+        with_ids(pictures),
+        (3, 32, 32),
+        batch_size=4,
+        is_training=True,
+        num_workers=0,
+        device=torch.device("cpu"),
+        use_prefetcher=prefetcher,
+        collate_fn=beside if prefetcher else None,
+    )
+    seen = {}
+    for images, *rest in loader:
+        assert images.shape == (4, 3, 32, 32)
+        targets, ids = rest[0].unbind(1) if prefetcher else rest
+        seen |= dict(zip(ids.tolist(), targets.tolist(), strict=True))
+    assert seen == dict(enumerate(labels))
