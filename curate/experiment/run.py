@@ -151,7 +151,8 @@ def train_job(
     files = None if folder is None else _RunFiles(folder, job.arm, job.seed)
     key = _key(job, trainer, content, recorder) if files is not None else ""
     finished = None if files is None else _finished(files, key)
-    if finished is not None:
+    if finished is not None and files is not None:
+        files.checkpoint(key).unlink(missing_ok=True)  # of a process killed after its last write
         if on_epoch is not None and isinstance(trainer, ReferenceTrainer):
             on_epoch(trainer.settings.epochs)
         return finished
