@@ -106,3 +106,31 @@ def test_what_a_person_built_from_paths_is_their_own(tmp_path, private):
     data = with_ids(rows.cast_column("image", datasets.Image()))
     place = curate.export(data, selection([0], [0]), tmp_path / "out", "imagefolder")
     assert private.read_bytes() in contents(place)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["../home/private.parquet", "HOME/*.parquet", "data/../../home/p*.parquet", "LINK"]
+)
+def test_a_card_cannot_name_files_outside_of_the_set(tmp_path, private, pattern):
+    rows = pa.table({"features": [[1.0, 2.0]] * 10, "label": [0, 1] * 5})
+    (tmp_path / "set" / "data").mkdir(parents=True)
+    pq.write_table(rows, tmp_path / "home" / "private.parquet")
+    if pattern == "LINK":
+        os.symlink(tmp_path / "home" / "private.parquet", tmp_path / "set" / "data" / "x.parquet")
+        pattern = "data/*.parquet"
+    pattern = pattern.replace("HOME", str(tmp_path / "home"))
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {pattern}\n---\n"
+    (tmp_path / "set" / "README.md").write_text(card)
+    with pytest.raises(CurateError, match=r"takes '.*', which is outside of it"):
+        load(f"hf:{tmp_path / 'set'}")
+    with pytest.raises(CurateError, match=r"takes '.*', which is outside of it"):
+        as_sources({"a": f"hf:{tmp_path / 'set'}", "b": "digits"})
+
+
+def test_a_card_that_names_files_of_the_set_is_followed(tmp_path):
+    (tmp_path / "set" / "deep").mkdir(parents=True)
+    rows = pa.table({"features": [[1.0, 2.0]] * 10, "label": [0, 1] * 5})
+    pq.write_table(rows, tmp_path / "set" / "deep" / "x.parquet")
+    card = "---\nconfigs:\n- config_name: mine\n  data_files: deep/*.parquet\n---\n"
+    (tmp_path / "set" / "README.md").write_text(card)
+    assert len(load(f"hf:{tmp_path / 'set'}:mine")) == 8

@@ -19,6 +19,7 @@ _SYSTEM = {
     "lost+found",
     "system volume information",
     "desktop.ini",
+    "icon\r",
     "thumbs.db",
 }
 """Names, in lower case, that operating systems and their tools leave in folders."""
