@@ -1,7 +1,7 @@
 """Independent runs on all cores of this machine, or on many machines, by joblib."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -77,6 +77,7 @@ class Lab:
     def run(self, jobs: Sequence[Job]) -> list[Finished | None]:
         """Train the jobs; None for those that were not finished before the deadline."""
         import joblib
+        from joblib.parallel import get_active_backend
 
         workers = min(self._workers(), len(jobs))
         if workers <= 1:
@@ -85,8 +86,11 @@ class Lab:
         away = replace(self, progress=Progress())
         tasks = (joblib.delayed(_attempt)(away, number, job) for number, job in enumerate(jobs))
         finished: list[Finished | None] = [None] * len(jobs)
-        pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", mmap_mode="c")
-        with closing(pool(tasks)) as results:
+        backend, _ = get_active_backend()
+        one_by_one = backend.supports_return_generator  # Ray's and Spark's backends do not
+        order = "generator_unordered" if one_by_one else "list"
+        results = joblib.Parallel(n_jobs=workers, return_as=order, mmap_mode="c")(tasks)
+        with closing(results) if one_by_one else nullcontext():
             for number, result in results:
                 finished[number] = result
                 if result is not None:

@@ -1,0 +1,52 @@
+"""A Ray cluster trains a search; it needs the extra ``ray``."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'curate-data[ray]'")
+
+ON_A_CLUSTER = """
+import sys
+
+import joblib
+import ray
+from ray.util.joblib import register_ray
+
+import curate
+
+digits, test = curate.data.load("digits"), curate.data.load("digits", "test")
+settings = curate.train.settings_for(digits.shape, model="mlp", epochs=1, device="cpu")
+
+def search():
+    return curate.smallest_set(digits, test, by="aum", sizes=[0.4], seeds=2, settings=settings)
+
+def facts(result):
+    tables = [result.table.drop_columns(["seconds"]), result.claims, result.certified.table]
+    return [t.to_pylist() for t in tables] + [run.right.tolist() for run in result.runs]
+
+with joblib.parallel_config("sequential"):
+    here = facts(search())
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
+         object_store_memory=200_000_000, _temp_dir=sys.argv[1])
+try:
+    register_ray()
+    with joblib.parallel_config("ray", n_jobs=2):
+        there = facts(search())
+finally:
+    ray.shutdown()
+assert there == here
+print("the same")
+"""
+
+
+def test_two_workers_of_a_cluster_give_what_one_process_gives(tmp_path_factory):
+    """In a process of its own, so that nothing of the cluster is left in this one."""
+    folder = tmp_path_factory.mktemp("ray")
+    script = folder / "script.py"
+    script.write_text(ON_A_CLUSTER)
+    command = [sys.executable, str(script), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split("\n")[-2] == "the same"
