@@ -3,7 +3,8 @@
 ``curate`` keeps one Arrow table with one row per example; everything it learns about an example
 is a column. The usual way through it:
 
-- :class:`Recorder` records what happens to every example while a model trains;
+- :class:`Recorder` records what happens to every example while a model trains, :func:`watch` in
+  loops that cannot be edited;
 - :func:`read`, :func:`write`, :func:`merge` and :func:`join` handle the tables;
 - :func:`smallest_set` says how small a training set can get, by training and testing;
 - :func:`score` ranks the examples, :func:`prune` makes a :class:`Selection` of those to keep;
@@ -34,6 +35,7 @@ from curate.pruning import Selection as Selection
 from curate.pruning import prune as prune
 from curate.record import Recorder as Recorder
 from curate.record import forgetting_at as forgetting_at
+from curate.record import watch as watch
 from curate.scores import SCORES as SCORES
 from curate.scores import score as score
 from curate.table import join as join

@@ -22,16 +22,15 @@ from curate.record.inputs.kinds import KINDS, Step, read_step
 from curate.record.inputs.problems import Problems
 from curate.record.inputs.tensors import as_device
 from curate.record.judging import judge
+from curate.record.loops.sweeping import sweep
 from curate.record.ranks.wire import warn_of_ranks
 from curate.record.to_table import to_table
 from curate.record.windowed.registry import check_windowed
 from curate.table import write
 
-_GATHERED_CLASSES = 64
-"""Up to here, batches are gathered and judged together; above, one is work enough."""
+_GATHERED_CLASSES = 64  # up to here batches are judged together; above, one is work enough
 
-_GROWS_FROM = 1024
-"""Examples that a Recorder which grows has room for at first."""
+_GROWS_FROM = 1024  # examples that a Recorder which grows has room for at first
 
 
 class Recorder:
@@ -119,8 +118,7 @@ class Recorder:
             return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._lock = threading.RLock()
+        vars(self).update(state, _lock=threading.RLock())
 
     def update(
         self,
@@ -183,11 +181,16 @@ class Recorder:
             self._flush()
             self._buffer.add(ids, step.logits, step.labels, step.asked, size)
 
-    def end_epoch(self) -> None:
-        """Mark the end of an epoch, and raise what went wrong in it.
+    def sweep(self, model: torch.nn.Module, loader: Any) -> None:
+        """Record every example of a loader of clean views in evaluation mode, as an epoch.
 
-        Only :func:`curate.forgetting_at` needs the mark; ids and labels out of range are
-        reported here rather than at the end of training.
+        For sets that are mixed or augmented in training; ``loader`` is of ``with_ids``.
+        """
+        sweep(self.update, model, loader)
+        self.end_epoch()
+
+    def end_epoch(self) -> None:
+        """Mark the end of an epoch, for ``curate.forgetting_at``; raise what went wrong in it.
 
         Raises:
             CurateError: ids or labels out of range since the last call; good records are kept.
@@ -250,11 +253,8 @@ class Recorder:
         """
         with self._lock:
             core, ids = read_state(state, self._core, self._ids, self.track)
-            if self._kind not in (None, core.kind or self._kind):
-                raise CurateError(
-                    f"state: its kind is {core.kind!r}, this Recorder's is {self._kind!r}; make "
-                    "the Recorder with the same kind"
-                )
+            if core.kind and self._kind not in (None, core.kind):
+                raise CurateError(f"state: of kind {core.kind!r}; this Recorder's: {self._kind!r}")
             sink, buffer = self._sink_of(core, ids), Buffer()
             self._core, self._sink, self._buffer = core, sink, buffer
             self._ids, self.epoch = ids, state["epoch"]
