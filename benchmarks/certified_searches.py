@@ -28,7 +28,7 @@ from curate.experiment.run import Run
 from curate.experiment.searching import certifying_cost, counts_around
 from curate.stats import Certificate, look_level
 from curate.stats._certificate import sufficient
-from curate.stats._superiority import randomization_p_value, t_test
+from curate.stats._superiority import randomization_p_value, t_p_value
 
 EXAMPLES, TEST_SIZES, SEEDS, LOOKS = 1000, (300, 500, 10_000), (3, 5, 10), 4
 CANDIDATES, NOISE = 8, 0.005  # of one loss on the validation part
@@ -161,7 +161,7 @@ def _is_better(world: World, rng: np.random.Generator) -> bool:
         each = lost.astype(np.int64) - gained  # random less pruned
     level = BETTER_LEVEL / 3
     return (
-        t_test(each, level)[0] <= level
+        t_p_value(each) <= level
         and randomization_p_value(-each.sum(0)) <= level
         and is_shown(sufficient(each.astype(np.int8)), 0.0, 0.05)
     )
