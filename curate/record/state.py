@@ -207,7 +207,9 @@ def change_of(state: State, part: Part) -> Change:
     if state.sums is not None:
         assert summands is not None
         assert statistics is not None
-        sums = _summed(state.sums, rows, summands, groups)
+        all_end = groups is not None and writes is groups.ends
+        compact = all_end and sync.is_free_to_read(rows)
+        sums = _summed(state.sums, rows, summands, groups, compact)
         if state.windowed and len(rows):
             shown = torch.where(full | ~outcome.finite, ignored, rows)
             windowed = _windowed(state, shown, statistics, repeats=groups is not None)
@@ -215,7 +217,8 @@ def change_of(state: State, part: Part) -> Change:
         return Change(rows, packed, sums, overflow, windowed)
     if sync.is_free_to_read(rows):
         kept = writes.nonzero().squeeze(1)
-        sums = None if sums is None else sums[kept]
+        if sums is not None and len(sums) != len(kept):
+            sums = sums[kept]
         return Change(rows[kept], packed[kept], sums, overflow, windowed)
     rows, packed = torch.where(writes, rows, ignored), packed.masked_fill(~writes, 0)
     return Change(rows, packed, sums, overflow, windowed)
@@ -235,12 +238,23 @@ def _windowed(state: State, rows: Tensor, statistics: Statistics, repeats: bool)
     return WindowedChange(rows, statistics, groups, before)
 
 
-def _summed(sums: Tensor, rows: Tensor, added: Tensor, groups: Groups | None) -> Tensor:
-    """(N, width): the sums of these rows, with what is added up to there, and the last values."""
+def _summed(
+    sums: Tensor, rows: Tensor, added: Tensor, groups: Groups | None, compact: bool
+) -> Tensor:
+    """(N, width): the sums of these rows, with what is added up to there, and the last values.
+
+    ``compact``: of the groups' ends only, which takes a read of how many there are.
+    """
     split = sums.shape[1] - len(LASTS)
     if groups is None:
         added[:, :split] += sums.index_select(0, rows)[:, :split]
         return added
+    if compact:
+        ends = groups.ends.nonzero().squeeze(1)
+        found = sums.index_select(0, rows[ends])
+        found[:, :split].index_put_((groups.number,), added[:, :split], accumulate=True)
+        found[:, split:] = added[ends, split:]
+        return found
     totals = torch.empty_like(added[:, :split])
     totals.index_copy_(0, groups.number, sums.index_select(0, rows)[:, :split])
     totals.index_put_((groups.number,), added[:, :split], accumulate=True)
