@@ -93,7 +93,7 @@ def run(
     from curate import data as sets
     from curate.cli.report import has_report, render
     from curate.experiment import Candidate, Experiment, SmallestSet, run_experiment, smallest_set
-    from curate.experiment.candidates import check_candidate
+    from curate.experiment.search.candidates import check_candidate
     from curate.exporting import FORMATS, check_export, export
     from curate.train import settings_for
 

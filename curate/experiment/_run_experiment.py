@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from curate.data import fingerprint
 from curate.errors import CurateError
-from curate.experiment.candidates import check_by
 from curate.experiment.comparison import Comparison, arms_of, check_margin
-from curate.experiment.looks import plan_of, take_look
-from curate.experiment.parallel import Lab, OnProgress, Progress, train_all
 from curate.experiment.result import Experiment
-from curate.experiment.run import Job, as_pair, content_of
-from curate.experiment.trainers import ReferenceTrainer, default_settings
+from curate.experiment.search.candidates import check_by
+from curate.experiment.search.looks import plan_of, take_look
+from curate.experiment.training.job import Job
+from curate.experiment.training.parallel import Lab, OnProgress, Progress, train_all
+from curate.experiment.training.run import as_pair, content_of
+from curate.experiment.training.trainers import ReferenceTrainer, default_settings
 from curate.pruning import prune
 from curate.pruning.counts import round_half_up
 from curate.pruning.policy import make_policy

@@ -13,13 +13,11 @@ import pyarrow as pa
 
 from curate.data import ExampleSet, as_example_set, fingerprint, held_out, load
 from curate.errors import CurateError
-from curate.experiment.candidates import candidates_for, check_candidate
-from curate.experiment.certifying import Certified, certify
 from curate.experiment.comparison import check_margin
-from curate.experiment.looks import plan_of, take_look
-from curate.experiment.parallel import Lab, OnProgress, Progress
-from curate.experiment.run import Run, as_pair, content_of
-from curate.experiment.searching import (
+from curate.experiment.search.candidates import candidates_for, check_candidate
+from curate.experiment.search.certifying import Certified, certify
+from curate.experiment.search.looks import plan_of, take_look
+from curate.experiment.search.on_validation import (
     HELD_OUT,
     certifying_cost,
     choose_on_validation,
@@ -27,12 +25,11 @@ from curate.experiment.searching import (
     merged_table,
     steps_of,
 )
-from curate.experiment.smallest import SmallestSet
-from curate.experiment.trainers import (
-    ReferenceTrainer,
-    TrainFunction,
-    default_settings,
-)
+from curate.experiment.search.result import SmallestSet
+from curate.experiment.training.job import Run
+from curate.experiment.training.parallel import Lab, OnProgress, Progress
+from curate.experiment.training.run import as_pair, content_of
+from curate.experiment.training.trainers import ReferenceTrainer, TrainFunction, default_settings
 from curate.pruning.counts import keep_fraction, round_half_up
 from curate.table import annotate, write
 from curate.train import Settings

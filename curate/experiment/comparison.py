@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.experiment.looks import Look
-from curate.experiment.run import Job, Run
+from curate.experiment.search.looks import Look
+from curate.experiment.training.job import Job, Run
 from curate.stats import (
     CONFIDENCE,
     Certificate,

@@ -9,7 +9,7 @@ import torch
 
 from curate.data import ExampleSet, as_example_set, fingerprint
 from curate.errors import CurateError
-from curate.experiment.trainers import default_settings
+from curate.experiment.training.trainers import default_settings
 from curate.record import Recorder
 from curate.table import annotate, describe, hash_ids
 from curate.threads import threads_for

@@ -90,7 +90,7 @@ def test_the_export_is_the_kept_examples(finished):
 
 
 def test_run_again_trains_nothing(finished, capsys, monkeypatch):
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     before = json.loads((finished / "summary.json").read_text())
     options = (*SHORT, "--out", finished, "--json")
     code, out, _ = call(capsys, "run", *options)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import curate
 from curate.experiment import Candidate
-from curate.experiment.candidates import candidates_for, distinct
+from curate.experiment.search.candidates import candidates_for, distinct
 from curate.scores import SCORES
 from tests.example_tables import example_table
 

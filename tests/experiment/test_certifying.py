@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.experiment.certifying import Arms, in_sequence
-from curate.experiment.run import Run
+from curate.experiment.search.certifying import Arms, in_sequence
+from curate.experiment.training.run import Run
 from curate.stats import certificate, look_level
 
 ALL = np.ones((3, 400), bool)

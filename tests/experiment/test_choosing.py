@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.experiment import Candidate
-from curate.experiment.choosing import SEEDS, SIZES, Search, choose, middle
-from curate.experiment.searching import certifying_cost, counts_around
+from curate.experiment.search.choosing import SEEDS, SIZES, Search, choose, middle
+from curate.experiment.search.on_validation import certifying_cost, counts_around
 
 NAMES = "abcdefghijkl"
 losses_at = st.dictionaries(st.sampled_from(SIZES), st.floats(-0.05, 0.05))

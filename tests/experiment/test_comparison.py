@@ -113,7 +113,7 @@ def test_a_finished_run_is_not_trained_again_unless_something_changed(tmp_path, 
 
     first, table = run()
     with monkeypatch.context() as patch:
-        patch.setattr("curate.experiment.trainers.train", None)
+        patch.setattr("curate.experiment.training.trainers.train", None)
         again, kept = run()
     assert np.array_equal(first.right, again.right)
     assert (first.seconds, first.train_size) == (again.seconds, again.train_size)
@@ -130,7 +130,7 @@ def test_a_finished_run_is_not_trained_again_unless_something_changed(tmp_path, 
     )
     for change in changes:
         with monkeypatch.context() as patch:
-            patch.setattr("curate.experiment.trainers.train", None)
+            patch.setattr("curate.experiment.training.trainers.train", None)
             with pytest.raises(TypeError, match="not callable"):
                 run(**change)
 
@@ -141,6 +141,6 @@ def test_one_changed_example_among_many_is_trained_on(row, tmp_path, monkeypatch
     settings = dataclasses.replace(SETTINGS, epochs=1)
     run_arm("full", 0, train_set, test_set, settings, folder=tmp_path)
     train_set.arrays()[0][row, 0] += 1
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     with pytest.raises(TypeError, match="not callable"):
         run_arm("full", 0, train_set, test_set, settings, folder=tmp_path)

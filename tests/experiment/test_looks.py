@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import curate
-from curate.experiment.looks import Look, take_look
+from curate.experiment.search.looks import Look, take_look
 from curate.stats import look_level
 
 

@@ -50,7 +50,7 @@ def test_every_mean_and_interval_is_drawn(result, tmp_path):
 
 def test_labels_of_sizes_near_each_other_are_left_out():
     pytest.importorskip("matplotlib")
-    from curate.experiment.plot import _apart
+    from curate.experiment.search.plot import _apart
 
     shares = np.array([0.5, 0.9, 0.98, 1.0])
     assert _apart(shares, np.asarray) == [1.0, 0.9, 0.5]

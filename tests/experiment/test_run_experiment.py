@@ -59,7 +59,7 @@ def test_the_whole_experiment_runs_from_python(sets, finished):
 
 def test_called_again_it_trains_nothing(sets, finished, monkeypatch):
     experiment, folder, _ = finished
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     again = run_experiment(*sets, settings=settings_of(sets[0]), keep=0.5, seeds=2, folder=folder)
     assert again.selection.kept_ids.equals(experiment.selection.kept_ids)
     assert again.comparison.table.equals(experiment.comparison.table)
@@ -117,6 +117,6 @@ def test_ties_and_floors_reach_the_selection(sets, finished):
     ],
 )
 def test_a_wrong_argument_is_named_before_any_training(sets, options, words, monkeypatch):
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     with pytest.raises(curate.CurateError, match=words):
         run_experiment(*sets, **options)

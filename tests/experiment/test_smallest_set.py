@@ -108,7 +108,7 @@ def test_a_claim_never_jumps_over_a_size_that_failed(finished):
 
 def test_called_again_it_trains_nothing_and_looks_no_more(sets, settings, finished, monkeypatch):
     folder, fixed, result = finished
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     again = smallest_set(*sets, settings=settings, folder=folder, **fixed)
     assert again.table.equals(result.table)
     assert again.claims.equals(result.claims)
@@ -255,7 +255,7 @@ def test_an_array_ranks_the_examples_of_the_data_set():
     ],
 )
 def test_a_wrong_argument_is_named_before_any_training(options, words, monkeypatch):
-    monkeypatch.setattr("curate.experiment.trainers.train", None)
+    monkeypatch.setattr("curate.experiment.training.trainers.train", None)
     with pytest.raises(curate.CurateError, match=words):
         smallest_set(DATA, blobs(60, seed=1), **options)
 

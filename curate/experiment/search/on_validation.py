@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from curate.data import ExampleSet, held_out
 from curate.errors import CurateError
-from curate.experiment.candidates import Candidate, candidates_for, distinct
-from curate.experiment.choosing import SEEDS, SIZES, Choice, Search, choose, middle
-from curate.experiment.parallel import Lab, Progress
-from curate.experiment.run import Job, Run, content_of
-from curate.experiment.trainers import TrainFunction
+from curate.experiment.search.candidates import Candidate, candidates_for, distinct
+from curate.experiment.search.choosing import SEEDS, SIZES, Choice, Search, choose, middle
+from curate.experiment.training.job import Job, Run
+from curate.experiment.training.parallel import Lab, Progress
+from curate.experiment.training.run import content_of
+from curate.experiment.training.trainers import TrainFunction
 from curate.table import merge
 
 HELD_OUT = 0.2

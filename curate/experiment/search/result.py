@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from curate.experiment.candidates import Candidate
-from curate.experiment.certifying import BETTER_LEVEL, Certified, SizeResult
-from curate.experiment.looks import Look
-from curate.experiment.run import Run
-from curate.stats import CONFIDENCE, certificate, look_level, t_quantile
+from curate.experiment.search.candidates import Candidate
+from curate.experiment.search.certifying import Certified, SizeResult
+from curate.experiment.search.looks import Look
+from curate.experiment.search.sentences import sentences
+from curate.experiment.training.job import Run
+from curate.stats import CONFIDENCE, certificate, t_quantile
 from curate.train import Settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ class SmallestSet:
     class_names: Sequence[str] | None
     settings: Settings | None
     folder: Path | None
+
+    @property
+    def score(self) -> str:
+        """The name of the score and, where it is not "hardest", the strategy."""
+        return "no score" if self.candidate is None else self.candidate.name
 
     @property
     def smallest(self) -> SizeResult | None:
@@ -97,20 +103,16 @@ class SmallestSet:
         """
         rows = []
         for one in self.certified.sizes:
+            learned = self.certified.obstacle is None
             tests = (
                 ("as good as all", one.as_good, one.certified),
-                ("random as good as all", one.random_as_good, one.certified),
-                (
-                    "better than random",
-                    one.better,
-                    self.certified.obstacle is None and one.is_better,
-                ),
+                ("random as good as all", one.random_as_good, one.random_certified),
+                ("better than random", one.better, learned and one.is_better),
             )
-            for claim, test, allowed in tests:
-                facts = {
-                    name: getattr(test, name) for name in ("loss", "bound", "p_value", "level")
-                }
-                shown = {"shown": test.shown, "claimed": bool(test.shown and allowed)}
+            names = ("loss", "bound", "p_value", "level")
+            for claim, test, claimed in tests:
+                facts = {name: getattr(test, name) for name in names}
+                shown = {"shown": test.shown, "claimed": claimed}
                 rows.append({"claim": claim, "size": one.size, **facts, **shown})
         return pa.Table.from_pylist(rows, _CLAIMS)
 
@@ -180,24 +182,18 @@ class SmallestSet:
     @cached_property
     def verdicts(self) -> list[str]:
         """What may be said, in sentences."""
-        if self.certified.obstacle is not None:
-            return [self._nothing(), f"Nothing is claimed: {self.certified.obstacle}."]
-        if not self.certified.sizes:
-            return [self._nothing(), "Time ran out before a smaller set could be tested."]
-        one = self.smallest
-        said = [self._need(one), self._against_random(one)] if one is not None else self._failed()
-        return [*said, self._level()]
+        return sentences(self)
 
     def plot(self) -> Any:
         """The removal curve as a matplotlib figure; it needs the extra ``plot``."""
-        from curate.experiment.plot import plot_curve
+        from curate.experiment.search.plot import plot_curve
 
         return plot_curve(self)
 
     def __repr__(self) -> str:
         if self.smallest is None:
             return f"SmallestSet(nothing smaller than all {self.examples:,} shown)"
-        return f"SmallestSet({self.smallest.size:,} of {self.examples:,}, {self._by})"
+        return f"SmallestSet({self.smallest.size:,} of {self.examples:,}, {self.score})"
 
     def __str__(self) -> str:
         """The removal curve and the verdicts."""
@@ -207,87 +203,9 @@ class SmallestSet:
             lines.append(f"{row['arm']:<20}{row['size']:>10,}{row['accuracy']:>10.2%}   {interval}")
         return "\n".join([*lines, "", *(fill(verdict, 100) for verdict in self.verdicts)])
 
-    @property
-    def _by(self) -> str:
-        return "no score" if self.candidate is None else self.candidate.name
-
     def _arm(self, run: Run) -> str:
         """The arm without its size."""
         return run.arm if run.arm == "all" else run.arm.rpartition("-")[0]
-
-    def _nothing(self) -> str:
-        return f"Nothing smaller than all {self.examples:,} is shown to do."
-
-    def _need(self, one: SizeResult) -> str:
-        full = np.mean([run.accuracy for run in self._all_of(one)])
-        pruned, random = (
-            np.mean([run.accuracy for run in runs]) for runs in (one.pruned, one.random)
-        )
-        share = one.size / self.examples
-        chosen = "Chosen by" if len(self.search) else "By"
-        held_out = " on held-out training examples" if len(self.search) else ""
-        how = "epochs" if self.protocol == "epochs" else "steps"
-        return (
-            f"You need {one.size:,} of {self.examples:,} examples ({share:.0%}): {pruned:.2%} "
-            f"against {full:.2%} on all (at worst {_points(-one.as_good.bound)} points for new "
-            f"test examples and new seeds, within the margin of {100 * self.margin:g}); "
-            f"{one.size:,} at random: {random:.2%}. {chosen} {self._by}{held_out}, certified on "
-            f"{len(self.labels):,} test examples with {len(one.pruned)} fresh seeds, equal {how}."
-        )
-
-    def _against_random(self, one: SizeResult) -> str:
-        gain = f"{_points(one.better.loss * -1)} points"
-        if one.is_better:
-            least = _points(-one.better.bound)
-            return f"It is better than as many random examples by {gain}, at least {least}."
-        said = f"It is not shown to be better than as many random examples: {gain}."
-        if one.random_as_good.shown:
-            said += f" {one.size:,} random examples pass the same test, so any will do."
-        return said
-
-    def _failed(self) -> list[str]:
-        one = self.certified.sizes[0]
-        random = [size for size in self.certified.sizes if size.is_better]
-        if one.as_good.shown:
-            return [
-                f"{self._nothing()} The logits of {one.not_finite:,} answers of the models trained "
-                f"on {one.size:,} examples were NaN or infinite; lower the learning rate."
-            ]
-        said = [
-            f"{self._nothing()} The largest smaller set tried, {one.size:,} examples by "
-            f"{self._by}: {_points(-one.as_good.loss)} points, at worst "
-            f"{_points(-one.as_good.bound)}, is not within {100 * self.margin:g}."
-        ]
-        for size in random:
-            gain = _points(-size.better.loss)
-            said.append(
-                f"{size.size:,} examples by {self._by} are better than as many random ones: {gain} "
-                f"points, at least {_points(-size.better.bound)}."
-            )
-        return said
-
-    def _level(self) -> str:
-        assert self.look is not None
-        tried = len(self.certified.sizes)
-        better = BETTER_LEVEL * self.look.level / look_level(1)
-        again = "" if self.look.number == 1 else f", look {self.look.number} at this test set"
-        return (
-            f"'As good' is tested from the largest size down, each at "
-            f"{100 * self.look.level:.3g} % one-sided{again}; 'better than random' at "
-            f"{100 * better:.3g} % one-sided over all {self._sizes_planned(tried, better)}."
-        )
-
-    def _sizes_planned(self, tried: int, better: float) -> str:
-        planned = round(better / self.certified.sizes[0].better.level)
-        return "sizes" if tried == planned else f"{planned} sizes planned"
-
-    def _all_of(self, one: SizeResult) -> list[Run]:
-        seeds = {run.seed for run in one.pruned}
-        return [run for run in self.certified.everything if run.seed in seeds]
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "\u2212")
 
 
 _F, _I, _S = pa.float64(), pa.int64(), pa.string()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
-from curate.experiment.parallel import Lab
-from curate.experiment.trainers import identity_of
+from curate.experiment.training.parallel import Lab
+from curate.experiment.training.trainers import identity_of
 from curate.files import atomic_path
 from curate.stats import look_level
 

@@ -1,11 +1,9 @@
-"""One training run of an experiment, kept on disk so that it is trained once."""
+"""One training run of an experiment."""
 
 import hashlib
 import os
-import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,94 +13,11 @@ import pyarrow as pa
 from curate.data import ExampleSet, as_example_set
 from curate.data.ids import take_ids
 from curate.errors import CurateError
-from curate.experiment.trainers import ReferenceTrainer, TrainFunction, identity_of
+from curate.experiment.training.job import Job, Run
+from curate.experiment.training.kept import RunFiles, finished_run, keep_run, run_key
+from curate.experiment.training.trainers import ReferenceTrainer, TrainFunction
 from curate.record import Recorder
-from curate.table import annotate, metadata, read, write
-from curate.train import Settings, model_path
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Run:
-    """The result of training one arm with one seed.
-
-    Attributes:
-        arm: what it was trained on: "full", "pruned" or "random"; in a search also which score
-            and size.
-        seed: of weights, order and augmentation.
-        right: (m,) bool, which test examples the model gets right.
-        train_size: examples trained on.
-        seconds: that training took.
-        steps: of the optimizer; None where a trainer from outside did not say.
-        not_finite: test examples whose logits held NaN or infinity; they count as wrong.
-    """
-
-    arm: str
-    seed: int
-    right: np.ndarray
-    train_size: int
-    seconds: float
-    steps: int | None = None
-    not_finite: int = 0
-
-    @property
-    def accuracy(self) -> float:
-        """Fraction of the test examples that the model gets right."""
-        return float(self.right.mean())
-
-    @property
-    def table(self) -> pa.Table:
-        """One row: arm, seed, accuracy (0..1), train_size (examples), seconds, steps."""
-        row = {
-            "arm": self.arm,
-            "seed": self.seed,
-            "accuracy": self.accuracy,
-            "train_size": self.train_size,
-            "seconds": self.seconds,
-            "steps": self.steps,
-        }
-        return pa.Table.from_pylist([row], _ROW)
-
-    def __repr__(self) -> str:
-        trained = f"{self.train_size:,} examples, {self.seconds:.1f} s"
-        return f"Run({self.arm!r}, seed {self.seed}: accuracy {self.accuracy:.2%}; {trained})"
-
-
-_ROW = pa.schema(
-    [
-        ("arm", pa.string()),
-        ("seed", pa.int64()),
-        ("accuracy", pa.float64()),
-        ("train_size", pa.int64()),
-        ("seconds", pa.float64()),
-        ("steps", pa.int64()),
-    ]
-)
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A run that is to be trained.
-
-    Attributes:
-        arm, seed: see :class:`Run`.
-        rows: (N,) int64 positions in the training set; all where None.
-        record: whether its training is recorded.
-        also: what the recorder records besides, see :class:`curate.Recorder`.
-        window: of ``also``.
-        steps: to train for; None for as many as the trainer sees fit.
-    """
-
-    arm: str
-    seed: int
-    rows: np.ndarray | None = None
-    record: bool = False
-    steps: int | None = None
-    also: tuple[str, ...] = ()
-    window: int = 10
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.arm):
-            raise CurateError(f"arm: {self.arm!r}; give letters, digits, '-', '_' and '.' only")
+from curate.train import Settings
 
 
 class OutOfTimeError(Exception):
@@ -148,9 +63,9 @@ def train_job(
     if job.record and recorder is None:
         ids = take_ids(train_set.ids, rows)
         recorder = Recorder(ids, history=True, also=job.also, window=job.window)
-    files = None if folder is None else _RunFiles(folder, job.arm, job.seed)
-    key = _key(job, trainer, content, recorder) if files is not None else ""
-    finished = None if files is None else _finished(files, key)
+    files = None if folder is None else RunFiles(folder, job.arm, job.seed)
+    key = run_key(job, trainer, content, recorder) if files is not None else ""
+    finished = None if files is None else finished_run(files, key)
     if finished is not None and files is not None:
         files.checkpoint(key).unlink(missing_ok=True)  # of a process killed after its last write
         if on_epoch is not None and isinstance(trainer, ReferenceTrainer):
@@ -182,7 +97,7 @@ def train_job(
     run = Run(job.arm, job.seed, right, len(rows), seconds, steps, not_finite)
     table = None if recorder is None else recorder.table()
     if files is not None:
-        _keep(files, key, run, test_set, table)
+        keep_run(files, key, run, test_set, table)
     return run, table
 
 
@@ -295,73 +210,3 @@ def _checked(answer: Any, size: int) -> np.ndarray:
             f"({size},), True where the model is right on an example of on="
         )
     return right
-
-
-def _key(job: Job, trainer: TrainFunction, content: str, recorder: Recorder | None) -> str:
-    """A hash of everything that the result depends on."""
-    facts = [identity_of(trainer), job.seed, repr(recorder), job.steps, content]
-    digest = hashlib.sha256(repr(facts).encode())
-    digest.update(b"all" if job.rows is None else job.rows.astype(np.int64).tobytes())
-    return digest.hexdigest()
-
-
-@dataclass(frozen=True)
-class _RunFiles:
-    """Where a run's files lie in the folder of an experiment."""
-
-    folder: Path
-    arm: str
-    seed: int
-
-    @property
-    def table(self) -> Path:
-        return self.folder / "seeds" / f"seed={self.seed}" / "examples.parquet"
-
-    @property
-    def tested(self) -> Path:
-        return self.folder / "tested" / f"arm={self.arm}" / f"seed={self.seed}.parquet"
-
-    @property
-    def weights(self) -> Path:
-        return model_path(self.folder, self.arm, self.seed)
-
-    def checkpoint(self, key: str) -> Path:
-        return self.folder / "checkpoints" / f"{self.arm}-{self.seed}-{key[:16]}.pt"
-
-
-def _finished(files: _RunFiles, key: str) -> tuple[Run, pa.Table | None] | None:
-    """The run kept in these files, if it is the one asked for."""
-    if not files.tested.exists():
-        return None
-    tested = read(files.tested, ["example_id", "right"])
-    facts = metadata(tested).get("run", {})
-    recorded = facts.get("recorded")
-    if facts.get("key") != key or (recorded and recorded != _hash_file(files.table)):
-        return None
-    names = ("train_size", "seconds", "steps", "not_finite")
-    run = Run(files.arm, files.seed, tested["right"].to_numpy(), *(facts[name] for name in names))
-    return run, read(files.table) if recorded else None
-
-
-def _hash_file(path: Path) -> str | None:
-    """Of its bytes; None where there is no such file. Arms of one seed share their table's path."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
-
-
-def _keep(
-    files: _RunFiles, key: str, run: Run, test_set: ExampleSet, table: pa.Table | None
-) -> None:
-    if table is not None:
-        write(table, files.table)
-    ids: Sequence[Any] = list(test_set.ids)
-    tested = pa.table({"example_id": pa.array(ids), "right": pa.array(run.right)})
-    facts = {
-        "key": key,
-        "train_size": run.train_size,
-        "seconds": run.seconds,
-        "steps": run.steps,
-        "not_finite": run.not_finite,
-        "recorded": None if table is None else _hash_file(files.table),
-    }
-    write(annotate(tested, run=facts), files.tested)
-    files.checkpoint(key).unlink(missing_ok=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from curate.experiment.candidates import Candidate
 from curate.experiment.comparison import obstacle, random_rows
-from curate.experiment.looks import Look
-from curate.experiment.parallel import Lab
-from curate.experiment.run import Job, Run
-from curate.experiment.searching import also_recorded
+from curate.experiment.search.candidates import Candidate
+from curate.experiment.search.looks import Look
+from curate.experiment.search.on_validation import also_recorded
+from curate.experiment.training.job import Job, Run
+from curate.experiment.training.parallel import Lab
 from curate.pruning import Selection
 from curate.stats import Certificate, certificate, look_level, superiority
 
@@ -30,6 +30,7 @@ class SizeResult:
         better: the loss of random sets against the pruned one, by :func:`curate.stats.superiority`.
         better_for_all: the same by :func:`curate.stats.certificate`, at 5 %.
         certified: whether 'as good' may be claimed: this size and all larger ones were shown.
+        random_certified: the same for as many random examples.
     """
 
     selection: Selection
@@ -40,6 +41,7 @@ class SizeResult:
     better: Certificate
     better_for_all: Certificate
     certified: bool
+    random_certified: bool
 
     @property
     def not_finite(self) -> int:
@@ -176,19 +178,22 @@ def in_sequence(
         stop: ask for nothing more after the first size that is not shown.
     """
     better_level = BETTER_LEVEL * level / look_level(1) / planned
-    open_claims = may_claim
+    open_claims = random_open = may_claim
     for arms in trained:
         full, pruned, random = map(_right, (arms.everything, arms.pruned, arms.random))
         as_good = certificate(full, pruned, margin=margin, level=level)
+        random_as_good = certificate(full, random, margin=margin, level=level)
+        random_open = random_open and random_as_good.shown and not _not_finite(arms.random)
         result = SizeResult(
             arms.selection,
             arms.pruned,
             arms.random,
             as_good,
-            certificate(full, random, margin=margin, level=level),
+            random_as_good,
             superiority(random, pruned, level=better_level),
             certificate(random, pruned, level=0.05),
             open_claims and as_good.shown and not _not_finite(arms.pruned),
+            random_open,
         )
         open_claims = result.certified
         yield result

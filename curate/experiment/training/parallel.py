@@ -9,8 +9,9 @@ import pyarrow as pa
 import torch
 
 from curate.data import ExampleSet
-from curate.experiment.run import Job, OutOfTimeError, Run, train_job
-from curate.experiment.trainers import ReferenceTrainer, TrainFunction
+from curate.experiment.training.job import Job, Run
+from curate.experiment.training.run import OutOfTimeError, train_job
+from curate.experiment.training.trainers import ReferenceTrainer, TrainFunction
 from curate.train.batches import batches_in
 
 Finished = tuple[Run, pa.Table | None]

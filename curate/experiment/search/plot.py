@@ -9,7 +9,7 @@ from curate.errors import CurateError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from curate.experiment.smallest import SmallestSet
+    from curate.experiment.search.result import SmallestSet
 
 _LOG_BELOW = 0.4  # the smallest share for which a linear axis has the sizes well apart
 _COLOURS = {"all": "#6b7076", "random": "#c07a24"}

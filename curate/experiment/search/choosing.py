@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from curate.experiment.candidates import Candidate
+from curate.experiment.search.candidates import Candidate
 
 SEEDS = 3
 """Models per candidate that is taken."""
