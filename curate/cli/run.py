@@ -193,7 +193,7 @@ def run(
     if as_json:
         print(json.dumps({**summary, "folder": str(folder), "report": page and str(page)}))
     else:
-        _print(summary, page)
+        _print(summary, page, folder)
 
 
 def _facts(dataset: str, settings: "Settings", examples: int, seconds: float) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def _search_summary(result: "SmallestSet") -> dict[str, Any]:
     }
 
 
-def _print(summary: dict[str, Any], page: Path | None) -> None:
+def _print(summary: dict[str, Any], page: Path | None, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -283,6 +283,8 @@ def _print(summary: dict[str, Any], page: Path | None) -> None:
     for verdict in summary["verdicts"]:
         console.print(verdict, markup=False)
     if summary["policy"] is None:
-        console.print("No smaller set is exported.", markup=False)
+        old = folder / "pruned"
+        older = f"; {old} is that of an earlier run" if old.exists() else ""
+        console.print(f"No smaller set is exported{older}.", markup=False, soft_wrap=True)
     where = "no report" if page is None else f"report: {page}"
     console.print(f"{summary['seconds']:,.0f} s; {where}", markup=False, soft_wrap=True)

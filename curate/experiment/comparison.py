@@ -117,7 +117,9 @@ class Comparison:
             lines.append(
                 f"{row['arm']:<8}{sizes[row['arm']]:>10,}{row['mean']:>10.2%}   {interval}"
             )
-        return "\n".join([*lines, "", *(fill(verdict, 100) for verdict in self.verdicts)])
+        return "\n".join(
+            [*lines, "", *(fill(verdict, 100, break_on_hyphens=False) for verdict in self.verdicts)]
+        )
 
     def _right(self, arm: str) -> np.ndarray:
         runs = sorted((run for run in self.runs if run.arm == arm), key=lambda run: run.seed)
@@ -185,7 +187,7 @@ def random_rows(selection: "Selection", seed: int) -> np.ndarray:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "\u2212")
+    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "\u2212")
 
 
 def _as_good(test: Certificate, difference: Difference, sizes: str, look: Look | None) -> str:

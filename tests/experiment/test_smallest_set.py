@@ -247,6 +247,7 @@ def test_an_array_ranks_the_examples_of_the_data_set():
         ({"budget": -1}, "budget: -1"),
         ({"by": "beauty"}, "by: 'beauty'"),
         ({"by": []}, "by: an empty list"),
+        ({"by": "random"}, "by: 'random' is the arm"),
         ({"by": ["aum", "aum"]}, "called the same"),
         ({"by": Candidate("aum", "luck")}, "strategy: 'luck'"),
         ({"by": Candidate("aum", "window", {"drop_hardest": 3})}, "drop_hardest: 3"),

@@ -102,6 +102,8 @@ def candidates_for(table: pa.Table, by: Any) -> list[Candidate]:
             raise CurateError("by: an empty list; give a score, a Candidate, or 'auto'")
         chosen = [one if isinstance(one, Candidate) else _candidate(one) for one in given]
         names = [one.name for one in chosen]
+        if "random" in names:
+            raise CurateError("by: 'random' is the arm that every size has anyway; give a score")
         if len(set(names)) < len(names):
             raise CurateError(f"by: {names} are called the same; give each another name or once")
         return chosen

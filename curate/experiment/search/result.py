@@ -201,7 +201,9 @@ class SmallestSet:
         for row in self.curve.to_pylist():
             interval = "" if row["low"] is None else f"{row['low']:.2%} to {row['high']:.2%}"
             lines.append(f"{row['arm']:<20}{row['size']:>10,}{row['accuracy']:>10.2%}   {interval}")
-        return "\n".join([*lines, "", *(fill(verdict, 100) for verdict in self.verdicts)])
+        return "\n".join(
+            [*lines, "", *(fill(verdict, 100, break_on_hyphens=False) for verdict in self.verdicts)]
+        )
 
     def _arm(self, run: Run) -> str:
         """The arm without its size."""

@@ -90,4 +90,4 @@ def _levels(result: "SmallestSet") -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "\u2212")
+    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "\u2212")

@@ -57,8 +57,6 @@ def train_job(
         OutOfTimeError: the deadline came first.
         CurateError: a trainer that returns something else than one bool per test example.
     """
-    if deadline is not None and time.time() > deadline:
-        raise OutOfTimeError
     rows = np.arange(len(train_set.ids)) if job.rows is None else job.rows
     if job.record and recorder is None:
         ids = take_ids(train_set.ids, rows)
@@ -71,6 +69,8 @@ def train_job(
         if on_epoch is not None and isinstance(trainer, ReferenceTrainer):
             on_epoch(trainer.settings.epochs)
         return finished
+    if deadline is not None and time.time() > deadline:
+        raise OutOfTimeError
     start = time.perf_counter()
     steps, not_finite = job.steps, 0
     if isinstance(trainer, ReferenceTrainer):
