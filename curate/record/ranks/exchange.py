@@ -20,7 +20,7 @@ from curate.record.ranks.wire import gathered, share, to_owners
 from curate.record.statistics import names_of
 from curate.record.windowed.temporal import Temporal
 
-_AT_ONCE = 1 << 18
+_AT_ONCE = 1 << 17
 """Presentations of a rank that are under way at once, about."""
 
 
