@@ -214,7 +214,11 @@ def beta(
 def _weights(scores: np.ndarray) -> np.ndarray:
     finite = scores[np.isfinite(scores)]
     low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-    weights = np.clip(scores, low, high) / 2 - min(low, 0.0) / 2  # halves: no overflow
+    clipped, up = np.clip(scores, low, high), min(low, 0.0)
+    with np.errstate(over="ignore"):
+        weights = clipped - up
+    if np.isinf(weights).any():  # the range is beyond the largest float
+        weights = clipped / 2 - up / 2
     return weights if weights.any() else np.ones(len(scores))
 
 

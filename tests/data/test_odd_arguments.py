@@ -80,7 +80,7 @@ def places(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd).partition(" at 0x")[0])
 def test_options(places, odd):
     images, table = places / "f", places / "t.parquet"
     digits = load("digits", "test")

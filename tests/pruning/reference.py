@@ -74,14 +74,16 @@ def beta(scores, hashes, keep, confidence_mean, beta_c=4.0):
     anchor = statistics.fmean(means[i] for i in ranking(scores, hashes)[:10])
     b = 15 * (1 - anchor) * (1 - (1 - keep / n) ** beta_c)
     finite = [score for score in scores if math.isfinite(score)] or [0.0]
-    moved = [min(max(score, min(finite)), max(finite)) - min(min(finite), 0) for score in scores]
+    least = Fraction(min(min(finite), 0.0))  # exact: floats may differ by more than a float holds
+    moved = [Fraction(min(max(score, min(finite)), max(finite))) - least for score in scores]
     if not any(moved):
-        moved = [1.0] * n
+        moved = [Fraction(1)] * n
     arrivals = []  # an exponential clock for each row, of the rate of its weight
     for weight, mean, hash_ in zip(moved, means, hashes, strict=True):
         uniform = ((hash_ >> 11) + 0.5) * 2.0**-53
         density = (15 - b) * math.log(mean) + (b - 1) * math.log1p(-mean)
-        rate = math.log(weight) + density if weight else -math.inf
+        log = math.log(weight.numerator) - math.log(weight.denominator) if weight else -math.inf
+        rate = log + density
         arrivals.append(math.log(-math.log(uniform)) - rate)
     return set(sorted(range(n), key=lambda i: (arrivals[i], hashes[i]))[:keep])
 
