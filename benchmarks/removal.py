@@ -20,12 +20,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
+from pyarrow import parquet
 from rich.console import Console
 from rich.table import Table
 
 import curate
 from curate.data import held_out
 from curate.experiment import run_arm
+from curate.files import atomic_path
 from curate.stats import certificate, look_level, superiority
 from curate.train import Settings, settings_for
 
@@ -33,7 +35,7 @@ RESULTS = Path(__file__).parent / "results"
 RECORDED = 3  # seeds whose tables rank the examples
 COLUMNS = [
     "example_id", "label", "presentations", "forgetting_events", "first_learned", "margin_mean",
-    "el2n_mean", "runs", "runs_learned",
+    "el2n_mean",
 ]  # fmt: skip
 
 
@@ -66,10 +68,16 @@ class Work:
     folder: Path
     kept: Path
 
-    @property
-    def ranking(self) -> Path:
-        """The columns of the merged example table that rank the examples."""
-        return self.kept.with_name(f"{self.kept.stem}-ranking.parquet")
+    def recorded(self, seed: int) -> Path:
+        """The columns of a seed's example table that rank the examples."""
+        return self.kept.with_name(f"{self.kept.stem}-seed{seed}.parquet")
+
+    def ranking(self) -> pa.Table | None:
+        """The recorded tables merged; None where one is missing yet."""
+        paths = [self.recorded(seed) for seed in range(RECORDED)]
+        if not all(path.exists() for path in paths):
+            return None
+        return curate.merge([curate.read(path) for path in paths])
 
 
 def train_what_is_missing(options: argparse.Namespace, kept: Path) -> None:
@@ -104,22 +112,15 @@ def train(work: Work, arm: str, seed: int) -> bool:
             return False
         recorded = arm == "all" and seed < RECORDED
         recorder = curate.Recorder(work.train_set.ids, history=True) if recorded else None
-        run, _ = run_arm(
+        run, table = run_arm(
             arm, seed, work.train_set, work.test_set, work.settings,
             rows=rows, recorder=recorder, folder=work.folder,
         )  # fmt: skip
         print(run, flush=True)
+        if table is not None:
+            curate.write(table.select(COLUMNS), work.recorded(seed))
         keep_run(work.kept, run)
-        keep_ranking(work)
     return True
-
-
-def keep_ranking(work: Work) -> None:
-    """Once all seeds are recorded, keep what ranks the examples."""
-    tables = [work.folder / f"seeds/seed={seed}/examples.parquet" for seed in range(RECORDED)]
-    if not work.ranking.exists() and all(table.exists() for table in tables):
-        merged = curate.merge([curate.read(table) for table in tables])
-        curate.write(merged.select(COLUMNS), work.ranking)
 
 
 def rows_of(work: Work, arm: str, seed: int) -> np.ndarray | None:
@@ -130,17 +131,17 @@ def rows_of(work: Work, arm: str, seed: int) -> np.ndarray | None:
         return None
     if by == "random":  # of every class as many
         return np.flatnonzero(held_out(labels, ids, int(count), 100 + seed))
-    if not work.ranking.exists():
+    table = work.ranking()
+    if table is None:
         return None
     ties = "margin" if by == "forgetting" else "hash"
-    table = curate.read(work.ranking)
     chosen = curate.prune(table, int(count), by, stratify="label", ties=ties)
     return np.flatnonzero(chosen.table["kept"].to_numpy())
 
 
 def finished(kept: Path) -> dict[tuple[str, int], dict]:
     """The rows of the finished runs by arm and seed."""
-    rows = curate.read(kept).to_pylist() if kept.exists() else []
+    rows = parquet.read_table(kept).to_pylist() if kept.exists() else []
     return {(row["arm"], row["seed"]): row for row in rows}
 
 
@@ -158,7 +159,8 @@ def keep_run(kept: Path, run: curate.experiment.Run) -> None:
             "examples": len(run.right),
             "right": np.packbits(run.right).tobytes(),
         }
-        curate.write(pa.Table.from_pylist([rows[key] for key in sorted(rows)]), kept)
+        with atomic_path(kept) as path:
+            parquet.write_table(pa.Table.from_pylist([rows[key] for key in sorted(rows)]), path)
     kept.with_suffix(".lock").unlink(missing_ok=True)
 
 
