@@ -21,11 +21,12 @@ from certificates import SHOWN, World, draw, is_shown, save
 from rich.console import Console
 from rich.table import Table
 
-from curate.experiment import Candidate, certifying
+from curate.experiment import Candidate
+from curate.experiment.search import certifying
 from curate.experiment.search.certifying import BETTER_LEVEL, Arms
 from curate.experiment.search.choosing import SIZES, Search, choose
 from curate.experiment.search.on_validation import certifying_cost, counts_around
-from curate.experiment.training.run import Run
+from curate.experiment.training.job import Run
 from curate.stats import Certificate, look_level
 from curate.stats._certificate import sufficient
 from curate.stats._superiority import randomization_p_value, t_p_value
