@@ -86,7 +86,7 @@ def run_experiment(
     check_by(policy, train_set, count)
     if settings is None:
         settings = default_settings(train_set)
-    folder = None if folder is None else Path(folder)
+    folder = None if folder is None else Path(folder).absolute()  # workers may be elsewhere
     kept = round_half_up(policy.share(len(train_set)) * len(train_set))
     work = count * (1 + 2 * kept / len(train_set))
     lab = Lab(

@@ -118,7 +118,7 @@ def smallest_set(
         train = ReferenceTrainer(train_set, settings)
     elif settings is not None:
         raise CurateError("settings: they are of the library's own trainer, not of train=")
-    folder = None if folder is None else Path(folder)
+    folder = None if folder is None else Path(folder).absolute()  # workers may be elsewhere
     progress = Progress(on_progress)
 
     def annotated(tables: list[pa.Table]) -> pa.Table:

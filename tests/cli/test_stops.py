@@ -20,6 +20,14 @@ def run(*arguments):
     return caught.value.code
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_counts():
+    """A shell that runs the tests in the background has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def table(tmp_path):
     curate.write(example_table(20), tmp_path / "t.parquet")

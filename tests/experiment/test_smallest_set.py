@@ -180,6 +180,16 @@ def test_processes_give_the_same_results_bit_for_bit(sets, settings):
     assert here.certified.table.equals(there.certified.table)
 
 
+def test_workers_that_started_elsewhere_write_to_the_folder(tmp_path, monkeypatch):
+    fixed = {"by": "aum", "sizes": [0.5], "seeds": 2, "settings": settings_for((5,), epochs=1)}
+    for name in ("first", "second"):  # joblib uses its processes again
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with joblib.parallel_config("loky", n_jobs=2):
+            smallest_set(DATA, blobs(60, seed=1), folder="here", **fixed)
+        assert len(list((tmp_path / name / "here" / "models").rglob("*.pt"))) == 6
+
+
 def test_nothing_is_certified_where_nothing_was_learned():
     shuffled = blobs(240, spread=0.0)
     result = smallest_set(
