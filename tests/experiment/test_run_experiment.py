@@ -1,3 +1,5 @@
+from shutil import copytree
+
 import numpy as np
 import pytest
 
@@ -77,8 +79,8 @@ def first(scores, keep, ties, *, skip=0):
     ["loss_mean", lambda table: table["presentations"], np.arange(1297.0)],
     ids=["column", "function", "array"],
 )
-def test_guests_choose_the_examples(sets, finished, by):
-    _, folder, _ = finished
+def test_guests_choose_the_examples(sets, finished, by, tmp_path):
+    folder = copytree(finished[1], tmp_path / "copy")  # other tests need its own runs
     experiment = run_experiment(
         *sets, settings=settings_of(sets[0]), keep=100, by=by, strategy=first, skip=7,
         stratify=None, seeds=2, folder=folder,
@@ -87,8 +89,8 @@ def test_guests_choose_the_examples(sets, finished, by):
     assert experiment.selection.policy["skip"] == 7
 
 
-def test_ties_and_floors_reach_the_selection(sets, finished):
-    _, folder, _ = finished
+def test_ties_and_floors_reach_the_selection(sets, finished, tmp_path):
+    folder = copytree(finished[1], tmp_path / "copy")
     experiment = run_experiment(
         *sets, settings=settings_of(sets[0]), keep=100, ties="margin", min_per_class=9, seeds=2,
         folder=folder,
