@@ -58,13 +58,7 @@ class Comparison:
         rows = []
         for arm in ARMS:
             accuracies = [run.accuracy for run in self.runs if run.arm == arm]
-            mean, k, half = float(np.mean(accuracies)), len(accuracies), None
-            if k > 1:
-                spread = float(np.std(accuracies, ddof=1)) / k**0.5
-                half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
-            low, high = (
-                (None, None) if half is None else (max(0.0, mean - half), min(1.0, mean + half))
-            )
+            mean, low, high = accuracy_interval(accuracies)
             rows.append({"arm": arm, "mean": mean, "low": low, "high": high})
         kinds = [pa.field(name, pa.float64()) for name in ("mean", "low", "high")]
         return pa.Table.from_pylist(rows, schema=pa.schema([pa.field("arm", pa.string()), *kinds]))
@@ -186,13 +180,24 @@ def random_rows(selection: "Selection", seed: int) -> np.ndarray:
     return np.flatnonzero(drawn.table["kept"].to_numpy())
 
 
-def _points(value: float) -> str:
+def accuracy_interval(accuracies: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """The mean over seeds, and its two-sided 95 % t interval within 0..1; None with one seed."""
+    mean, k = float(np.mean(accuracies)), len(accuracies)
+    if k < 2:
+        return mean, None, None
+    spread = float(np.std(accuracies, ddof=1)) / k**0.5
+    half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
+    return mean, max(0.0, mean - half), min(1.0, mean + half)
+
+
+def points(value: float) -> str:
+    """A difference of accuracies in percentage points, with its sign; zero has no minus."""
     return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "\u2212")
 
 
 def _as_good(test: Certificate, difference: Difference, sizes: str, look: Look | None) -> str:
     margin = 100 * test.margin
-    gap = f"difference {_points(-test.loss)} points"
+    gap = f"difference {points(-test.loss)} points"
     within = f"within {margin:g} point{'' if margin == 1 else 's'}"
     if test.seeds == 1:
         return (
@@ -200,7 +205,7 @@ def _as_good(test: Certificate, difference: Difference, sizes: str, look: Look |
         )
     again = "" if look is None or look.number == 1 else f", look {look.number} at this test set"
     bound = (
-        f"{gap}, at worst {_points(-test.bound)} (one-sided {100 * (1 - test.level):.4g} %{again}, "
+        f"{gap}, at worst {points(-test.bound)} (one-sided {100 * (1 - test.level):.4g} %{again}, "
         f"for new test examples and new seeds; {test.seeds} seeds, {test.examples:,} test examples)"
     )
     if test.shown:
@@ -242,10 +247,10 @@ def obstacle(everything: Sequence[Run], labels: np.ndarray | None, level: float)
 
 
 def _better(difference: Difference) -> str:
-    gap = f"difference {_points(difference.mean)} points"
+    gap = f"difference {points(difference.mean)} points"
     if difference.low is None or difference.high is None:
         return f"With one seed nothing is shown against random pruning: {gap}."
-    interval = f"{gap}, 95 % interval {_points(difference.low)} to {_points(difference.high)}"
+    interval = f"{gap}, 95 % interval {points(difference.low)} to {points(difference.high)}"
     if difference.low > 0:
         return f"It is better than a random set of the same size: {interval}."
     if difference.high < 0:

@@ -90,7 +90,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:
     half = t_quantile(1 - (1 - CONFIDENCE) / 2, seeds - 1) * math.sqrt(of_seeds)
     lower = mean - t_quantile(CONFIDENCE, seeds - 1) * math.sqrt(of_seeds)
     both = of_seeds + of_examples
-    freedom = satterthwaite((of_seeds, seeds - 1), (of_examples, examples - 1))
+    freedom = _satterthwaite((of_seeds, seeds - 1), (of_examples, examples - 1))
     wide = mean - t_quantile(CONFIDENCE, freedom) * math.sqrt(both)
     std = math.sqrt(of_seeds * seeds)
     return Difference(mean, mean - half, mean + half, lower, min(wide, lower), std, seeds)
@@ -117,8 +117,7 @@ def t_quantile(quantile: float, freedom: float) -> float:
     return float(t.ppf(quantile, freedom))
 
 
-def satterthwaite(*parts: tuple[float, int]) -> float:
-    """Degrees of freedom of a sum of variances that were estimated with these (variance, df)."""
+def _satterthwaite(*parts: tuple[float, int]) -> float:
     total = sum(variance for variance, _ in parts)
     if total == 0 or math.isinf(total):
         return float(min(freedom for _, freedom in parts))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from curate.experiment.comparison import accuracy_interval
 from curate.experiment.search.candidates import Candidate
 from curate.experiment.search.certifying import Certified, SizeResult
 from curate.experiment.search.looks import Look
 from curate.experiment.search.sentences import sentences
 from curate.experiment.training.job import Run
-from curate.stats import CONFIDENCE, certificate, t_quantile
+from curate.stats import CONFIDENCE, certificate
 from curate.train import Settings
 
 if TYPE_CHECKING:
@@ -128,20 +129,16 @@ class SmallestSet:
             groups.setdefault((self._arm(run), run.train_size), []).append(run.accuracy)
         rows = []
         for (arm, size), accuracies in groups.items():
-            mean, k = float(np.mean(accuracies)), len(accuracies)
-            half = None
-            if k > 1:
-                spread = float(np.std(accuracies, ddof=1)) / k**0.5
-                half = t_quantile(1 - (1 - CONFIDENCE) / 2, k - 1) * spread
+            mean, low, high = accuracy_interval(accuracies)
             rows.append(
                 {
                     "arm": arm,
                     "size": size,
                     "share": size / self.examples,
                     "accuracy": mean,
-                    "low": None if half is None else max(0.0, mean - half),
-                    "high": None if half is None else min(1.0, mean + half),
-                    "seeds": k,
+                    "low": low,
+                    "high": high,
+                    "seeds": len(accuracies),
                 }
             )
         return pa.Table.from_pylist(rows, _CURVE)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from curate.experiment.comparison import points
 from curate.experiment.search.certifying import BETTER_LEVEL, SizeResult
 from curate.stats import look_level
 
@@ -35,7 +36,7 @@ def _need(result: "SmallestSet", one: SizeResult) -> str:
     return (
         f"You need {one.size:,} of {result.examples:,} examples "
         f"({one.size / result.examples:.0%}): {pruned:.2%} against {full:.2%} on all (at worst "
-        f"{_points(-one.as_good.bound)} points for new test examples and new seeds, within the "
+        f"{points(-one.as_good.bound)} points for new test examples and new seeds, within the "
         f"margin of {100 * result.margin:g}); {one.size:,} at random: {random:.2%}. {chosen}, "
         f"certified on {len(result.labels):,} test examples with {len(seeds)} fresh seeds, equal "
         f"{result.protocol}."
@@ -43,9 +44,9 @@ def _need(result: "SmallestSet", one: SizeResult) -> str:
 
 
 def _against_random(one: SizeResult) -> str:
-    gain = f"{_points(-one.better.loss)} points"
+    gain = f"{points(-one.better.loss)} points"
     if one.is_better:
-        least = _points(-one.better.bound)
+        least = points(-one.better.bound)
         return f"It is better than as many random examples: {gain}, at least {least}."
     said = f"It is not shown to be better than as many random examples: {gain}."
     if one.random_certified:
@@ -62,7 +63,7 @@ def _why_not(result: "SmallestSet") -> str:
         )
     return (
         f"The largest smaller set tried, {one.size:,} examples by {result.score}: "
-        f"{_points(-one.as_good.loss)} points, at worst {_points(-one.as_good.bound)}, is not "
+        f"{points(-one.as_good.loss)} points, at worst {points(-one.as_good.bound)}, is not "
         f"within {100 * result.margin:g}."
     )
 
@@ -70,7 +71,7 @@ def _why_not(result: "SmallestSet") -> str:
 def _better_ones(result: "SmallestSet") -> list[str]:
     return [
         f"{one.size:,} examples by {result.score} are better than as many random ones: "
-        f"{_points(-one.better.loss)} points, at least {_points(-one.better.bound)}."
+        f"{points(-one.better.loss)} points, at least {points(-one.better.bound)}."
         for one in result.certified.sizes
         if one.is_better
     ]
@@ -87,7 +88,3 @@ def _levels(result: "SmallestSet") -> str:
         f"one-sided{again}; 'better than random' at {100 * better:.3g} % one-sided over all "
         f"{'sizes' if tried == planned else f'{planned} sizes planned'}."
     )
-
-
-def _points(value: float) -> str:
-    return f"{round(100 * value, 2) + 0.0:+.2f}".replace("-", "\u2212")
