@@ -15,9 +15,9 @@ The packages, from the ground up; ``docs/`` has a page on each:
 - ``nn``, ``calculus``: networks and exact derivatives, usable without the rest;
 - ``table``, ``data``, ``stats``: the example table, data sets with stable ids, intervals and tests;
 - ``scores``, ``pruning``, ``exporting``, ``features``: from columns to a data set;
-- ``record``, ``bias``: what is learned about examples in training, and about data sets;
+- ``record``, ``bias``, ``retest``: what is learned about examples, data sets and test sets;
 - ``train``, ``experiment``: a small trainer, and what pruning costs;
-- ``report``: pages, charts and galleries; ``cli``: the command line.
+- ``report``, ``plot``: pages, charts and galleries; figures; ``cli``: the command line.
 """
 
 import importlib
@@ -50,7 +50,9 @@ _LAZY = (
     "experiment",
     "features",
     "nn",
+    "plot",
     "report",
+    "retest",
     "stats",
     "train",
 )
@@ -66,7 +68,9 @@ if TYPE_CHECKING:
     from curate import experiment as experiment
     from curate import features as features
     from curate import nn as nn
+    from curate import plot as plot
     from curate import report as report
+    from curate import retest as retest
     from curate import stats as stats
     from curate import train as train
     from curate.experiment import smallest_set as smallest_set

@@ -1,4 +1,4 @@
-"""The command line: ``curate run | identify | prune | export | inspect | report``."""
+"""The command line: ``curate run | identify | retest | prune | export | inspect | report``."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ from curate.cli.identify import identify
 from curate.cli.inspect import inspect
 from curate.cli.prune import prune
 from curate.cli.report import report
+from curate.cli.retest import retest
 from curate.cli.run import run
 from curate.errors import CurateError, CurateWarning
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, prune, export, identify, inspect, report):
+for command in (run, prune, export, identify, retest, inspect, report):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from curate.report._inspect import Inspection as Inspection
 from curate.report._inspect import inspect as inspect
+from curate.report.accuracy_gap import save_retest as save_retest
 from curate.report.charts.accuracy import accuracy_svg as accuracy_svg
 from curate.report.charts.datamap import data_map_svg as data_map_svg
 from curate.report.charts.histogram import forgetting_histogram_svg as forgetting_histogram_svg

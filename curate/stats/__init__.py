@@ -18,5 +18,12 @@ from curate.stats.noninferiority import Difference as Difference
 from curate.stats.noninferiority import paired_difference as paired_difference
 from curate.stats.noninferiority import seeds_needed as seeds_needed
 from curate.stats.noninferiority import t_quantile as t_quantile
+from curate.stats.paired_answers import disagreements as disagreements
+from curate.stats.paired_answers import mcnemar as mcnemar
 from curate.stats.permutation import permutation_p_value as permutation_p_value
+from curate.stats.proportions import difference_interval as difference_interval
+from curate.stats.proportions import wilson as wilson
+from curate.stats.rank_correlation import competition_ranks as competition_ranks
+from curate.stats.rank_correlation import kendall_tau_b as kendall_tau_b
+from curate.stats.rank_correlation import spearman_rho as spearman_rho
 from curate.stats.seeds import generator as generator

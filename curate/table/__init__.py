@@ -7,6 +7,7 @@ from curate.table._join import join as join
 from curate.table._merge import merge as merge
 from curate.table._read import open_stream as open_stream
 from curate.table._read import read as read
+from curate.table._read import read_foreign as read_foreign
 from curate.table._write import open_writer as open_writer
 from curate.table._write import write as write
 from curate.table.schema import COLUMNS as COLUMNS

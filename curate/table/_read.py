@@ -78,6 +78,26 @@ def parquet_rows(path: str | os.PathLike[str]) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
+def read_foreign(path: str | os.PathLike[str], name: str = "path") -> pa.Table:
+    """All of any Parquet file, which need not be an example table: no ids are asked for.
+
+    Args:
+        path: the file.
+        name: the parameter to name in an error.
+
+    Raises:
+        CurateError: no such file, or a torn or foreign one.
+    """
+    import pyarrow.parquet as pq
+
+    if not Path(path).is_file():
+        raise CurateError(f"{name}: there is no file {os.fspath(path)!r}")
+    try:
+        return unified(pq.read_table(path, partitioning=None), name)
+    except (pa.ArrowException, OSError) as error:
+        raise _torn(path, error, name) from error
+
+
 def _open(path: str | os.PathLike[str], columns: Sequence[str] | None) -> "ds.Dataset":
     import pyarrow.dataset as ds
 
@@ -202,6 +222,6 @@ def _is_number(type_: pa.DataType) -> bool:
     )
 
 
-def _torn(path: str | os.PathLike[str], error: Exception) -> CurateError:
+def _torn(path: str | os.PathLike[str], error: Exception, name: str = "path") -> CurateError:
     reason = str(error).splitlines()[0]
-    return CurateError(f"path: {os.fspath(path)!r} is not a whole Parquet file: {reason}")
+    return CurateError(f"{name}: {os.fspath(path)!r} is not a whole Parquet file: {reason}")
