@@ -176,6 +176,23 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder; no lock where there are none."""
+    if os.name == "nt":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _unlock(descriptor: int | None) -> None:
     if descriptor is not None:
         os.close(descriptor)

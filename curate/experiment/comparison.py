@@ -20,6 +20,7 @@ from curate.stats import (
     certificate,
     paired_difference,
     seeds_needed,
+    superiority,
     t_quantile,
 )
 
@@ -89,7 +90,7 @@ class Comparison:
         test = self.certificate("full", "pruned", margin=self.margin)
         return [
             _as_good(test, self.difference("pruned", "full"), sizes, self.look),
-            _better(self.difference("pruned", "random")),
+            self._better(),
         ]
 
     @property
@@ -114,6 +115,19 @@ class Comparison:
         return "\n".join(
             [*lines, "", *(fill(verdict, 100, break_on_hyphens=False) for verdict in self.verdicts)]
         )
+
+    def _better(self) -> str:
+        difference = self.difference("pruned", "random")
+        pruned, random = self._right("pruned"), self._right("random")
+        gap = f"difference {points(difference.mean)} points"
+        if difference.low is None or difference.high is None:
+            return f"With one seed nothing is shown against random pruning: {gap}."
+        interval = f"{gap}, 95 % interval {points(difference.low)} to {points(difference.high)}"
+        if difference.low > 0 and superiority(random, pruned).shown:
+            return f"It is better than a random set of the same size: {interval}."
+        if difference.high < 0 and superiority(pruned, random).shown:
+            return f"It is worse than a random set of the same size: {interval}."
+        return f"Not shown that it is better than a random set of the same size: {interval}."
 
     def _right(self, arm: str) -> np.ndarray:
         runs = sorted((run for run in self.runs if run.arm == arm), key=lambda run: run.seed)
@@ -146,15 +160,22 @@ def compare(
     return Comparison([*full, *(run(job.arm, job.seed, job.rows) for job in jobs)], margin)
 
 
-def arms_of(selection: "Selection", seeds: Sequence[int]) -> list[Job]:
-    """The pruned and the random arm with every seed, seed by seed."""
+def arms_of(
+    selection: "Selection",
+    seeds: Sequence[int],
+    *,
+    pruned: str = "pruned",
+    random: str = "random",
+    steps: int | None = None,
+) -> list[Job]:
+    """The pruned and the random arm with every seed, seed by seed, under these names."""
     kept = np.flatnonzero(selection.table["kept"].to_numpy())
     return [
         job
         for seed in seeds
         for job in (
-            Job("pruned", seed, kept),
-            Job("random", seed, random_rows(selection, seed)),
+            Job(pruned, seed, kept, steps=steps),
+            Job(random, seed, random_rows(selection, seed), steps=steps),
         )
     ]
 
@@ -244,15 +265,3 @@ def obstacle(everything: Sequence[Run], labels: np.ndarray | None, level: float)
         f"the models trained on all examples ({right.mean():.2%} right) are not shown to be better "
         f"than always answering the largest class ({right.mean() + guessing.loss:.2%})"
     )
-
-
-def _better(difference: Difference) -> str:
-    gap = f"difference {points(difference.mean)} points"
-    if difference.low is None or difference.high is None:
-        return f"With one seed nothing is shown against random pruning: {gap}."
-    interval = f"{gap}, 95 % interval {points(difference.low)} to {points(difference.high)}"
-    if difference.low > 0:
-        return f"It is better than a random set of the same size: {interval}."
-    if difference.high < 0:
-        return f"It is worse than a random set of the same size: {interval}."
-    return f"Not shown that it is better than a random set of the same size: {interval}."

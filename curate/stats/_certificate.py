@@ -98,18 +98,9 @@ def certificate(
     Raises:
         CurateError: other types or shapes, no seed, no example, or a number out of range.
     """
-    first, second = np.asarray(first), np.asarray(second)
-    _check_right("first", first)
-    _check_right("second", second)
-    if first.shape != second.shape:
-        raise CurateError(
-            f"second: shape {second.shape} against {first.shape} of first; give the same "
-            "(seeds, test examples)"
-        )
+    first, second = checked_pair(first, second, level)
     if not -1 <= margin <= 1:
         raise CurateError(f"margin: {margin} is not in -1..1; give a share, as 0.01 for one point")
-    if not 0 < level < 0.5:
-        raise CurateError(f"level: {level} is not between 0 and 0.5; give a share, as 0.05")
     seeds, examples = first.shape
     each = first.astype(np.int8) - second.astype(np.int8)
     loss = int(each.sum(dtype=np.int64)) / each.size
@@ -127,7 +118,7 @@ def sufficient(each: np.ndarray) -> tuple[np.ndarray, np.ndarray, SeedNoise]:
     counts = np.bincount(by_example + seeds, minlength=2 * seeds + 1)
     counts[-1] += 1  # the pseudo-example
     values = np.flatnonzero(counts) / seeds - 1
-    return values, counts[counts > 0], _seed_noise(each, by_example)
+    return values, counts[counts > 0], seed_noise(each)
 
 
 def look_level(look: int) -> float:
@@ -172,6 +163,23 @@ def better_than_guessing(
     return certificate(guess, right, level=level)
 
 
+def checked_pair(
+    first: np.ndarray, second: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as arrays; raises a CurateError for what no test takes."""
+    first, second = np.asarray(first), np.asarray(second)
+    _check_right("first", first)
+    _check_right("second", second)
+    if first.shape != second.shape:
+        raise CurateError(
+            f"second: shape {second.shape} against {first.shape} of first; give the same "
+            "(seeds, test examples)"
+        )
+    if not 0 < level < 0.5:
+        raise CurateError(f"level: {level} is not between 0 and 0.5; give a share, as 0.05")
+    return first, second
+
+
 def _check_right(name: str, right: np.ndarray) -> None:
     if right.ndim != 2 or right.size == 0 or right.dtype != bool:
         raise CurateError(
@@ -180,9 +188,13 @@ def _check_right(name: str, right: np.ndarray) -> None:
         )
 
 
-def _seed_noise(each: np.ndarray, by_example: np.ndarray) -> SeedNoise:
-    """Two-way analysis of variance; in whole numbers, so that no difference is exactly 0."""
+def seed_noise(each: np.ndarray) -> SeedNoise:
+    """Two-way analysis of variance of (seeds, examples) int in -1, 0, 1.
+
+    In whole numbers, so that no difference is exactly 0.
+    """
     seeds, examples = each.shape
+    by_example = each.sum(0, dtype=np.int64)
     of_seeds = sum(int(n) ** 2 for n in each.sum(1, dtype=np.int64))
     of_examples = int((by_example**2).sum())
     total = int(by_example.sum())

@@ -1,9 +1,10 @@
 """Is one way of training better than another at all?"""
 
+from functools import lru_cache
+
 import numpy as np
 
-from curate.errors import CurateError
-from curate.stats._certificate import Certificate
+from curate.stats._certificate import Certificate, checked_pair, seed_noise
 from curate.stats.noninferiority import t_quantile
 
 
@@ -29,19 +30,18 @@ def superiority(first: np.ndarray, second: np.ndarray, *, level: float = 0.025) 
         negative where ``second`` is better; ``-bound`` is the least gain.
 
     Raises:
-        CurateError: shapes that differ or are empty.
+        CurateError: other types or shapes, no seed, no example, or a level out of range.
     """
-    if first.shape != second.shape or first.ndim != 2 or first.size == 0:
-        raise CurateError(
-            f"first: shape {first.shape} against {second.shape}; give the same (seeds, examples)"
-        )
+    first, second = checked_pair(first, second, level)
     each = first.astype(np.int64) - second.astype(np.int64)
     seeds, examples = each.shape
     loss = float(each.mean())
     if seeds < 2:
         return Certificate(loss, 1.0, 1.0, 0.0, level, seeds, examples)
-    p = max(randomization_p_value(-each.sum(0)), t_p_value(each))
-    return Certificate(loss, _t_bound(each, level), p, 0.0, level, seeds, examples)
+    spreads = _spreads(each)
+    p = max(randomization_p_value(-each.sum(0)), _p_value(loss, spreads, examples))
+    bound = _t_bound(loss, spreads, examples, level)
+    return Certificate(loss, bound, p, 0.0, level, seeds, examples)
 
 
 def t_p_value(each: np.ndarray, mean: float = 0.0) -> float:
@@ -50,21 +50,20 @@ def t_p_value(each: np.ndarray, mean: float = 0.0) -> float:
 
 
 def _p_value(above: float, spreads: np.ndarray, examples: int) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     if not spreads.any():
         return float(above >= 0)
     likely = np.full(len(spreads), float(above >= 0))
     known = spreads > 0
-    likely[known] = t.cdf(above / spreads[known], max(examples - 1, 1))
+    likely[known] = stdtr(max(examples - 1, 1), above / spreads[known])
     return float(likely.mean())
 
 
-def _t_bound(each: np.ndarray, level: float) -> float:
+def _t_bound(loss: float, spreads: np.ndarray, examples: int, level: float) -> float:
     """The upper bound of the mean, at confidence 1 - level."""
     from scipy.optimize import brentq
 
-    loss, spreads, examples = float(each.mean()), _spreads(each), each.shape[1]
     if not spreads.any():
         return loss
     beyond = 1.01 * t_quantile(1 - level, max(examples - 1, 1)) * float(spreads.max())
@@ -101,18 +100,15 @@ def _spreads(each: np.ndarray) -> np.ndarray:
     few: SS / U less what single examples explain, for quantiles of U, chi-squared (Weerahandi,
     1993), as in :func:`curate.stats.certificate`.
     """
-    from scipy.stats import chi2
-
-    seeds, examples = each.shape
-    by_seed, by_example, mean = each.mean(1), each.mean(0), each.mean()
-    of_examples = float(by_example.var(ddof=1)) / examples if examples > 1 else 0.0
-    rest = each - by_seed[:, None] - by_example + mean
-    freedom = (seeds - 1) * (examples - 1)
-    of_both = float((rest**2).sum()) / freedom / each.size if freedom else 0.0
-    quantiles = chi2.ppf((np.arange(_QUANTILES) + 0.5) / _QUANTILES, seeds - 1)
-    of_seeds = float(((by_seed - mean) ** 2).sum()) / seeds / quantiles
-    added = np.maximum(0, of_seeds - of_both)
+    examples, noise = each.shape[1], seed_noise(each)
+    of_examples = float(each.mean(0).var(ddof=1)) / examples if examples > 1 else 0.0
+    added = np.maximum(0, noise.squares / _chi_squared(noise.freedom) - noise.residual)
     return np.sqrt(of_examples + (added if added.any() else added[:1]))
 
 
-_QUANTILES = 2000
+@lru_cache(maxsize=16)
+def _chi_squared(freedom: int) -> np.ndarray:
+    """2,000 quantiles, as likely as one another."""
+    from scipy.special import chdtri
+
+    return chdtri(freedom, 1 - (np.arange(2000) + 0.5) / 2000)

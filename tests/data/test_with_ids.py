@@ -138,10 +138,14 @@ def test_a_subset_that_repeats_an_example_is_refused():
         with_ids(Subset(numbers(), [3, 1, 3]))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+# A fork of a process with threads, such as those of JAX, may hang.
+SPAWNED = {"num_workers": 1, "multiprocessing_context": "spawn"}
+
+
+@pytest.mark.parametrize("workers", [{}, {**SPAWNED, "num_workers": 2}])
 def test_ids_follow_their_examples_through_a_shuffling_loader(workers):
     ids = [f"example {number}" for number in range(50)]
-    loader = DataLoader(with_ids(numbers(50), ids), batch_size=7, shuffle=True, num_workers=workers)
+    loader = DataLoader(with_ids(numbers(50), ids), batch_size=7, shuffle=True, **workers)
     seen = {
         example_id: value.item()
         for values, _, batch_ids in loader
@@ -154,7 +158,7 @@ def test_ids_follow_their_examples_through_a_shuffling_loader(workers):
 
 def test_spawned_workers_can_unpickle_every_kind():
     data = with_ids(Subset(numbers(), [4, 1, 3]), ["x", "y", "z"])
-    loader = DataLoader(data, batch_size=3, num_workers=1, multiprocessing_context="spawn")
+    loader = DataLoader(data, batch_size=3, **SPAWNED)
     values, _, ids = next(iter(loader))
     assert (values.tolist(), list(ids)) == ([4.0, 1.0, 3.0], ["x", "y", "z"])
     for dataset in (with_ids(Dicts()), load("digits"), Subset(load("digits"), [1, 2])):
@@ -248,14 +252,14 @@ Sample = namedtuple("Sample", "image label")
 WithOwnId = namedtuple("WithOwnId", "image example_id")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [{}, SPAWNED])
 def test_named_tuples_stay_named_tuples(workers):
     data = with_ids([Sample(torch.full((2,), float(n)), n % 2) for n in range(6)], list("abcdef"))
     assert type(data[1]).__name__ == "Sample"
     assert (data[1].label, data[1].example_id) == (1, "b")
     renamed = with_ids(data, range(6))
     assert renamed[1].example_id == 1
-    batch = next(iter(DataLoader(renamed, 3, num_workers=workers)))
+    batch = next(iter(DataLoader(renamed, 3, **workers)))
     assert batch.label.tolist() == [0, 1, 0]
     assert batch.example_id.tolist() == [0, 1, 2]
     assert batch.image[:, 0].tolist() == [0.0, 1.0, 2.0]

@@ -1,6 +1,8 @@
 """Looks at a test set are counted in the folder, in their order."""
 
 import json
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -49,3 +51,13 @@ def test_what_others_wrote_beside_is_kept(tmp_path):
     assert take_look(tmp_path, "A", "p").number == 2
     kept = json.loads((tmp_path / "looks.json").read_text())
     assert kept == {"B": 5, "A": ["other", "p"]}
+
+
+def _take(folder, number):
+    return take_look(folder, "test set", f"plan {number}").number
+
+
+def test_searches_at_once_in_one_folder_lose_no_look(tmp_path):
+    with ProcessPoolExecutor(4, mp_context=multiprocessing.get_context("spawn")) as processes:
+        numbers = list(processes.map(_take, [tmp_path] * 40, range(40)))
+    assert sorted(numbers) == list(range(1, 41))

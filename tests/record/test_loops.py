@@ -77,7 +77,9 @@ def assert_same(found, expected):
 )  # fmt: skip
 def test_a_loop_that_is_watched_is_one_that_records(ahead, dicts, workers, options):
     model, seen = net(), []
-    loader = DataLoader(Rows(dicts), 5, num_workers=workers, **options)
+    if workers:  # a fork of a process with threads may hang
+        options = {**options, "num_workers": workers, "multiprocessing_context": "spawn"}
+    loader = DataLoader(Rows(dicts), 5, **options)
     recorder = curate.watch(model, loader, history=True)
     train(model, loader, seen, ahead)
     assert recorder.epoch == 3

@@ -125,11 +125,19 @@ def test_how_often_it_is_false(seeds, seed_std, same):
         (np.ones((2, 3), bool), np.ones((2, 4), bool)),
         (np.ones(3, bool), np.ones(3, bool)),
         (np.ones((2, 0), bool), np.ones((2, 0), bool)),
+        (np.ones((2, 3)), np.ones((2, 3), bool)),
+        (np.ones((2, 3), bool), np.ones((2, 3), int)),
     ],
 )
-def test_shapes_that_do_not_fit(first, second):
-    with pytest.raises(curate.CurateError, match="first: shape"):
+def test_arrays_that_do_not_fit(first, second):
+    with pytest.raises(curate.CurateError, match=r"^(first|second): .*\(seeds, test examples\)"):
         superiority(first, second)
+
+
+@pytest.mark.parametrize("level", [0, 0.5, -1, float("nan")])
+def test_levels_out_of_range(level):
+    with pytest.raises(curate.CurateError, match="level"):
+        superiority(np.ones((2, 3), bool), np.ones((2, 3), bool), level=level)
 
 
 @settings(max_examples=20)

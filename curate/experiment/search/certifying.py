@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from curate.experiment.comparison import obstacle, random_rows
+from curate.experiment.comparison import arms_of, obstacle
 from curate.experiment.search.candidates import Candidate
 from curate.experiment.search.looks import Look
 from curate.experiment.search.on_validation import also_recorded
@@ -205,15 +205,10 @@ def _train(
     lab: Lab, selection: Selection, arm: str, everything: Sequence[Run], steps: int | None
 ) -> Arms | None:
     """The runs of all three arms with every seed that all of them finished; None for under two."""
-    kept = np.flatnonzero(selection.table["kept"].to_numpy())
     seeds = [run.seed for run in everything]
-    pruned = [Job(arm, seed, kept, steps=steps) for seed in seeds]
-    random = [
-        Job(f"random-{len(kept)}", seed, random_rows(selection, seed), steps=steps)
-        for seed in seeds
-    ]
-    both = [job for pair in zip(pruned, random, strict=True) for job in pair]
-    outcomes = lab.run(both)
+    random = f"random-{len(selection)}"
+    jobs = arms_of(selection, seeds, pruned=arm, random=random, steps=steps)
+    outcomes = lab.run(jobs)
     full, first, second = [], [], []
     for run, one, other in zip(everything, outcomes[::2], outcomes[1::2], strict=True):
         if one is not None and other is not None:

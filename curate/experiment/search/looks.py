@@ -9,7 +9,7 @@ from typing import Any
 from curate.errors import CurateError
 from curate.experiment.training.parallel import Lab
 from curate.experiment.training.trainers import identity_of
-from curate.files import atomic_path
+from curate.files import atomic_path, one_at_a_time
 from curate.stats import look_level
 
 
@@ -46,7 +46,12 @@ def take_look(folder: Path | None, test_content: str, plan: str) -> Look:
     """
     if folder is None:
         return Look(1, look_level(1))
-    path = folder / "looks.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(folder):
+        return _counted(folder / "looks.json", test_content, plan)
+
+
+def _counted(path: Path, test_content: str, plan: str) -> Look:
     looks: dict[str, list[str]] = {}
     if path.exists():
         try:
@@ -63,7 +68,6 @@ def take_look(folder: Path | None, test_content: str, plan: str) -> Look:
     plans = looks.setdefault(test_content, [])
     if plan not in plans:
         plans.append(plan)
-        folder.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(looks, indent=2) + "\n")
     number = plans.index(plan) + 1
