@@ -4,7 +4,7 @@
 is a column. The usual way through it:
 
 - :class:`Recorder` records what happens to every example while a model trains, :func:`watch` in
-  loops that cannot be edited;
+  loops that cannot be edited; :class:`DynamicSampler` prunes while it does;
 - :func:`read`, :func:`write`, :func:`merge` and :func:`join` handle the tables;
 - :func:`smallest_set` says how small a training set can get, by training and testing;
 - :func:`score` ranks the examples, :func:`prune` makes a :class:`Selection` of those to keep;
@@ -33,6 +33,7 @@ from curate.errors import CurateError as CurateError
 from curate.exporting import export as export
 from curate.pruning import Selection as Selection
 from curate.pruning import prune as prune
+from curate.record import DynamicSampler as DynamicSampler
 from curate.record import Recorder as Recorder
 from curate.record import forgetting_at as forgetting_at
 from curate.record import watch as watch
