@@ -1,4 +1,8 @@
 """Does a classifier generalise to a fresh test set, and is the test set clean?"""
 
+from curate.retest.agreement.accuracy_by_agreement import (
+    accuracy_by_agreement as accuracy_by_agreement,
+)
+from curate.retest.agreement.result import AccuracyByAgreement as AccuracyByAgreement
 from curate.retest.gap.accuracy_gap import accuracy_gap as accuracy_gap
 from curate.retest.gap.result import AccuracyGap as AccuracyGap

@@ -46,11 +46,15 @@ def same_models(
             CurateWarning,
             stacklevel=3,
         )
-    if len(shared) < least:
+    if len(shared) == 1:
         raise CurateError(
             f"{original.name}: one model in both sets, {shared[0]!r}; give {least} or more, of "
             "which ranks and a line can be made (curate.stats.difference_interval is the gap of "
             "one)"
+        )
+    if len(shared) < least:
+        raise CurateError(
+            f"{original.name}: {len(shared)} models in both sets, {shared}; give {least} or more"
         )
     pair = original.of(shared), new.of(shared)
     if _one_set(*pair):
@@ -85,8 +89,8 @@ def _one_set(original: Predictions, new: Predictions) -> bool:
     if len(original) != len(new):
         return False
     rows = []
+    labelled = original.labels is not None and new.labels is not None
     for side in (original, new):
-        labels = [] if side.labels is None else [side.labels]
-        columns = np.stack([*labels, *side.answers]).astype(np.int64)
+        columns = np.stack([*([side.classes] if labelled else []), *side.answers])
         rows.append(columns[:, np.lexsort(columns)])
-    return rows[0].shape == rows[1].shape and bool((rows[0] == rows[1]).all())
+    return bool((rows[0] == rows[1]).all())
