@@ -2,7 +2,6 @@
 
 from curate.report._inspect import Inspection as Inspection
 from curate.report._inspect import inspect as inspect
-from curate.report.accuracy_gap import save_retest as save_retest
 from curate.report.charts.accuracy import accuracy_svg as accuracy_svg
 from curate.report.charts.datamap import data_map_svg as data_map_svg
 from curate.report.charts.histogram import forgetting_histogram_svg as forgetting_histogram_svg
@@ -12,4 +11,6 @@ from curate.report.charts.identification_charts import (
 from curate.report.charts.removal import curve_svg as curve_svg
 from curate.report.identification import write_identification as write_identification
 from curate.report.identification_folder import save_identification as save_identification
+from curate.report.retest.accuracy_gap import save_retest as save_retest
+from curate.report.retest.labelling import write_labelling_sheets as write_labelling_sheets
 from curate.report.write import write_report as write_report

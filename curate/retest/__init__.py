@@ -6,3 +6,9 @@ from curate.retest.agreement.accuracy_by_agreement import (
 from curate.retest.agreement.result import AccuracyByAgreement as AccuracyByAgreement
 from curate.retest.gap.accuracy_gap import accuracy_gap as accuracy_gap
 from curate.retest.gap.result import AccuracyGap as AccuracyGap
+from curate.retest.matching.annotators import AnnotatorAgreement as AnnotatorAgreement
+from curate.retest.matching.annotators import annotator_agreement as annotator_agreement
+from curate.retest.matching.match import match as match
+from curate.retest.matching.result import Matched as Matched
+from curate.retest.matching.result import rematch as rematch
+from curate.retest.matching.sizes import sample_sizes as sample_sizes
