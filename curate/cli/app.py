@@ -1,4 +1,4 @@
-"""The command line: ``curate run | identify | retest | prune | export | inspect | report``."""
+"""The command line: ``curate run | merge | prune | export | identify | retest | …``."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ import typer
 from curate.cli.export import export
 from curate.cli.identify import identify
 from curate.cli.inspect import inspect
+from curate.cli.merge import merge
 from curate.cli.prune import prune
 from curate.cli.report import report
 from curate.cli.retest import retest
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (run, prune, export, identify, retest, inspect, report):
+for command in (run, merge, prune, export, identify, retest, inspect, report):
     app.command()(command)
 
 

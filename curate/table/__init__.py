@@ -5,6 +5,7 @@ from curate.table._as_table import as_table as as_table
 from curate.table._hash_ids import hash_ids as hash_ids
 from curate.table._join import join as join
 from curate.table._merge import merge as merge
+from curate.table._merge_files import merge_files as merge_files
 from curate.table._read import open_stream as open_stream
 from curate.table._read import read as read
 from curate.table._read import read_foreign as read_foreign

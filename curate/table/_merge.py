@@ -42,11 +42,36 @@ def merge(tables: Iterable[Any]) -> pa.Table:
     tables = [as_table(table, f"tables: number {n}") for n, table in enumerate(tables)]
     if not tables:
         raise CurateError("tables: an empty list; give at least one table to merge")
-    parts = [_with_runs(table) for table in tables]
-    _check_alike(parts)
-    stacked = pa.concat_tables([part.replace_schema_metadata() for part in parts])
+    names = [f"number {n}" for n in range(len(tables))]
+    stacked = stack(tables, names)
     encoded = stacked["example_id"].combine_chunks().dictionary_encode()
-    groups, ids = encoded.indices.to_numpy(), encoded.dictionary
+    merged = merge_groups(stacked, encoded.indices.to_numpy(), encoded.dictionary)
+    return annotate(describe(merged), **common_metadata([table.schema for table in tables]))
+
+
+def stack(tables: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
+    """The rows of all tables, one after the other, with ``runs`` and ``runs_learned``.
+
+    Args:
+        tables: one per run.
+        names: of the tables, for an error.
+
+    Raises:
+        CurateError: tables that are not of one kind.
+    """
+    parts = [_with_runs(table, name) for table, name in zip(tables, names, strict=True)]
+    _check_alike(parts, names)
+    return pa.concat_tables([part.replace_schema_metadata() for part in parts])
+
+
+def merge_groups(stacked: pa.Table, groups: np.ndarray, ids: pa.Array) -> pa.Table:
+    """The merged columns of stacked rows.
+
+    Args:
+        stacked: n rows, see :func:`stack`.
+        groups: (n,) int, which example each row is of.
+        ids: (examples,) of the examples.
+    """
     sums = _Sums(stacked, groups, len(ids))
     columns: dict[str, pa.Array] = {"example_id": ids, "label": _labels(stacked, groups, ids)}
     presented = sums("presentations") > 0
@@ -68,8 +93,7 @@ def merge(tables: Iterable[Any]) -> pa.Table:
     )
     columns["runs"] = pa.array(sums("runs").astype(np.int32))
     columns["runs_learned"] = pa.array(sums("runs_learned").astype(np.int32))
-    ordered = {name: columns[name] for name in COLUMNS if name in columns}
-    return annotate(describe(pa.table(ordered)), **_common_metadata(tables))
+    return pa.table({name: columns[name] for name in COLUMNS if name in columns})
 
 
 class _Sums:
@@ -113,12 +137,20 @@ def _ratio(total: np.ndarray, count: np.ndarray) -> pa.Array:
     return pa.array(total / np.maximum(count, 1), mask=count == 0)
 
 
-def _with_runs(table: pa.Table) -> pa.Table:
-    missing = [name for name in _NEEDED if name not in table.column_names]
+def merged_columns(names: Sequence[str], table: str) -> list[str]:
+    """Of the columns of a table those that are merged.
+
+    Raises:
+        CurateError: one that is needed is missing.
+    """
+    missing = [name for name in _NEEDED if name not in names]
     if missing:
-        raise CurateError(f"tables: one lacks {missing}; merge tables that a Recorder made")
-    known = [name for name in COLUMNS if name in table.column_names]
-    table = table.select([name for name in known if name not in ("history", "epoch_ends")])
+        raise CurateError(f"tables: {table} lacks {missing}; merge tables that a Recorder made")
+    return [name for name in COLUMNS if name in names and name not in ("history", "epoch_ends")]
+
+
+def _with_runs(table: pa.Table, name: str) -> pa.Table:
+    table = table.select(merged_columns(table.column_names, name))
     if "runs" in table.column_names:
         return table
     learned = pc.cast(pc.is_valid(table["first_learned"]), pa.int32())
@@ -130,13 +162,13 @@ def _with_runs(table: pa.Table) -> pa.Table:
     return table.append_column("runs", presented).append_column("runs_learned", learned)
 
 
-def _check_alike(parts: Sequence[pa.Table]) -> None:
+def _check_alike(parts: Sequence[pa.Table], names: Sequence[str]) -> None:
     first = parts[0].schema
-    for position, part in enumerate(parts[1:], start=1):
+    for table, part in zip(names[1:], parts[1:], strict=True):
         if part.schema.names != first.names:
             differing = sorted(set(part.schema.names) ^ set(first.names))
             raise CurateError(
-                f"tables: number {position} and number 0 differ in the columns {differing}; record "
+                f"tables: {table} and {names[0]} differ in the columns {differing}; record "
                 "all runs with the same options"
             )
         for name, kind, other in zip(first.names, first.types, part.schema.types, strict=True):
@@ -144,11 +176,11 @@ def _check_alike(parts: Sequence[pa.Table]) -> None:
                 continue
             if name == "example_id":
                 raise CurateError(
-                    f"tables: number {position} has ids of type {other}, number 0 of type {kind}; "
+                    f"tables: {table} has ids of type {other}, {names[0]} of type {kind}; "
                     "merge runs over the same data set"
                 )
             raise CurateError(
-                f"tables: the column {name!r} of number {position} is of type {other}, of number 0 "
+                f"tables: the column {name!r} of {table} is of type {other}, of {names[0]} "
                 f"of type {kind}; cast one of them"
             )
 
@@ -168,9 +200,9 @@ def _labels(stacked: pa.Table, groups: np.ndarray, ids: pa.Array) -> pa.Array:
     return pa.array(merged, mask=np.bincount(groups, weights=known, minlength=len(ids)) == 0)
 
 
-def _common_metadata(tables: Sequence[pa.Table]) -> dict[str, object]:
+def common_metadata(schemas: Sequence[pa.Schema]) -> dict[str, object]:
     """Entries that all tables share; differing fingerprints mean differing data sets."""
-    entries = [metadata(table) for table in tables]
+    entries = [metadata(schema) for schema in schemas]
     prints = {entry["fingerprint"] for entry in entries if "fingerprint" in entry}
     if len(prints) > 1:
         raise CurateError(

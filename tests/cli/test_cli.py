@@ -113,6 +113,22 @@ def test_run_ranks_by_a_column_with_a_strategy_and_its_options(finished, capsys)
     assert policy["kept"] == 130
 
 
+def test_merge(finished, tmp_path, capsys):
+    tables = [str(path) for path in sorted(finished.glob("seeds/*.parquet"))][:2]
+    tables = tables or [str(finished / "examples.parquet")] * 2
+    out = tmp_path / "merged.parquet"
+    code, text, _ = call(capsys, "merge", *tables, "--out", out)
+    expected = curate.merge([curate.read(table) for table in tables])
+    assert code == 0
+    assert f"2 tables merged: {len(expected):,} examples" in text
+    assert curate.read(out).equals(expected)
+    code, text, _ = call(capsys, "merge", *tables, "--out", out, "--json")
+    assert json.loads(text) == {"tables": 2, "examples": len(expected), "merged": str(out)}
+    code, _, said = call(capsys, "merge", "absent.parquet", "--out", out)
+    assert (code, said.count("\n")) == (2, 1)
+    assert "absent.parquet" in said
+
+
 def test_prune_export_inspect_report(finished, tmp_path, capsys):
     table, chosen = finished / "examples.parquet", tmp_path / "s.parquet"
     code, out, _ = call(

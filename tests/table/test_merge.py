@@ -117,5 +117,5 @@ def test_what_does_not_belong_together_is_refused():
     prints = [curate.table.annotate(a, fingerprint=name) for name in "ab"]
     with pytest.raises(curate.CurateError, match="different data sets"):
         curate.merge(prints)
-    with pytest.raises(curate.CurateError, match="one lacks"):
+    with pytest.raises(curate.CurateError, match="number 0 lacks"):
         curate.merge([a.drop_columns(["forgetting_events"])])
