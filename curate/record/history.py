@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
+from curate.record.packed import MAX_COUNT
 from curate.table import annotate, describe
 
 PACK_AT = 1 << 20
@@ -92,6 +93,11 @@ class History:
             within = np.arange(size) - np.repeat(np.cumsum(count) - count, count)
             outcomes[np.repeat(place, count) + within] = np.unpackbits(segment.outcomes, count=size)
             place += count
+        if total.max(initial=0) > MAX_COUNT:  # later ones are left out of everything
+            outcomes = outcomes[
+                np.arange(len(outcomes)) - np.repeat(offsets[:-1], total) < MAX_COUNT
+            ]
+            offsets = np.concatenate([[0], np.cumsum(np.minimum(total, MAX_COUNT))])
         return offsets, outcomes
 
     def epoch_ends(self, n: int) -> np.ndarray | None:
@@ -107,7 +113,7 @@ class History:
         for segment in segments:
             seen = seen + self._counts(segment, n)
             if segment.ends_epoch:
-                ends.append(seen.astype(np.int32))
+                ends.append(np.minimum(seen, MAX_COUNT).astype(np.int32))
                 regular &= bool((seen == len(ends)).all())
         return None if regular else np.stack(ends, 1)
 

@@ -59,6 +59,8 @@ X, Y = torch.randn(2, 3), torch.tensor([0, 1])
         (([0, 1], None, Y), "logits: a NoneType"),
         (([0, 1], "abcd", Y), "logits: a str"),
         (([0, 1], X.to_sparse(), Y), "logits: a tensor of layout"),
+        (([0, 1], X.to("meta"), Y), "logits: a tensor on the device 'meta'"),
+        (([0, 1], torch.nested.nested_tensor([X[0], X[1, :2]]), Y), "logits: .* layout nested"),
         (([0, 1], X.to(torch.float8_e4m3fn), Y), "logits: shape"),
         (([0, 1], torch.randn(2, 0), Y), "logits: shape"),
         (([0, 1], X.to(torch.complex64), Y), "logits: shape"),
@@ -70,6 +72,7 @@ X, Y = torch.randn(2, 3), torch.tensor([0, 1])
         (("ab", X, Y), "example_id: 'ab' is no list"),
         (([True, False], X, Y), "example_id: types"),
         (([None, 1], X, Y), "example_id: types"),
+        ((torch.tensor([0, 1]).to_sparse(), X, Y), "example_id: a tensor of layout"),
         (([0, 2**63], X, Y), "example_id: .*64 bits"),
         ((np.array([0, 2**63], np.uint64), X, Y), "example_id: .*64 bits"),
         ((torch.tensor([0, 2**63], dtype=torch.uint64), X, Y), "example_id: .*64 bits"),
@@ -96,7 +99,11 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(arguments, message):
         (["\ud800"], {}, "n_or_ids: .*Unicode"),
         (np.zeros((2, 3), int), {}, r"n_or_ids: an array of shape \(2, 3\)"),
         ([True, False], {}, "n_or_ids: ids of the types"),
+        (0, {}, "n_or_ids: 0 examples"),
+        (10**30, {}, "n_or_ids: 10+ examples"),
         (2, {"device": "quantum"}, "device: 'quantum'"),
+        (2, {"also": None}, "also: None; give a list"),
+        (2, {"also": 3}, "also: 3; give a list"),
     ],
 )
 def test_what_makes_no_recorder(n_or_ids, options, message):
@@ -139,3 +146,18 @@ def test_logits_of_half_precision_are_read_alike_under_autocast():
         recorder.update(range(3), logits, labels)
         recorder.flush()
     assert recorder.table().equals(recorded(range(3), logits, labels).cast(recorder.table().schema))
+
+
+def test_the_default_dtype_of_torch_changes_nothing():
+    def windowed():
+        logits, labels = np.tile(GOOD[0], (4, 1)), np.tile(GOOD[1], 4)
+        return recorded([0, 0, 1] * 4, logits, labels, also=["tdds", "dual"], window=3)
+
+    plain = windowed()
+    torch.set_default_dtype(torch.float64)
+    try:
+        other = windowed()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert other.drop_columns("tdds").equals(plain.drop_columns("tdds"))
+    assert other["tdds"].to_pylist()[:2] == pytest.approx(plain["tdds"].to_pylist()[:2])

@@ -88,3 +88,20 @@ def test_errors_name_the_mend():
     table = curate.Recorder(2, history=True).table()
     with pytest.raises(curate.CurateError, match="epoch: 1, but the table holds 0 epochs"):
         curate.forgetting_at(table, 1)
+
+
+def test_presentations_after_the_last_that_is_counted_are_in_no_history():
+    most, recorder = 65_535, curate.Recorder(2, history=True)
+    right = torch.zeros(most + 10, 2)
+    right[most - 1 :, 1] = 1.0  # wrong at the last that counts, and at all after it
+    labels = torch.zeros(most + 10, dtype=torch.long)
+    recorder.update(torch.zeros(most + 10, dtype=torch.long), right, labels)
+    recorder.update([1], right[:1], labels[:1])
+    with pytest.raises(curate.CurateError, match="example_id: 10 presentations came after"):
+        recorder.end_epoch()
+    table = recorder.table()
+    assert table["presentations"].to_pylist() == [most, 1]
+    assert [len(row) for row in table["history"].to_pylist()] == [most, 1]
+    assert table["epoch_ends"].to_pylist() == [[most], [1]]
+    assert table["forgetting_events"].to_pylist() == [1, 0]
+    assert curate.forgetting_at(table, 1)["forgetting_events"].to_pylist() == [1, 0]

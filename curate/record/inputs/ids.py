@@ -30,8 +30,8 @@ class RowLookup:
         self._sorted: tuple[Tensor, Tensor] | None = None
         self._array: pa.Array | None = None
         if isinstance(n_or_ids, (int, np.integer)) and not isinstance(n_or_ids, bool):
-            if n_or_ids < 1:
-                raise CurateError(f"n_or_ids: {n_or_ids} examples; give at least 1")
+            if not 1 <= n_or_ids < 2**63:
+                raise CurateError(f"n_or_ids: {n_or_ids} examples; give 1 to 2**63 - 1")
             self._count = int(n_or_ids)
         else:
             array = _as_array(n_or_ids)

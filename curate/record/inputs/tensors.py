@@ -19,8 +19,11 @@ def as_tensor(name: str, values: Any) -> Tensor:
         CurateError: anything else, a model's whole output for instance.
     """
     if isinstance(values, Tensor):
-        if values.layout != torch.strided:
-            raise CurateError(f"{name}: a tensor of layout {values.layout}; give a dense one")
+        if values.layout != torch.strided or values.is_nested:
+            layout = "nested" if values.is_nested else values.layout
+            raise CurateError(f"{name}: a tensor of layout {layout}; give a dense one")
+        if values.is_meta:
+            raise CurateError(f"{name}: a tensor on the device 'meta', which holds no values")
         return values
     kind = type(values).__name__
     if hasattr(values, "logits") or (isinstance(values, Mapping) and "logits" in values):
@@ -42,7 +45,7 @@ def as_ids(example_id: Any) -> Tensor | list[str]:
         CurateError: floating-point ids, mixed types, more than one dimension, above int64.
     """
     if type(example_id) is Tensor and example_id.dtype == torch.int64 and example_id.ndim == 1:
-        return example_id
+        return as_tensor("example_id", example_id)
     if isinstance(example_id, (str, bytes, Mapping)) or not hasattr(example_id, "__iter__"):
         raise CurateError(
             f"example_id: {example_id!r} is no list of ids; give one integer or string per example"
@@ -68,8 +71,6 @@ def as_ids(example_id: Any) -> Tensor | list[str]:
             )
     if isinstance(example_id, list):
         ids = torch.as_tensor([int(value) for value in example_id], dtype=torch.int64)
-    elif isinstance(example_id, Tensor):
-        ids = example_id
     else:
         ids = as_tensor("example_id", example_id)
     if ids.numel() == 0:

@@ -38,6 +38,8 @@ def check_windowed(names: Iterable[str], window: int, everything: bool) -> tuple
         CurateError: an unknown name, a window that is no number of presentations, or
             ``track="forgetting"``, which computes no probability.
     """
+    if not isinstance(names, Iterable):
+        raise CurateError(f"also: {names!r}; give a list of names among {', '.join(WINDOWED)}")
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if name not in WINDOWED:

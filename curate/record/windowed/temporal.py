@@ -39,9 +39,10 @@ class Temporal:
         n, device = self.n + 1, self.device
         half = torch.full((n, self.window - 2), torch.nan, dtype=torch.float16, device=device)
         self.tensors = {
-            "last": torch.full((n, width), torch.nan, device=device),  # NaN: none yet
+            # NaN: none yet
+            "last": torch.full((n, width), torch.nan, dtype=torch.float32, device=device),
             "recent": half,  # contributions, the latest first
-            "average": torch.full((n,), torch.nan, device=device),
+            "average": torch.full((n,), torch.nan, dtype=torch.float32, device=device),
         }
 
     def begin_with(self, statistics: Statistics) -> None:
