@@ -148,6 +148,33 @@ def test_logits_of_half_precision_are_read_alike_under_autocast():
     assert recorder.table().equals(recorded(range(3), logits, labels).cast(recorder.table().schema))
 
 
+def test_kinds_of_tensors_that_refuse_to_be_mixed_are_read_as_tensors():
+    class Image(torch.Tensor):
+        pass
+
+    class Category(torch.Tensor):
+        pass
+
+    def refuse(cls, function, types, arguments=(), options=None):
+        if not all(issubclass(cls, each) for each in types):
+            return NotImplemented
+        return torch.Tensor.__torch_function__.__func__(cls, function, types, arguments, options)
+
+    Image.__torch_function__ = Category.__torch_function__ = classmethod(refuse)
+    logits, labels = map(torch.from_numpy, GOOD)
+    recorder, plain = curate.Recorder(3), curate.Recorder(3)
+    for _ in range(2):
+        mask = torch.tensor([True, True, False])
+        plain.update(torch.arange(3), logits, labels, mask)
+        recorder.update(
+            torch.arange(3).as_subclass(Category),
+            logits.as_subclass(Image),
+            labels.as_subclass(Category),
+            mask.as_subclass(Image),
+        )
+    assert recorder.table().equals(plain.table())
+
+
 def test_the_default_dtype_of_torch_changes_nothing():
     def windowed():
         logits, labels = np.tile(GOOD[0], (4, 1)), np.tile(GOOD[1], 4)

@@ -14,6 +14,7 @@ from curate.data.ids import take_ids
 from curate.errors import CurateError
 from curate.record.distributed import recorder_for
 from curate.record.loops.batches import labels_in, logits_in
+from curate.record.loops.others import as_logits, draws_indices, tell_indices
 from curate.record.recorder import Recorder
 
 _AHEAD = 8
@@ -31,9 +32,10 @@ def watch(model: torch.nn.Module, loader: Any, **options: Any) -> Recorder:
     loader does. Where a loop draws batches ahead, the batch is told by the model's input.
 
     Args:
-        model: the one that the loop calls; what it returns is as ``logits_in`` finds it.
+        model: the one that the loop calls; what it returns is as ``logits_in`` finds it. Where a
+            Keras model returns probabilities, their logarithms are recorded.
         loader: a ``DataLoader`` over a map-style data set, or one that holds such a loader
-            (accelerate's, timm's). Ids are those that the data set carries
+            (accelerate's, timm's), or fastai's. Ids are those that the data set carries
             (``curate.data.with_ids``), else positions. Batches are (inputs, labels, ...) or dicts.
         options: of the :class:`curate.Recorder` that is made.
 
@@ -48,14 +50,17 @@ def watch(model: torch.nn.Module, loader: Any, **options: Any) -> Recorder:
         >>> train(model, loader)  # doctest: +SKIP
         >>> recorder.table()  # doctest: +SKIP
     """
-    inner = _innermost(loader)
+    inner = loader if draws_indices(loader) else _innermost(loader)
     carried = ids_of(inner.dataset)
     ids = position_ids(inner.dataset) if carried is None else carried
     recorder = recorder_for(ids, **options)
     watching = _Watching(recorder, ids)
-    name = "sampler" if inner.batch_sampler is None else "batch_sampler"
-    # a DataLoader refuses another sampler; this one hands out the same indices
-    object.__setattr__(inner, name, _Told(getattr(inner, name), watching.told))
+    if draws_indices(inner):
+        tell_indices(inner, watching.told)
+    else:
+        name = "sampler" if inner.batch_sampler is None else "batch_sampler"
+        # a DataLoader refuses another sampler; this one hands out the same indices
+        object.__setattr__(inner, name, _Told(getattr(inner, name), watching.told))
     _yield_through(loader, watching)
     model.register_forward_hook(watching.on_forward, with_kwargs=True)
     return recorder
@@ -128,7 +133,8 @@ class _Watching:
             pass  # what was drawn before and skipped
         if steps:
             self._open = True
-            self._recorder.update(found.ids, logits_in(outputs), labels_in(found.batch))
+            logits = as_logits(model, logits_in(outputs))
+            self._recorder.update(found.ids, logits, labels_in(found.batch))
             if self._through:
                 self.end()
 
