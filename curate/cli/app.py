@@ -7,7 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
@@ -20,15 +20,32 @@ from curate.cli.report import report
 from curate.cli.retest import retest
 from curate.cli.run import run
 from curate.errors import CurateError, CurateWarning
+from curate.table import library_version
 
 _INTERRUPTED = 130
 app = typer.Typer(
     help="Which examples does my training set need? Record, prune, export, compare.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"curate-data {library_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
 for command in (run, merge, prune, export, identify, retest, inspect, report):
     app.command()(command)
 

@@ -24,7 +24,7 @@ from curate.record.inputs.tensors import as_device
 from curate.record.judging import judge
 from curate.record.loops.sweeping import sweep
 from curate.record.ranks.wire import warn_of_ranks
-from curate.record.to_table import to_table
+from curate.record.to_table import summary_of, to_table
 from curate.record.windowed.registry import check_windowed
 from curate.table import write
 
@@ -229,6 +229,21 @@ class Recorder:
             options = {"track": self.track, "kind": core.kind, "epochs": self.epoch, **also}
             state = state.first(len(self))
             return to_table(self._ids.array, state, core.history, options, core.also)
+
+    def summary(self) -> dict[str, float]:
+        """The recording so far in a few numbers, for a logger.
+
+        Returns:
+            ``presentations`` and ``examples_presented``; of these examples ``share_learned``
+            (correct at least once), ``share_unforgettable`` (learned and never forgotten) and
+            ``forgetting_events_mean``; with ``track="all"`` the means over examples of
+            ``loss_mean``, ``margin_mean``, ``confidence_mean`` and ``el2n_mean``. What nothing is
+            known of yet is left out.
+
+        Raises:
+            CurateError: as :meth:`table`, which it reads: once an epoch is often enough.
+        """
+        return summary_of(self.table())
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write :meth:`table` to a Parquet file, whole or not at all."""

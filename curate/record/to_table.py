@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -90,3 +91,22 @@ def _list_array(offsets: np.ndarray, values: pa.Array) -> pa.Array:
     if offsets[-1] < 2**31:
         return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
     return pa.LargeListArray.from_arrays(pa.array(offsets), values)
+
+
+_MEANS = ("loss_mean", "margin_mean", "confidence_mean", "el2n_mean")
+
+
+def summary_of(table: pa.Table) -> dict[str, float]:
+    """See :meth:`curate.Recorder.summary`."""
+    seen = table.filter(pc.greater(table["presentations"], 0))
+    learned = pc.is_valid(seen["first_learned"])
+    events = seen["forgetting_events"]
+    numbers = {
+        "presentations": pc.sum(seen["presentations"]).as_py() or 0,
+        "examples_presented": len(seen),
+        "share_learned": pc.mean(learned.cast("int8")).as_py(),
+        "share_unforgettable": pc.mean(pc.and_(learned, pc.equal(events, 0)).cast("int8")).as_py(),
+        "forgetting_events_mean": pc.mean(events).as_py(),
+    }
+    numbers |= {name: pc.mean(seen[name]).as_py() for name in _MEANS if name in table.column_names}
+    return {name: float(value) for name, value in numbers.items() if value is not None}

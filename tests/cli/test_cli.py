@@ -277,3 +277,14 @@ def test_an_image_folder_goes_through_the_whole_job(tmp_path, capsys):
     table = curate.read(tmp_path / "run" / "examples.parquet")
     assert table["example_id"].type == pa.string()
     assert "<b>dog" not in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_version_and_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "curate", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == f"curate-data {curate.__version__}\n"
