@@ -101,17 +101,20 @@ class _Sums:
 
     def __init__(self, table: pa.Table, groups: np.ndarray, size: int) -> None:
         self.values = {
-            name: table[name].to_numpy().astype(np.float64)
+            name: table[name].to_numpy().astype(np.float64, copy=False)
             for name in table.column_names
             if name not in ("example_id", "label")
         }
         non_finite = np.nan_to_num(self.values.get("non_finite", np.zeros(len(table))))
         self.values["finite"] = self.values["presentations"] - non_finite
         self.groups, self.size = groups, size
+        runs, rest = divmod(len(groups), max(size, 1))
+        in_turn = np.tile(np.arange(size), runs)
+        self.side_by_side = size > 0 and rest == 0 and np.array_equal(groups, in_turn)
 
     def __call__(self, name: str, weight: str | None = None) -> np.ndarray:
-        weights = 1.0 if weight is None else self.values[weight]
-        return self._add(self.values[name] * weights)
+        values = self.values[name]
+        return self._add(values if weight is None else values * self.values[weight])
 
     def known(self, name: str, weight: str) -> np.ndarray:
         """The weight of the rows where the column is not null."""
@@ -123,7 +126,11 @@ class _Sums:
         return self._add(((mean - centre[self.groups]) ** 2 + std**2) * self.values["finite"])
 
     def _add(self, weights: np.ndarray) -> np.ndarray:
-        return np.bincount(self.groups, weights=np.nan_to_num(weights), minlength=self.size)
+        if not np.isfinite(weights).all():
+            weights = np.nan_to_num(weights)
+        if self.side_by_side:  # the same sums, without going through the groups
+            return np.add.reduce(weights.reshape(-1, self.size), axis=0)
+        return np.bincount(self.groups, weights=weights, minlength=self.size)
 
 
 def _pooled_std(sums: _Sums, column: str, finite: np.ndarray) -> pa.Array:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,10 +14,9 @@ import pyarrow as pa
 from curate.errors import CurateError
 from curate.table._hash_ids import hash_ids
 from curate.table._merge import common_metadata, merge_groups, merged_columns, stack
-from curate.table._read import open_stream
 from curate.table._write import open_writer
 from curate.table.remote import is_remote
-from curate.table.row_groups import open_row_groups
+from curate.table.row_groups import RowGroups, open_row_groups
 from curate.table.schema import annotate, describe
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def merge_files(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[
     nothing = stack([table.schema.empty_table() for table in tables], names)
     merged = merge_groups(nothing, np.empty(0, np.int64), nothing["example_id"].combine_chunks())
     schema = annotate(describe(merged), **entries).schema
-    sources = [(os.fspath(path), chosen) for path, chosen in zip(paths, columns, strict=True)]
+    sources = list(zip(tables, columns, strict=True))
     try:
         with open_writer(out, schema) as writer:
             return _write_all(writer, _side_by_side(sources, names))
@@ -89,21 +88,22 @@ def _write_all(writer: "pq.ParquetWriter", tables: Iterator[pa.Table]) -> int:
     return rows
 
 
-def _blocks(path: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+def _blocks(table: RowGroups, columns: Sequence[str]) -> Iterator[pa.Table]:
     """The rows of a table, so many at a time."""
     held: list[pa.RecordBatch] = []
-    for batch in open_stream(path, columns):
+    groups = range(len(table.rows))
+    for batch in chain.from_iterable(table.read(group, columns) for group in groups):
         held.append(batch)
         while sum(map(len, held)) >= _BLOCK:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, _BLOCK)
-            held = table.slice(_BLOCK).to_batches()
+            rows = pa.Table.from_batches(held)
+            yield rows.slice(0, _BLOCK)
+            held = rows.slice(_BLOCK).to_batches()
     if held:
         yield pa.Table.from_batches(held)
 
 
 def _side_by_side(
-    sources: Sequence[tuple[str, list[str]]], names: Sequence[str]
+    sources: Sequence[tuple[RowGroups, list[str]]], names: Sequence[str]
 ) -> Iterator[pa.Table]:
     """Merged rows of tables that list the same examples in the same order."""
     for blocks in zip_longest(*(_blocks(*source) for source in sources)):
@@ -117,7 +117,7 @@ def _side_by_side(
 
 
 def _deal(
-    sources: Sequence[tuple[str, list[str]]],
+    sources: Sequence[tuple[RowGroups, list[str]]],
     names: Sequence[str],
     schema: pa.Schema,
     buckets: Sequence[Path],
