@@ -5,6 +5,7 @@ from curate.retest.agreement.accuracy_by_agreement import (
 )
 from curate.retest.agreement.result import AccuracyByAgreement as AccuracyByAgreement
 from curate.retest.gap.accuracy_gap import accuracy_gap as accuracy_gap
+from curate.retest.gap.predict import predict as predict
 from curate.retest.gap.result import AccuracyGap as AccuracyGap
 from curate.retest.matching.annotators import AnnotatorAgreement as AnnotatorAgreement
 from curate.retest.matching.annotators import annotator_agreement as annotator_agreement
@@ -12,3 +13,10 @@ from curate.retest.matching.match import match as match
 from curate.retest.matching.result import Matched as Matched
 from curate.retest.matching.result import rematch as rematch
 from curate.retest.matching.sizes import sample_sizes as sample_sizes
+from curate.retest.parts.gap_parts import GapParts as GapParts
+from curate.retest.parts.gap_parts import gap_parts as gap_parts
+from curate.retest.planning.images_needed import images_needed as images_needed
+from curate.retest.selection.result import SelectionCorrectedGap as SelectionCorrectedGap
+from curate.retest.selection.selection_corrected_gap import (
+    selection_corrected_gap as selection_corrected_gap,
+)

@@ -1,6 +1,6 @@
 """How much accuracy do models lose on a new test set, and does their order hold?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from curate.retest.gap.classes import class_weights, of_classes
 from curate.retest.gap.lines import SCALES, Accuracies, Line, fit_line
 from curate.retest.gap.pairing import same_models
 from curate.retest.gap.pairs import pair_table
+from curate.retest.gap.predict import predict
 from curate.retest.gap.predictions import Predictions, read_predictions
 from curate.retest.gap.resampling import noise_of, resampled_accuracies
 from curate.retest.gap.result import AccuracyGap
@@ -21,6 +22,7 @@ def accuracy_gap(
     original: Any,
     new: Any,
     *,
+    models: Mapping[str, Callable[[Any], Any]] | None = None,
     rename: Mapping[str, str] | None = None,
     classes: str | Sequence[int] | None = None,
     mix: str | Mapping[int, float] | None = None,
@@ -35,6 +37,8 @@ def accuracy_gap(
             class index; ``image`` or ``example_id``, if there is one, names the image; every
             other column of integers is the class that one model predicts. At least two models.
         new: predictions on the new set; models are matched by name.
+        models: name -> a function from inputs to logits, such as a torch module. ``original`` and
+            ``new`` are then batches of inputs and labels (see :func:`curate.retest.predict`).
         rename: a model's name in the one table -> its name in the other.
         classes: None: both sets must have all classes; "shared": only images of classes that
             both have; "all": every image; or the class indices that count.
@@ -53,6 +57,8 @@ def accuracy_gap(
     if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 100:
         raise CurateError(f"resamples: {resamples}; give at least 100")
     rng = generator(seed)
+    if models is not None:
+        original, new = predict(models, original), predict(models, new)
     sides = read_predictions(original, "original"), read_predictions(new, "new")
     sides = of_classes(*same_models(*sides, rename), classes)
     weights = class_weights(*sides, mix)
@@ -61,19 +67,19 @@ def accuracy_gap(
         for side, weight in zip(sides, weights, strict=True)
     )
     effective = [_effective(side, weight) for side, weight in zip(sides, weights, strict=True)]
-    models = sides[0].models
+    names = sides[0].models
     order = np.argsort(-first.values, kind="stable")
-    lines = [fit_line(name, first, second, rng) for name in SCALES] if len(models) > 2 else []
+    lines = [fit_line(name, first, second, rng) for name in SCALES] if len(names) > 2 else []
     change = first.resampled.mean(1) - second.resampled.mean(1)
     low, high = np.quantile(change, (0.025, 0.975))
     return AccuracyGap(
-        models=tuple(models[row] for row in order),
+        models=tuple(names[row] for row in order),
         images=(len(sides[0]), len(sides[1])),
-        table=_table(models, first, second, effective).take(order),
-        accuracies=_intervals(models, (first, second), effective, order),
+        table=_table(names, first, second, effective).take(order),
+        accuracies=_intervals(names, (first, second), effective, order),
         pairs=pair_table(sides[0], sides[1], order),
         fits=_fits(lines),
-        robustness=_robustness(models, lines).take(order),
+        robustness=_robustness(names, lines).take(order),
         mean_gap=(float(first.values.mean() - second.values.mean()), float(low), float(high)),
         mix=mix if mix is None or isinstance(mix, str) else "given",
     )

@@ -46,7 +46,7 @@ def same_models(
             CurateWarning,
             stacklevel=3,
         )
-    if len(shared) == 1:
+    if len(shared) == 1 < least:
         raise CurateError(
             f"{original.name}: one model in both sets, {shared[0]!r}; give {least} or more, of "
             "which ranks and a line can be made (curate.stats.difference_interval is the gap of "
