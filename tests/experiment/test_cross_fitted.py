@@ -2,6 +2,7 @@
 
 import sys
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -154,3 +155,32 @@ def test_wrong_arguments_are_named(options, words):
 def test_a_table_without_says_how_to_have_it():
     with pytest.raises(curate.CurateError, match=r"join what curate.experiment.cross_fitted_table"):
         curate.score(curate.Recorder(3).table(), "cross_fitted_margin")
+
+
+def test_processes_say_the_same_bit_for_bit():
+    digits = curate.data.load("digits", "test")
+    options = {"settings": settings_for(digits.shape, model="mlp", epochs=1), "folds": 2}
+    here = cross_fitted_table(digits, **options)
+    done = []
+    with joblib.parallel_config("loky", n_jobs=2):
+        there = cross_fitted_table(digits, **options, on_progress=lambda *at: done.append(at))
+    assert there.equals(here)
+    assert sorted(what for what, _, _ in done) == ["fold 0, seed 0", "fold 1, seed 0"]
+    assert [at[1:] for at in done] == [(1, 2), (2, 2)]
+
+
+def test_what_was_asked_is_kept_and_other_data_or_settings_ask_again(watched, tmp_path):
+    dataset, options = drawn(), {"folds": 3, "seeds": 2, "folder": tmp_path}
+    table = cross_fitted_table(dataset, **options)
+    assert table.equals(cross_fitted_table(dataset, folds=3, seeds=2))
+    assert len(watched.seen) == 12
+    assert cross_fitted_table(dataset, **options).equals(table)
+    assert len(watched.seen) == 12
+    (tmp_path / "folds/seed=1/fold=2.parquet").unlink()  # as if it had been stopped there
+    assert cross_fitted_table(dataset, **options).equals(table)
+    assert len(watched.seen) == 13
+    cross_fitted_table(drawn(seed=1), **options)
+    assert len(watched.seen) == 19
+    settings = settings_for(dataset.shape, epochs=2)
+    cross_fitted_table(drawn(seed=1), **options, settings=settings)
+    assert len(watched.seen) == 25

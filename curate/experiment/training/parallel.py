@@ -1,9 +1,10 @@
 """Independent runs on all cores of this machine, or on many machines, by joblib."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -77,38 +78,20 @@ class Lab:
 
     def run(self, jobs: Sequence[Job]) -> list[Finished | None]:
         """Train the jobs; None for those that were not finished before the deadline."""
-        import joblib
-        from joblib.parallel import get_active_backend
-
-        workers = min(self._workers(), len(jobs))
+        on_gpu = torch.cuda.is_available()
+        if isinstance(self.trainer, ReferenceTrainer):
+            on_gpu = self.trainer.settings.device != "cpu"
+        workers = min(workers_for(on_gpu), len(jobs))
         if workers <= 1:
             return [self._here(job) for job in jobs]
         self.train_set.arrays(), self.test_set.arrays()  # decoded once, not in every process
         away = replace(self, progress=Progress())
-        tasks = (joblib.delayed(_attempt)(away, number, job) for number, job in enumerate(jobs))
         finished: list[Finished | None] = [None] * len(jobs)
-        backend, _ = get_active_backend()
-        one_by_one = backend.supports_return_generator  # Ray's and Spark's backends do not
-        order = "generator_unordered" if one_by_one else "list"
-        results = joblib.Parallel(n_jobs=workers, return_as=order, mmap_mode="c")(tasks)
-        with closing(results) if one_by_one else nullcontext():
-            for number, result in results:
-                finished[number] = result
-                if result is not None:
-                    self.progress.at(jobs[number], self.cost(jobs[number]))
+        for number, result in spread(away.attempt, jobs, workers):
+            finished[number] = result
+            if result is not None:
+                self.progress.at(jobs[number], self.cost(jobs[number]))
         return finished
-
-    def _workers(self) -> int:
-        from joblib import cpu_count
-        from joblib.parallel import get_active_backend
-
-        backend, workers = get_active_backend()
-        if workers is not None:
-            return backend.effective_n_jobs(workers)
-        on_gpu = torch.cuda.is_available()
-        if isinstance(self.trainer, ReferenceTrainer):
-            on_gpu = self.trainer.settings.device != "cpu"
-        return 1 if on_gpu else backend.effective_n_jobs(cpu_count())
 
     def _here(self, job: Job) -> Finished | None:
         cost, passes = self.cost(job), self.passes(job)
@@ -146,8 +129,35 @@ class Lab:
         return settings.steps_for(examples) / batches_in(examples, settings.batch_size)
 
 
-def _attempt(lab: Lab, number: int, job: Job) -> tuple[int, Finished | None]:
-    return number, lab.attempt(job)
+def workers_for(on_gpu: bool) -> int:
+    """How many processes joblib shall take: one a core, one with a GPU, or what it was told."""
+    from joblib import cpu_count
+    from joblib.parallel import get_active_backend
+
+    backend, workers = get_active_backend()
+    if workers is not None:
+        return backend.effective_n_jobs(workers)
+    return 1 if on_gpu else backend.effective_n_jobs(cpu_count())
+
+
+def spread(
+    function: Callable[[Any], Any], items: Sequence[Any], workers: int
+) -> Iterator[tuple[int, Any]]:
+    """The number of every item and what the function returns for it, as they are finished."""
+    import joblib
+    from joblib.parallel import get_active_backend
+
+    tasks = (joblib.delayed(_numbered)(function, *item) for item in enumerate(items))
+    backend, _ = get_active_backend()
+    one_by_one = backend.supports_return_generator  # Ray's and Spark's backends do not
+    order = "generator_unordered" if one_by_one else "list"
+    results = joblib.Parallel(n_jobs=workers, return_as=order, mmap_mode="c")(tasks)
+    with closing(results) if one_by_one else nullcontext():
+        yield from results
+
+
+def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[int, Any]:
+    return number, function(item)
 
 
 def train_all(lab: Lab, jobs: Sequence[Job]) -> tuple[list[Run], list[pa.Table]]:
