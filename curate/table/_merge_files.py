@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BLOCK = 1 << 17  # rows of each table that are merged at a time
-_BUCKET = 1 << 22  # rows of all tables that are merged at a time where their orders differ
+_BUCKET = 1 << 20  # rows of all tables that are merged at a time where their orders differ
 _PLACE = "place"  # a column: where a row stands in all tables, one after the other
 
 
