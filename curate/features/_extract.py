@@ -13,6 +13,7 @@ from curate.data.view import View
 from curate.errors import CurateError
 from curate.features._cnn import cnn, default_model
 from curate.features._hog import hog
+from curate.features._local_dct import local_dct
 from curate.features._pixels import pixel_batches
 from curate.features._thumbnail import colour, thumbnail
 from curate.features.cache import cache_path, read_cache, write_cache
@@ -35,6 +36,7 @@ FEATURES: dict[str, Feature] = {
         "torchvision's ResNet-18, if its weights are on this machine",
         has_weights=True,
     ),
+    "local_dct": Feature(lambda: local_dct, "local frequencies on a grid: finds copies"),
 }
 """Every feature that goes by a name; ``make`` gives the function, so that a network is loaded only
 when it is asked for."""
@@ -58,9 +60,10 @@ def extract(
     Args:
         source: a :class:`curate.bias.Source`, or any data set that
             :func:`curate.data.with_ids` takes: n examples.
-        features: a name in ``FEATURES``: "hog", "colour", "thumbnail" or "cnn"; a network, whose
-            penultimate layer counts (:func:`curate.features.cnn`); a function from uint8 images
-            (N, 3, size, size) to (N, d); or names of columns, for a source of features.
+        features: a name in ``FEATURES``: "hog", "colour", "thumbnail", "cnn" or "local_dct"; a
+            network, whose penultimate layer counts (:func:`curate.features.cnn`); a function from
+            uint8 images (N, 3, size, size) to (N, d); or names of columns, for a source of
+            features.
         size: of the images that features are computed from.
         cache: a folder of Parquet files, one per source and kind of features, that are written once
             and then read; a function or network is known again by its features of two fixed

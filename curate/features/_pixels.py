@@ -64,12 +64,12 @@ def pixel_batches(source: Any, size: int) -> Iterator[torch.Tensor]:
                 image = source.image(row)
             except CurateError as error:
                 raise CurateError(f"source {source.name!r}: {error}") from error
-            batch[row - start] = _square(image, size)
+            batch[row - start] = central_square(image, size)
         yield torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous()
 
 
-def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """(H, W) or (H, W, 3) to (size, size, 3), or to what broadcasts to it."""
+def central_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Cut and resample (H, W) or (H, W, 3) to (size, size, 3), or to what broadcasts to it."""
     side = min(image.shape[:2])
     if image.shape[:2] != (size, size):
         from PIL import Image

@@ -4,6 +4,9 @@ from curate.retest.agreement.accuracy_by_agreement import (
     accuracy_by_agreement as accuracy_by_agreement,
 )
 from curate.retest.agreement.result import AccuracyByAgreement as AccuracyByAgreement
+from curate.retest.duplicates._near_duplicates import near_duplicates as near_duplicates
+from curate.retest.duplicates.result import NearDuplicates as NearDuplicates
+from curate.retest.duplicates.signals import SIGNALS as SIGNALS
 from curate.retest.gap.accuracy_gap import accuracy_gap as accuracy_gap
 from curate.retest.gap.predict import predict as predict
 from curate.retest.gap.result import AccuracyGap as AccuracyGap

@@ -41,6 +41,7 @@ _PAUL = "Paul et al., NeurIPS 2021"
 _CHO = "Cho et al., ICML 2025"
 _HE = "He et al., CVPR 2024"
 _ZHANG = "Zhang et al., CVPR 2024"
+_RECHT = "Recht et al., 2018"
 _KOH = "Koh & Liang, ICML 2017"
 _INT, _FLOAT = pa.int32(), pa.float64()
 
@@ -187,6 +188,15 @@ COLUMNS: dict[str, Column] = {
     ),
     "self_influence": Column(
         _FLOAT, "nats", "change of the example's own loss if it is left out", _KOH
+    ),
+    "duplicate_of": Column(
+        None, "id", "the copy of it that is kept; null: it is the one, or has none", _RECHT
+    ),
+    "nearest_test": Column(
+        None, "id", "the test example that it is a copy of; null: it is of none", _RECHT
+    ),
+    "duplicate_probability": Column(
+        _FLOAT, "probability", "that of the likeliest pair of copies that it is in", _RECHT
     ),
     "runs": Column(_INT, "runs", "merged runs that presented the example", "curate.merge"),
     "runs_learned": Column(_INT, "runs", "merged runs in which it was learned", "curate.merge"),

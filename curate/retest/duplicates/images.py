@@ -1,0 +1,106 @@
+"""The two sets of images that are compared, small and of one size, and which are equal."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from curate.data._load import load
+from curate.data.ids import Ids
+from curate.data.opening import open_view
+from curate.data.view import View
+from curate.errors import CurateError
+from curate.features._pixels import central_square
+
+SIDE = 32
+"""Pixels to a side at which pairs are compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """n images as they are compared.
+
+    Attributes:
+        ids: int64 (n,) or list of n strings.
+        labels: int64 (n,), where known.
+        small: uint8 (n, 3, 32, 32).
+        sized: uint8 (n, 3, s, s): what features are computed from; may be ``small`` itself.
+        digests: bytes16 (n,): equal for images whose pixels at their own size are equal.
+    """
+
+    ids: Ids
+    labels: np.ndarray | None
+    small: torch.Tensor
+    sized: torch.Tensor
+    digests: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def as_view(name: str, given: Any, root: Any = None, split: str = "train") -> View:
+    """A view of a data set, a path or name that ``curate.data.load`` takes, or uint8 images.
+
+    Raises:
+        CurateError: something else, or a set without images.
+    """
+    if isinstance(given, str | os.PathLike):
+        given = load(given, split, root)
+    if isinstance(given, np.ndarray):
+        given = torch.from_numpy(np.ascontiguousarray(given))
+    if isinstance(given, torch.Tensor):
+        if given.dtype != torch.uint8 or given.ndim != 4 or given.shape[1] not in (1, 3):
+            raise CurateError(
+                f"{name}: {given.dtype} of shape {tuple(given.shape)}; give uint8 images of shape "
+                "(n, C, H, W) with 1 or 3 channels"
+            )
+        return _Pixels(name, given.cpu())
+    view = open_view(given, name=name)
+    if not view.has_images:
+        raise CurateError(f"{name}: its examples are {view.content}, not images; give images")
+    if not len(view):
+        raise CurateError(f"{name}: it holds no examples; give at least one")
+    return view
+
+
+class _Pixels(View):
+    def __init__(self, name: str, pixels: torch.Tensor) -> None:
+        if not len(pixels):
+            raise CurateError(f"{name}: it holds no examples; give at least one")
+        self.name, self.pixels, self.ids = name, pixels, np.arange(len(pixels))
+        self.labels = self.class_names = self.columns = self.encoded = self.features = None
+
+
+def read_images(name: str, view: View, size: int) -> Images:
+    """Decode a set once: for pairs at 32×32, for features at ``size``.
+
+    Raises:
+        CurateError: an image that does not decode; the message names the example.
+    """
+    count = len(view)
+    small = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
+    sized = small if size == SIDE else torch.empty((count, 3, size, size), dtype=torch.uint8)
+    digests = np.empty(count, "S16")
+    for row in range(count):
+        try:
+            image = view.image(row)
+        except CurateError as error:
+            raise CurateError(f"{name}: {error}") from error
+        content = np.ascontiguousarray(image)
+        shape = f"{image.shape}".encode()
+        digest = hashlib.blake2b(content.data, digest_size=16, person=shape[:16]).digest()
+        digests[row] = digest.replace(b"\0", b"\1")  # numpy drops zero bytes at the end
+        small[row] = torch.from_numpy(central_square(image, SIDE).copy()).permute(2, 0, 1)
+        if sized is not small:
+            sized[row] = torch.from_numpy(central_square(image, size).copy()).permute(2, 0, 1)
+    return Images(view.ids, view.labels, small, sized, digests)
+
+
+def natural_size(view: View) -> int:
+    """32 for small images; 64 for sets whose images have 48 pixels and more on a side."""
+    rows = np.linspace(0, len(view) - 1, min(len(view), 32)).astype(int)
+    sides = [min(view.image(int(row)).shape[:2]) for row in rows]
+    return SIDE if np.median(sides) < 48 else 64

@@ -1,0 +1,95 @@
+"""The nearest rows by inner product, exactly or through an inverted file whose recall is known."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_EXACT = 200_000  # rows up to which every pair is looked at
+_ASKED = 1024
+_PROBED = 256  # queries that tell the recall
+_GOAL = 0.97
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Rows that can be searched.
+
+    Attributes:
+        index: of faiss.
+        method: how it searches, in words.
+        recall: of the 10 nearest rows, the share that it finds; 1 if exact. Measured.
+    """
+
+    index: Any
+    method: str
+    recall: float
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Similarities float32 and rows int64 of the k nearest, both (q, k); row -1: none."""
+        k = min(k, self.index.ntotal)
+        near = np.empty((len(queries), k), np.float32)
+        rows = np.empty((len(queries), k), np.int64)
+        for start in range(0, len(queries), _ASKED):
+            part = np.ascontiguousarray(queries[start : start + _ASKED], np.float32)
+            near[start : start + len(part)], rows[start : start + len(part)] = self.index.search(
+                part, k
+            )
+        return near, rows
+
+
+def build_index(rows: np.ndarray, rng: np.random.Generator, exact: int = _EXACT) -> Index:
+    """An index of float32 rows (n, w): exact for up to ``exact`` rows.
+
+    Beyond, rows go to the nearest of 4·√n centres, one byte per number, and the number of cells
+    looked at is doubled until 97 % of the 10 nearest rows of 256 of the rows are found.
+    """
+    import faiss
+
+    if len(rows) <= exact:
+        index: Any = faiss.IndexFlatIP(rows.shape[1])
+        index.add(np.ascontiguousarray(rows, np.float32))
+        return Index(index, "exact", 1.0)
+    cells = int(4 * np.sqrt(len(rows)))
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(rows.shape[1]),
+        rows.shape[1],
+        cells,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    sample = rng.permutation(len(rows))[: 40 * cells]
+    index.cp.niter = 8
+    index.train(np.ascontiguousarray(rows[np.sort(sample)], np.float32))
+    for start in range(0, len(rows), 1 << 16):
+        index.add(np.ascontiguousarray(rows[start : start + (1 << 16)], np.float32))
+    probed = np.ascontiguousarray(rows[rng.permutation(len(rows))[:_PROBED]], np.float32)
+    true = _exact(rows, probed, 10)
+    index.nprobe = 4
+    while True:
+        found = index.search(probed, 10)[1]
+        recall = float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
+        if recall >= _GOAL or index.nprobe >= cells:
+            break
+        index.nprobe = min(cells, 2 * index.nprobe)
+    method = f"approximate: {cells:,} cells, {index.nprobe} looked at"
+    return Index(index, method, recall)
+
+
+def _exact(rows: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    """The k nearest rows of each query by looking at all of them, block by block."""
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    found = np.full((len(queries), k), -1, np.int64)
+    for start in range(0, len(rows), 1 << 15):
+        block = np.asarray(rows[start : start + (1 << 15)], np.float32)
+        near = np.concatenate([best, queries @ block.T], 1)
+        places = np.concatenate(
+            [
+                found,
+                np.broadcast_to(np.arange(start, start + len(block)), (len(queries), len(block))),
+            ],
+            1,
+        )
+        top = np.argpartition(-near, k - 1, axis=1)[:, :k]
+        best, found = np.take_along_axis(near, top, 1), np.take_along_axis(places, top, 1)
+    return found
