@@ -163,7 +163,7 @@ def campaign(
             lasts = time.perf_counter() - start
             right = curate.read(Path(name) / "table.parquet")
         counts = found[ranks] = [0, 0, 0, 0]
-        while counts[0] + counts[1] < kills // len(worlds):
+        while counts[0] + counts[1] < -(-kills // len(worlds)):
             with tempfile.TemporaryDirectory(dir=PLACE) as name:
                 folder = Path(name)
                 for _ in range(4):
