@@ -4,10 +4,11 @@
     python benchmarks/kills.py --interrupts
 
 Runs of 1, 2 and 4 processes train, each step-wise checkpoint saving model and recorder, the table
-and a folder that is replaced. They are killed (SIGKILL, all processes of the run) at random
-moments, and at a chosen call of the file system in the process that saves; the run is started
-again until it ends. Prints how many kills there were, how many tables differ from the
-uninterrupted run's, and how many files are left over after the next start.
+and a folder that is replaced. They are killed (all processes of the run; by SIGKILL, by SIGTERM as
+Slurm and Kubernetes do, or by SIGINT, as Ctrl-C does) at random moments, and at a chosen call of
+the file system in the process that saves; the run is started again until it ends. Prints how many
+kills there were, how many tables differ from the uninterrupted run's, and how many files are left
+over after the next start.
 
 ``--interrupts`` raises KeyboardInterrupt at every line of curate/record that a run of updates, a
 checkpoint and a table executes, and prints how many of them lose or double a presentation.
@@ -22,6 +23,7 @@ import socket
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,10 +40,11 @@ X = torch.randn(N, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.randint(0, 3, (N,), generator=torch.Generator().manual_seed(1))
 CALLS = ("open", "replace", "fsync", "mkdir", "unlink", "rmdir", "write", "scandir", "close")
 PLACE = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a kill loses nothing of a file system
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LEFT = {"state.pt", "table.parquet", "set"}
 
 
-def killed_at_call(number: int) -> None:
+def killed_at_call(number: int, by: int) -> None:
     """Let the file system's call of that number end the whole run: before it if > 0, else after."""
     count = 0
 
@@ -50,10 +53,10 @@ def killed_at_call(number: int) -> None:
             nonlocal count
             count += 1
             if count == number:
-                os.killpg(0, signal.SIGKILL)
+                os.killpg(0, by)
             done = call(*arguments, **options)
             if count == -number:
-                os.killpg(0, signal.SIGKILL)
+                os.killpg(0, by)
             return done
 
         return wrapped
@@ -73,7 +76,7 @@ def save(model, recorder, step: int, folder: Path) -> None:
             (path / name).write_text(str(step))
 
 
-def train(rank: int, ranks: int, folder: Path, port: int, call: int) -> None:
+def train(rank: int, ranks: int, folder: Path, port: int, call: int, by: int) -> None:
     """One process of a run that goes on from its checkpoint, if there is one."""
     if ranks > 1:
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -88,7 +91,7 @@ def train(rank: int, ranks: int, folder: Path, port: int, call: int) -> None:
         recorder.load_state_dict(states["recorder"])
         done = states["step"]
     if rank == 0 and call:
-        killed_at_call(call)
+        killed_at_call(call, by)
     step, a_epoch = 0, N // (BATCH * ranks)
     for epoch in range(EPOCHS):
         order = torch.randperm(N, generator=torch.Generator().manual_seed(epoch))
@@ -117,7 +120,7 @@ def train(rank: int, ranks: int, folder: Path, port: int, call: int) -> None:
     os._exit(0)
 
 
-def leader(ranks: int, folder: Path, call: int) -> None:
+def leader(ranks: int, folder: Path, call: int, by: int) -> None:
     """A run: a process group of its own, so that all of it can be killed at once."""
     os.setpgid(0, 0)
     with socket.socket() as free:
@@ -127,26 +130,28 @@ def leader(ranks: int, folder: Path, call: int) -> None:
     os.dup2(null, 2)
     fork = multiprocessing.get_context("fork")
     others = [
-        fork.Process(target=train, args=(rank, ranks, folder, port, 0)) for rank in range(1, ranks)
+        fork.Process(target=train, args=(rank, ranks, folder, port, 0, by))
+        for rank in range(1, ranks)
     ]
     for other in others:
         other.start()
-    train(0, ranks, folder, port, call)
+    train(0, ranks, folder, port, call, by)
 
 
-def run(ranks: int, folder: Path, call: int = 0, seconds: float | None = None) -> bool:
-    """Start a run, or go on with it; whether it came to its end."""
-    process = multiprocessing.get_context("fork").Process(target=leader, args=(ranks, folder, call))
+def run(
+    ranks: int, folder: Path, call: int = 0, seconds: float = 120.0, by: int = signal.SIGKILL
+) -> bool:
+    """Start a run, or go on with it, and kill it ``by`` a signal; whether it came to its end."""
+    arguments = (ranks, folder, call, by)
+    process = multiprocessing.get_context("fork").Process(target=leader, args=arguments)
     process.start()
-    process.join(seconds if seconds is not None else 120)
+    process.join(seconds)
     ended = not process.is_alive()
-    if process.pid is not None and (not ended or process.exitcode):
-        for _ in range(2):  # it may not have its own group yet
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                process.kill()
-            time.sleep(0.01)
+    for number in (by, signal.SIGKILL):  # some of it may be left, or wait for what is gone
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        process.join(5)
+    process.kill()
     process.join()
     return ended and process.exitcode == 0
 
@@ -169,8 +174,8 @@ def campaign(
                 for _ in range(4):
                     at_call = drawn.random() < 0.5
                     call = drawn.choice([1, -1]) * drawn.randint(1, 300) if at_call else 0
-                    moment = None if at_call else drawn.uniform(0, lasts)
-                    if run(ranks, folder, call, moment):
+                    moment = 120 if at_call else drawn.uniform(0, lasts)
+                    if run(ranks, folder, call, moment, drawn.choice(SIGNALS)):
                         break
                     counts[at_call] += 1
                 assert run(ranks, folder)  # the next start

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+import curate
 from curate.errors import CurateError
 from curate.files import atomic_folder, atomic_path
 
@@ -213,3 +216,59 @@ def test_a_disk_that_fills_under_a_checkpoint_is_one_sentence(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "state.pt").read_text() == "old"
     assert os.listdir(tmp_path) == ["state.pt"]
+
+
+def test_a_run_that_is_killed_and_started_again_records_what_an_uninterrupted_one_does(tmp_path):
+    script = Path(__file__).parents[1] / "benchmarks" / "kills.py"
+    with open(tmp_path / "printed", "w+") as out:
+        process = subprocess.Popen(
+            [sys.executable, str(script), "--kills", "6"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            assert process.wait(900) == 0, (tmp_path / "printed").read_text()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    *_, last = (tmp_path / "printed").read_text().splitlines()
+    _, at_moments, at_calls, differ, left = last.split()
+    assert int(at_moments) + int(at_calls) >= 6
+    assert (differ, left) == ("0", "0")
+
+
+@pytest.fixture
+def small_disk():
+    """Files may have 1,000 bytes only."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, previous)
+
+
+def test_a_disk_that_fills_at_a_trainers_checkpoint_loses_nothing(tmp_path, small_disk):
+    pytest.importorskip("transformers")
+    from curate.record.transformers import _Follow
+
+    recorder = curate.Recorder(300)
+    recorder.update(range(300), torch.randn(300, 3), torch.zeros(300).long())
+    arguments = SimpleNamespace(output_dir=str(tmp_path))
+    state = SimpleNamespace(global_step=4, is_world_process_zero=True)
+    for save, name in (
+        (lambda: _Follow(recorder).on_save(arguments, state, None), "recorder.pt"),
+        (lambda: recorder.save(tmp_path / "checkpoint-4" / "t.parquet"), "t.parquet"),
+    ):
+        with pytest.raises(OSError, match=f"could not write '.*{name}' .*File too large") as error:
+            save()
+        assert len(str(error.value).splitlines()) == 1
+        assert os.listdir(tmp_path / "checkpoint-4") == []
+    small_disk()
+    _Follow(recorder).on_save(arguments, state, None)
+    other = curate.Recorder(300)
+    saved = tmp_path / "checkpoint-4" / "recorder.pt"
+    other.load_state_dict(torch.load(saved, weights_only=True))
+    assert other.table().equals(recorder.table())

@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -18,14 +19,40 @@ from tests.example_tables import example_table
 from tests.exporting.selections import selection
 
 fsspec = pytest.importorskip("fsspec")
+pytest.importorskip("fsspec.implementations.memory")
 
 
-@pytest.fixture(params=["memory", "file"])
+class Bucket(fsspec.implementations.memory.MemoryFileSystem):
+    """Like an object store: nothing is renamed, appended to or locked, folders are but names."""
+
+    protocol = "bucket"
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("bucket://", "memory://", 1))
+
+    def _open(self, path, mode="rb", **options):
+        if mode not in ("rb", "wb"):
+            raise NotImplementedError(f"a bucket opens nothing with {mode}")
+        return super()._open(path, mode, **options)
+
+    def _refuse(self, *arguments, **options):
+        raise NotImplementedError("a bucket cannot do this")
+
+    mv = move = rename = cp_file = touch = modified = created = _refuse
+
+
+fsspec.register_implementation("bucket", Bucket)
+
+
+@pytest.fixture(params=["memory", "file", "bucket"])
 def place(request, tmp_path, monkeypatch):
     """A folder elsewhere: of fsspec (as s3fs would be), or of pyarrow itself."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    if request.param == "memory":
-        return f"memory://{uuid.uuid4().hex}"
+    if request.param != "file":
+        return f"{request.param}://{uuid.uuid4().hex}"
     return f"file://{tmp_path / 'elsewhere'}"
 
 
@@ -60,7 +87,9 @@ def test_partitions_there(place):
 
 def test_what_is_not_there_is_named(place):
     for call in (curate.read, parquet, folder, load, inspect, curate.prune):
-        with pytest.raises(CurateError, match=r"there is no file or folder '(memory|file)://"):
+        with pytest.raises(
+            CurateError, match=r"there is no file or folder '(memory|file|bucket)://"
+        ):
             call(f"{place}/nowhere.parquet")
 
 
