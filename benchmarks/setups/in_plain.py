@@ -219,7 +219,7 @@ def resumed(run: Run):
     return recorder
 
 
-@setup("plain", "curate.watch, workers, pictures of the loop unchanged")
+@setup("plain", "curate.watch, workers")
 def watched(run: Run):
     model = run.wrapped(Net())
     optimizer = sgd(model)
