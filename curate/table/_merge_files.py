@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -146,7 +146,7 @@ def _merge_bucket(bucket: Path, rows: int) -> None:
 
     They keep the place at which an example first appears.
     """
-    with pa.ipc.open_stream(bucket) as file:
+    with _opened(bucket) as file:
         stacked = file.read_all()
     encoded = stacked["example_id"].combine_chunks().dictionary_encode()
     groups = encoded.indices.to_numpy()
@@ -157,10 +157,17 @@ def _merge_bucket(bucket: Path, rows: int) -> None:
         file.write_table(merged, max_chunksize=rows)
 
 
+@contextmanager
+def _opened(bucket: Path) -> Iterator[pa.RecordBatchReader]:
+    """By its path alone pyarrow would map the file, and hold all that was read of it."""
+    with pa.OSFile(str(bucket)) as file, pa.ipc.open_stream(file) as stream:
+        yield stream
+
+
 def _by_place(buckets: Sequence[Path]) -> Iterator[pa.Table]:
     """The rows of all buckets in the order of their places, of which each bucket's rise."""
     with ExitStack() as opened:
-        files = [opened.enter_context(pa.ipc.open_stream(bucket)) for bucket in buckets]
+        files = [opened.enter_context(_opened(bucket)) for bucket in buckets]
         held = [next(file, None) for file in files]
         while any(batch is not None for batch in held):
             batches = [batch for batch in held if batch is not None]
