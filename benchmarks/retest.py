@@ -10,12 +10,14 @@ import argparse
 from collections.abc import Callable, Iterator
 
 import retest_gap
+import retest_selection
 from measure import Row
 from rich.console import Console
 from rich.table import Table
 
 PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gap": retest_gap.rows,
+    "selection": retest_selection.rows,
 }
 
 

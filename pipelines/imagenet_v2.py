@@ -31,6 +31,8 @@ def main() -> None:
         raise SystemExit(f"no folder {place}: name the data by --data or CURATE_DATA")
     original = pq.read_table(place / "imagenet_val_top1_predictions.parquet")
     for file in arguments.new or [place / "imagenet_t07_top1_predictions.parquet"]:
+        if not file.is_file():
+            raise SystemExit(f"no file {file}: name files of predictions")
         new = pq.read_table(file)
         rename = {"fv_64k_model": "fv_64k"} if "fv_64k_model" in new.column_names else None
         gap = accuracy_gap(original, new, rename=rename)
