@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from curate.moved import moved
 from curate.scores._grand import grand as grand
+from curate.scores._label_noise import label_noise_table as label_noise_table
+from curate.scores._noise_threshold import NoiseThreshold as NoiseThreshold
+from curate.scores._noise_threshold import noise_threshold as noise_threshold
 from curate.scores.dynamics import aum as aum
 from curate.scores.dynamics import confidence as confidence
 from curate.scores.dynamics import cross_fitted_confidence as cross_fitted_confidence
@@ -17,6 +20,7 @@ from curate.scores.dynamics import first_learned as first_learned
 from curate.scores.dynamics import forgetting as forgetting
 from curate.scores.dynamics import loss as loss
 from curate.scores.dynamics import margin as margin
+from curate.scores.dynamics import mislabel as mislabel
 from curate.scores.dynamics import never_learned as never_learned
 from curate.scores.dynamics import tdds as tdds
 from curate.scores.dynamics import unforgettable as unforgettable

@@ -148,6 +148,18 @@ def margin(table: pa.Table) -> np.ndarray:
     return -floats(table, "margin_last")
 
 
+def mislabel(table: pa.Table) -> np.ndarray:
+    """How well the label fits, by evidence that it has no part in: high = likely right.
+
+    The lowest are those whose label is likely wrong. See ``curate.scores.label_noise_table``.
+
+    Returns:
+        float64 of shape (rows,), log odds of the label over the best other one; NaN where not
+        known.
+    """
+    return floats(table, "label_margin")
+
+
 def never_learned(table: pa.Table) -> np.ndarray:
     """Presented, and never once correct, in no run (Toneva et al., ICLR 2019).
 

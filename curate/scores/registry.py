@@ -21,6 +21,7 @@ from curate.scores.dynamics import (
     forgetting,
     loss,
     margin,
+    mislabel,
     tdds,
     variability,
 )
@@ -127,6 +128,12 @@ SCORES: dict[str, Score] = {
     ),
     "loss": Score(loss, ("loss_mean",), help="mean cross-entropy"),
     "margin": Score(margin, ("margin_last",), help="minus the margin at the last presentation"),
+    "mislabel": Score(
+        mislabel,
+        ("label_margin",),
+        help="how well the label fits, by others' labels; low = likely wrong; needs a column "
+        "'label_margin'",
+    ),
     "random": Score(
         random, ("example_id",), help="drawn from the seed and the id, whatever the order of rows"
     ),

@@ -183,6 +183,18 @@ COLUMNS: dict[str, Column] = {
         "models that did not train on the example and predict its label",
         "curate.experiment",
     ),
+    "label_margin": Column(
+        _FLOAT,
+        "log odds",
+        "margin of the label by evidence that it has no part in; low = likely wrong",
+        "curate.scores",
+    ),
+    "injected_margin": Column(
+        _FLOAT,
+        "log odds",
+        "the same margin of a wrong label, drawn where the label fits",
+        "curate.scores",
+    ),
     "influence": Column(
         _FLOAT, "nats", "change of the mean test loss if the example is left out", _KOH
     ),

@@ -1,0 +1,176 @@
+"""Finding wrong labels without clean ones, and how precise the list of suspects is."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.metrics import average_precision_score
+
+import curate
+from curate.scores import NoiseThreshold, label_noise_table, noise_threshold, score
+from curate.scores._label_noise import _injected_margins, _margins, _votes
+
+
+def relabelled_digits(share=0.05, seed=0):
+    features, labels = load_digits(return_X_y=True)
+    rng = np.random.default_rng(seed)
+    wrong = rng.random(len(labels)) < share
+    labels = np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
+    return features, labels, wrong
+
+
+@pytest.fixture(scope="module")
+def digits():
+    features, labels, wrong = relabelled_digits()
+    return label_noise_table(features, labels, seeds=1), wrong
+
+
+def test_relabelled_digits_come_first(digits):
+    table, wrong = digits
+    scores = score(table, "mislabel")
+    assert average_precision_score(wrong, -scores) > 0.95
+    suspects = np.argsort(scores)[: wrong.sum()]
+    assert wrong[suspects].mean() > 0.9
+    kept = curate.prune(table, 0.9, "mislabel").table["kept"].to_numpy()  # high = keep
+    assert wrong[~kept].sum() > 0.9 * wrong.sum()
+
+
+def test_the_list_of_suspects_is_about_as_precise_as_it_says(digits):
+    table, wrong = digits
+    found = noise_threshold(table, 0.8)
+    ids = found.table["example_id"].to_numpy()
+    assert found.precision >= 0.8
+    # uniform errors are less plausible than the injected ones, and 90 of them are few
+    assert wrong[ids].mean() >= 0.65
+    assert len(ids) > 0.7 * wrong.sum()
+    listed = found.table["mislabel"].to_numpy()
+    assert (np.diff(listed) >= 0).all()  # the most doubtful first
+    assert listed.max() <= found.threshold
+    assert (score(table, "mislabel") <= found.threshold).sum() == len(ids)
+    assert len(repr(found)) < 100
+    assert found.noise < 1.2 * wrong.mean()
+    assert found != 5
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    features, labels, _ = relabelled_digits()
+    rows = np.random.default_rng(1).permutation(len(labels))
+    ids = [f"digit-{i}" for i in range(len(labels))]
+    first = label_noise_table(features, labels, ids=ids, folds=3, seeds=1)
+    moved = [ids[i] for i in rows]
+    second = label_noise_table(features[rows], labels[rows], ids=moved, folds=3, seeds=1)
+    assert second["example_id"].to_pylist() == moved
+    there = first.take(rows)
+    np.testing.assert_allclose(
+        there["label_margin"].to_numpy(), second["label_margin"].to_numpy(), atol=0.1
+    )
+    drawn = [table["injected_margin"].is_null().to_numpy() for table in (there, second)]
+    assert (drawn[0] == drawn[1]).mean() > 0.99
+
+
+def test_votes_are_those_of_the_nearest_others():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 4)).astype(np.float32)
+    values[:30] = values[0]  # more copies than neighbours: nobody votes for itself
+    codes = rng.integers(0, 3, 60)
+    votes = _votes(values, codes, 3)
+    unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+    for row in range(30, 60):
+        near = sorted(range(60), key=lambda other: -float(unit[row] @ unit[other]))
+        near = [other for other in near if other != row][:20]
+        if any(other < 30 for other in near):
+            continue  # which of the copies is nearest is open
+        counts = np.bincount(codes[near], minlength=3)
+        np.testing.assert_allclose(votes[row], np.log((counts + 0.5) / 21.5), rtol=1e-6)
+    assert np.isfinite(votes).all()
+    np.testing.assert_allclose(np.exp(votes).sum(1), 1)
+
+
+def test_injected_labels_are_wrong_and_drawn_by_their_plausibility():
+    probabilities = np.array([0.5, 0.32, 0.16, 0.02])
+    n = 20_000
+    logs = np.tile(np.log(probabilities), (n, 1))
+    codes = np.zeros(n, np.int64)
+    found = _injected_margins(logs, codes, _margins(logs, codes), np.arange(n, dtype=np.uint64))
+    odds = 0.5 / 0.32
+    assert np.isfinite(found).mean() == pytest.approx((odds - 1) / (odds + 1), abs=0.02)
+    law = probabilities[1:] ** 0.7
+    expected = dict(zip(np.log(probabilities[1:] / 0.5).round(6), law / law.sum(), strict=True))
+    values, counts = np.unique(found[np.isfinite(found)].round(6), return_counts=True)
+    assert len(values) == 3
+    for value, count in zip(values, counts, strict=True):
+        assert count / counts.sum() == pytest.approx(expected[value], abs=0.02)
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.2, 0.4])
+@pytest.mark.parametrize("precision", [0.9, 0.7])
+def test_precision_is_right_where_people_err_as_the_injected_labels(noise, precision):
+    rng = np.random.default_rng(3)
+    wrong = rng.random(40_000) < noise
+    margins = np.where(wrong, rng.normal(-2, 2, len(wrong)), rng.normal(4, 2, len(wrong)))
+    injected = np.where(wrong, np.nan, rng.normal(-2, 2, len(wrong)))
+    table = pa.table(
+        {
+            "example_id": np.arange(len(wrong)),
+            "label_margin": margins,
+            "injected_margin": pa.array(injected, mask=np.isnan(injected)),
+        }
+    )
+    found = noise_threshold(table, precision)
+    assert found.noise == pytest.approx(noise, abs=0.02)
+    assert found.precision == pytest.approx(precision, abs=0.01)
+    true = wrong[found.table["example_id"].to_numpy()].mean()
+    assert true == pytest.approx(precision, abs=0.06)
+    assert found.table.column_names == ["example_id", "mislabel"]
+    unknown = table.append_column("x", pa.array(wrong)).set_column(
+        1, "label_margin", pa.array(margins, mask=np.arange(len(margins)) % 2 == 0)
+    )
+    assert noise_threshold(unknown, precision).examples == 20_000
+
+
+def test_no_list_is_an_answer_too():
+    margins = np.linspace(1, 5, 200)
+    table = pa.table(
+        {
+            "example_id": np.arange(200),
+            "label_margin": margins,
+            "injected_margin": pa.array(-margins),
+        }
+    )
+    found = noise_threshold(table, 0.9)
+    assert isinstance(found, NoiseThreshold)
+    assert (found.threshold, found.precision, len(found.table)) == (-math.inf, None, 0)
+    assert "no list" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": np.zeros((5, 2))}, "features: float64 of shape"),
+        ({"features": np.full((40, 2), np.nan)}, "features: some are not finite"),
+        ({"labels": np.zeros(40)}, "labels: float64"),
+        ({"labels": np.zeros(40, int)}, "labels: 1 classes"),
+        ({"folds": 1}, "folds: 1"),
+        ({"seeds": 0}, "seeds: 0"),
+        ({"folds": 21}, "labels: 2 classes, the smallest of 20"),
+        ({"ids": [1, 2]}, "ids: 2 for 40 labels"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(change, message):
+    options = {"features": np.random.default_rng(0).normal(size=(40, 2))}
+    options |= {"labels": np.arange(40) % 2, **change}
+    with pytest.raises(curate.CurateError, match=message):
+        label_noise_table(options.pop("features"), options.pop("labels"), **options)
+
+
+@pytest.mark.parametrize("precision", [0, 1, 1.5, float("nan")])
+def test_a_precision_is_a_share(precision):
+    with pytest.raises(curate.CurateError, match="precision: "):
+        noise_threshold(pa.table({"label_margin": [1.0], "injected_margin": [1.0]}), precision)
+
+
+def test_a_table_without_the_columns_says_what_is_missing():
+    with pytest.raises(curate.CurateError, match="label_margin"):
+        score(pa.table({"example_id": [1]}), "mislabel")
