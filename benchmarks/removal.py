@@ -33,6 +33,7 @@ from curate.train import Settings, settings_for
 
 RESULTS = Path(__file__).parent / "results"
 RECORDED = 3  # seeds whose tables rank the examples
+_UNSTRATIFIED = "_unstratified"  # after a score in --by: the hardest of all classes together
 COLUMNS = [
     "example_id", "label", "presentations", "forgetting_events", "first_learned", "margin_mean",
     "el2n_mean",
@@ -46,7 +47,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--keep", type=float, nargs="+", default=[0.7, 0.5])
-    parser.add_argument("--by", default="forgetting")
+    parser.add_argument(
+        "--by",
+        default="forgetting",
+        help=f"a score; with {_UNSTRATIFIED!r}, of all classes at once",
+    )
     parser.add_argument("--margin", type=float, default=0.01)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--folder", type=Path, help="of runs in progress; runs/removal-NAME")
@@ -134,8 +139,10 @@ def rows_of(work: Work, arm: str, seed: int) -> np.ndarray | None:
     table = work.ranking()
     if table is None:
         return None
-    ties = "margin" if by == "forgetting" else "hash"
-    chosen = curate.prune(table, int(count), by, stratify="label", ties=ties)
+    score = by.removesuffix(_UNSTRATIFIED)
+    ties = "margin" if score == "forgetting" else "hash"
+    stratify = "label" if score == by else None
+    chosen = curate.prune(table, int(count), score, stratify=stratify, ties=ties)
     return np.flatnonzero(chosen.table["kept"].to_numpy())
 
 
@@ -192,7 +199,9 @@ def print_table(options: argparse.Namespace, kept: Path) -> None:
         test = certificate(
             right(rows, "all", seeds), answers, margin=options.margin, level=look_level(1)
         )
-        shown = [f"{100 * test.loss:+.2f}", f"{100 * test.bound:+.2f}", f"{test.p_value:.2g}"]
+        shown = [f"{100 * test.loss:+.2f}", "", ""]  # of one seed nothing is shown
+        if len(seeds) > 1:
+            shown[1:] = [f"{100 * test.bound:+.2f}", f"{test.p_value:.2g}"]
         table.add_row(
             arm, f"{rows_size(rows, arm):,}", str(len(seeds)), f"{answers.mean():.2%}",
             *(["", "", ""] if arm == "all" else shown),
@@ -207,10 +216,10 @@ def print_table(options: argparse.Namespace, kept: Path) -> None:
                 right(rows, first, seeds), right(rows, second, seeds),
                 level=0.025 / len(options.keep),
             )  # fmt: skip
-            gain = f"{-100 * test.loss:+.2f} points, at least {-100 * test.bound:+.2f}"
-            console.print(
-                f"{second} against {first}: {gain}, p = {test.p_value:.2g}, {len(seeds)} seeds"
-            )
+            said = f"{second} against {first}: {-100 * test.loss:+.2f} points"
+            if len(seeds) > 1:
+                said += f", at least {-100 * test.bound:+.2f}, p = {test.p_value:.2g}"
+            console.print(f"{said}, seeds: {len(seeds)}", soft_wrap=True)
 
 
 def rows_size(rows: dict[tuple[str, int], dict], arm: str) -> int:
