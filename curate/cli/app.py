@@ -1,4 +1,4 @@
-"""The command line: ``curate run | merge | prune | export | identify | retest | …``."""
+"""The command line: ``curate run | merge | prune | export | identify | audit | retest | …``."""
 
 import os
 import signal
@@ -11,6 +11,7 @@ from typing import Annotated, TextIO
 
 import typer
 
+from curate.cli.audit import audit
 from curate.cli.export import export
 from curate.cli.identify import identify
 from curate.cli.inspect import inspect
@@ -46,7 +47,7 @@ def options(
     """Options of the command itself."""
 
 
-for command in (run, merge, prune, export, identify, retest, inspect, report):
+for command in (run, merge, prune, export, identify, audit, retest, inspect, report):
     app.command()(command)
 
 

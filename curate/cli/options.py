@@ -47,6 +47,10 @@ Ties = Annotated[
 MinPerClass = Annotated[
     int | None, typer.Option(help="Keep at least so many examples of each class.")
 ]
+DropDuplicates = Annotated[
+    bool,
+    typer.Option(help="Remove copies first: rows with a duplicate_of or nearest_test."),
+]
 Seed = Annotated[int, typer.Option(help="Breaks ties and draws at random.")]
 Format = Annotated[str, typer.Option(help=f"Format of the exported set: {one_of(FORMATS)}.")]
 Data = Annotated[

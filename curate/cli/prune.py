@@ -7,6 +7,7 @@ import typer
 
 from curate.cli.options import (
     By,
+    DropDuplicates,
     Json,
     Keep,
     MinPerClass,
@@ -36,6 +37,7 @@ def prune(
     unknown: Unknown = "error",
     ties: Ties = "hash",
     min_per_class: MinPerClass = None,
+    drop_duplicates: DropDuplicates = False,
     seed: Seed = 0,
     as_json: Json = False,
     **options: Any,
@@ -55,7 +57,7 @@ def prune(
         "seed": seed,
         **options,
     }
-    streams = can_stream(by, strategy, stratify, ties, min_per_class)
+    streams = not drop_duplicates and can_stream(by, strategy, stratify, ties, min_per_class)
     if streams and sum(open_row_groups(table).rows) > LARGE:
         policy = prune_file(table, out, **arguments)
         text = (
@@ -65,6 +67,8 @@ def prune(
         where = f"{out}, a folder"
     else:
         arguments |= {"stratify": stratify, "ties": ties, "min_per_class": min_per_class}
+        if drop_duplicates:
+            arguments["duplicates"] = "drop"
         selection = select(table, **arguments)
         selection.save(out)
         policy, text, where = selection.policy, str(selection), out

@@ -45,6 +45,7 @@ def prune(
     unknown: Literal["error", "keep", "drop"] = "error",
     ties: Literal["hash", "margin"] = "hash",
     min_per_class: int | None = None,
+    duplicates: Literal["keep", "drop"] = "keep",
     seed: int = 0,
     **options: Any,
 ) -> Selection:
@@ -86,6 +87,9 @@ def prune(
         min_per_class: keep at least so many examples of each class, and all that may be kept of
             a smaller class: a class that falls below is chosen from by itself, by the same
             strategy, and the others share what is left of ``keep``.
+        duplicates: ``"drop"`` first removes the examples whose ``duplicate_of`` or
+            ``nearest_test`` is not null (``curate.retest.near_duplicates``); ``keep`` stays a
+            fraction of all rows.
         seed: breaks ties and draws at random.
         **options: of the strategy, such as ``drop_hardest=0.1`` for ``"window"``, as a fraction
             of the examples left after ``never_learned`` and ``unknown`` are applied (per class if
@@ -111,6 +115,7 @@ def prune(
         unknown=unknown,
         ties=ties,
         min_per_class=min_per_class,
+        duplicates=duplicates,
         seed=seed,
     )
     table = _load(table, policy)
@@ -137,7 +142,8 @@ def prune(
         fates = choose(whole_table(len(table), share))
     else:
         fates = choose_with_floors(labels, decided, share, policy.min_per_class, choose)
-    rows = selection_rows(ids, labels, scores, fates, reasons(policy.rule, policy.options))
+    words = reasons(policy.rule, policy.options, policy.duplicates)
+    rows = selection_rows(ids, labels, scores, fates, words)
     origin = tables.metadata(table)
     names = {name: origin.get(name) for name in ("fingerprint", "class_names")}
     count = round_half_up(share * len(table))

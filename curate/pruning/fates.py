@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
-from curate.pruning.policy import Policy
+from curate.pruning.policy import COPIES, Policy
 from curate.pruning.registry import Strategy
 from curate.scores.dynamics import never_learned
 from curate.scores.registry import SCORES, name_of
-from curate.table.column import mask_to_arrow
+from curate.table.column import mask_to_arrow, nulls
 
-KEPT, REMOVED, REMOVED_HARDEST, NEVER_LEARNED, KEPT_UNKNOWN, REMOVED_UNKNOWN = range(6)
+KEPT, REMOVED, REMOVED_HARDEST, NEVER_LEARNED, KEPT_UNKNOWN, REMOVED_UNKNOWN, COPY = range(7)
 """Fates, int8, one per example; they index the words of :func:`reasons`."""
 
 
@@ -23,7 +23,7 @@ def is_kept(fates: np.ndarray) -> np.ndarray:
     return (fates == KEPT) | (fates == KEPT_UNKNOWN)
 
 
-def reasons(strategy: Strategy, options: Mapping[str, Any]) -> list[str]:
+def reasons(strategy: Strategy, options: Mapping[str, Any], duplicates: str = "keep") -> list[str]:
     """The words for every fate under a strategy."""
     share = options[strategy.cut] if strategy.cut else Fraction(0)
     return [
@@ -33,6 +33,7 @@ def reasons(strategy: Strategy, options: Mapping[str, Any]) -> list[str]:
         "removed: never learned",
         "kept: no score",
         "removed: no score",
+        *(["removed: a copy of another example"] if duplicates == "drop" else []),
     ]
 
 
@@ -70,6 +71,10 @@ def decided_before(table: pa.Table, scores: np.ndarray, policy: Policy) -> np.nd
     fates = np.full(len(scores), REMOVED, np.int8)
     if policy.never_learned == "drop":
         fates[never_learned(table)] = NEVER_LEARNED
+    if policy.duplicates == "drop":
+        for name in COPIES:
+            if name in table.column_names:
+                fates[~nulls(table, name)] = COPY
     if policy.strategy != "random":
         unknown = np.isnan(scores)
         if unknown.any():

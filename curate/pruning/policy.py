@@ -19,7 +19,11 @@ _CHOICES = {
     "never_learned": ("keep", "drop"),
     "unknown": ("error", "keep", "drop"),
     "ties": ("hash", "margin"),
+    "duplicates": ("keep", "drop"),
 }
+
+COPIES = ("duplicate_of", "nearest_test")
+"""Columns that are null for examples that are no copies."""
 
 MARGIN = "margin_mean"
 """The column by which ``ties="margin"`` tells equal scores apart."""
@@ -40,6 +44,7 @@ class Policy:
     seed: int
     ties: str = "hash"
     min_per_class: int | None = None
+    duplicates: str = "keep"
 
     def share(self, total: int) -> Fraction:
         """The exact fraction of ``total`` rows to keep."""
@@ -64,6 +69,8 @@ class Policy:
             given["ties"] = self.ties
         if self.min_per_class is not None:
             given["min_per_class"] = self.min_per_class
+        if self.duplicates != "keep":
+            given["duplicates"] = self.duplicates
         return {
             "by": name_of(self.by),
             "strategy": self.strategy,
@@ -125,6 +132,14 @@ def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:
     needed = ["example_id", *columns_of(policy.by, available)]
     if policy.never_learned == "drop":
         needed += ["presentations", "first_learned"]
+    if policy.duplicates == "drop":
+        copies = [name for name in COPIES if name in available]
+        if not copies:
+            raise CurateError(
+                f"duplicates: 'drop' needs the column {COPIES[0]!r} or {COPIES[1]!r}; join what "
+                "curate.retest.near_duplicates(...).columns() gives"
+            )
+        needed += copies
     needed += policy.rule.columns
     if policy.stratify is not None:
         needed.append(policy.stratify)

@@ -23,3 +23,5 @@ from curate.retest.selection.result import SelectionCorrectedGap as SelectionCor
 from curate.retest.selection.selection_corrected_gap import (
     selection_corrected_gap as selection_corrected_gap,
 )
+from curate.retest.splits._audit_split import audit_split as audit_split
+from curate.retest.splits.result import SplitAudit as SplitAudit

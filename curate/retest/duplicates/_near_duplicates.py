@@ -108,7 +108,7 @@ def _plant(
     prepared: Searched, searched: Images, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[str], Found]:
     """Copies of images of the searched set: their rows, their kinds, their candidates."""
-    count = min(_PLANTED, 20 * len(searched))
+    count = min(_PLANTED, 100 + 2 * len(searched))
     sources = np.resize(rng.permutation(len(searched)), count)
     kinds = [KINDS[(row // 2) % len(KINDS)] if row % 2 else "mixed" for row in range(count)]
     copies = planted_copies(searched.sized[torch.from_numpy(sources)], kinds, rng)

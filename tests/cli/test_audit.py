@@ -1,0 +1,53 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from curate.cli.app import main
+from tests.retest.duplicates.test_near_duplicates import pictures
+
+
+def save(folder, images, start=0):
+    for row, image in enumerate(images):
+        place = folder / ("cat" if row % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        Image.fromarray(pixels).save(place / f"{start + row}.png")
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train, test = pictures(60, 0), pictures(30, 1)
+    test[0] = train[4]
+    save(tmp_path / "train", train)
+    save(tmp_path / "test", test)
+    return tmp_path
+
+
+def audit(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["audit", *arguments])
+    return stopped.value.code
+
+
+def test_a_leak_is_found_and_removed(folders, capsys):
+    code = audit("train", "test", "--fix", "clean", "--format", "imagefolder", "--json")
+    summary = json.loads(capsys.readouterr().out)
+    assert code == 3
+    assert summary["problems"] == ["1 of 30 test images (3.33%) have a copy in the training set."]
+    assert summary["leaks"]["exact"] == 1
+    assert summary["fixed"] == {"folder": "clean", "train": 59, "test": 30, "keep": "test"}
+    assert (folders / "runs/audit/report.html").exists()
+    assert audit("clean/train", "clean/test", "--out", "again") in (0, None)
+    assert "No problem was found." in capsys.readouterr().out
+
+
+def test_bad_arguments_are_one_sentence(folders, capsys):
+    assert audit("train", "test", "--keep", "both") == 2
+    assert audit("train", "test", "--features", "nose") == 2
+    assert audit("train", "nowhere") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == "curate: --keep: 'both'; give 'test' or 'train'"
