@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CLEAR = 0.9  # pairs that a first fit is so sure of are not taught as 'different' in the second
+_CLEAR = 5.0  # log odds from which on real pairs are no longer taught as different
+_FITS = 3
 _KNOTS = (0.0, 0.25, 0.5, 0.75, 0.95)  # quantiles of the copies' signals, and of the others'
-_PENALTY = 0.01
+_PENALTY = 1e-3
 _ROUNDS = 100
 
 
@@ -37,11 +38,18 @@ class Combination:
 
 
 def learn(copies: np.ndarray, others: np.ndarray) -> Combination:
-    """Fit to signals of planted copies (p, m) and of pairs that are mostly no copies (o, m)."""
+    """Fit to signals of planted copies (p, m) and of real pairs (o, m), most of them no copies.
+
+    A few copies among the real pairs bound the odds by one over their share. So pairs of odds
+    above 150 to 1 are left out of the next fit: chance brings hardly any other there.
+    """
     fitted = _fit(copies, others)
-    odds = fitted.log_odds(others)
-    sure = probabilities(odds, prevalence(odds)) > _CLEAR
-    return fitted if sure.all() or not sure.any() else _fit(copies, others[~sure])
+    for _ in range(_FITS - 1):
+        clear = fitted.log_odds(others) > _CLEAR
+        if clear.all() or not clear.any():
+            break
+        fitted = _fit(copies, others[~clear])
+    return fitted
 
 
 def _fit(copies: np.ndarray, others: np.ndarray) -> Combination:

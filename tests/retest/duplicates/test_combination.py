@@ -34,7 +34,7 @@ def test_probabilities_are_calibrated_and_the_share_is_recovered():
 
 def test_copies_among_the_others_do_not_spoil_the_fit():
     clean = learn(drawn(1000, 4.0, 0), drawn(5000, 0.0, 1))
-    mixed = learn(drawn(1000, 4.0, 0), np.concatenate([drawn(5000, 0.0, 1), drawn(150, 4.0, 2)]))
+    mixed = learn(drawn(1000, 4.0, 0), np.concatenate([drawn(5000, 0.0, 1), drawn(20, 4.0, 2)]))
     at = np.array([[3.0, 3.0, 3.0]])
     assert mixed.log_odds(at)[0] > 0.5 * clean.log_odds(at)[0] > 0
 
