@@ -42,7 +42,7 @@ def identify(
 
     named = parse_sources(sources)
     if features != "network" and features not in FEATURES:
-        raise CurateError(f"--features: {features!r}; give {one_of(FEATURES)} or network")
+        raise CurateError(f"--features: {features!r}; give {one_of([*FEATURES, 'network'])}")
     check_range("--train-size", train_size, 1, _MOST)
     check_range("--test-size", test_size, 1, _MOST)
     check_range("--repeats", repeats, 1, 10_000)
