@@ -87,11 +87,14 @@ def test_high_is_hard():
             "cross_fitted_margin": [-1.0, 4.0],
             "cross_fitted_confidence": [0.2, 0.9],
             "cross_fitted_el2n": [1.2, 0.1],
+            "label_margin": [-1.0, 4.0],
         }
     )
-    for name in set(SCORES) - {"random"}:
+    for name in set(SCORES) - {"random", "mislabel"}:
         hard, easy = score(table, name)
         assert hard > easy, name
+    doubtful, right = score(table, "mislabel")  # high = the label is likely right, to be kept
+    assert doubtful < right
 
 
 def test_random_depends_on_id_and_seed_alone():
