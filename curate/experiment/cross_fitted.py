@@ -134,7 +134,8 @@ class _Asking:
         if self.folder is None:
             return self.train(task, on_epoch)
         path = self.folder / "folds" / f"seed={seed}" / f"fold={fold}.parquet"
-        facts = [sorted(self.settings.to_dict().items()), self.content, self.folds, *task]
+        classes = classes_of(self.examples)
+        facts = [sorted(self.settings.to_dict().items()), self.content, classes, self.folds, *task]
         key = hashlib.sha256(repr(facts).encode()).hexdigest()
         if path.exists():
             kept = read(path, ["logits"])

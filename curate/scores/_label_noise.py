@@ -56,7 +56,7 @@ def label_noise_table(
     values, classes, codes = _checked(features, labels, folds, seeds)
     example_id = pa.array(np.arange(len(codes)) if ids is None else ids)
     if len(example_id) != len(codes):
-        raise CurateError(f"ids: {len(example_id)} for {len(codes)} labels; give one id a label")
+        raise CurateError(f"ids: {len(example_id)} for {len(codes)} labels; give one id per label")
     lots = hash_ids(example_id, seed=seed, purpose="random")
     linear = np.zeros((len(codes), len(classes)))
     for number in range(seeds):

@@ -184,3 +184,7 @@ def test_what_was_asked_is_kept_and_other_data_or_settings_ask_again(watched, tm
     settings = settings_for(dataset.shape, epochs=2)
     cross_fitted_table(drawn(seed=1), **options, settings=settings)
     assert len(watched.seen) == 25
+    more = drawn(seed=1)
+    more.class_names.append("d")  # a model with one more output
+    cross_fitted_table(more, **options, settings=settings)
+    assert len(watched.seen) == 31
