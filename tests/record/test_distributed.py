@@ -9,6 +9,7 @@ from torch.utils.data import DistributedSampler
 
 import curate
 from curate.record import DistributedRecorder
+from tests.record.together import leave
 
 N, CLASSES, EPOCHS, BATCH = 23, 3, 4, 4
 COUNTS = ("label", "presentations", "correct", "forgetting_events", "learning_events")
@@ -57,7 +58,7 @@ def worker(rank, world, options, folder):
             recorder.table()
         recorder.end_epoch()
     recorder.save(os.path.join(folder, f"{rank}.parquet"))
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.mark.parametrize(("world", "track"), [(2, "all"), (3, "forgetting")])

@@ -11,6 +11,7 @@ import torch.multiprocessing as mp
 
 import curate
 from curate.record import DistributedRecorder
+from tests.record.together import leave
 
 WORLD, N = 2, 10
 
@@ -48,7 +49,7 @@ def disagreeing(rank, folder):
             step(recorder, [1, 2], 0)
         with pytest.raises(curate.CurateError, match=f"{name}: the ranks do not agree"):
             recorder.end_epoch()
-    dist.destroy_process_group()
+    leave()
 
 
 def going_on(rank, folder):
@@ -87,7 +88,7 @@ def going_on(rank, folder):
         recorder.end_epoch()
     recorder.end_epoch()  # once, on all
     assert sum(presentations(recorder)) == sum(before["presentations"].to_pylist()) + 1
-    dist.destroy_process_group()
+    leave()
 
 
 def growing(rank, folder):
@@ -98,14 +99,14 @@ def growing(rank, folder):
         step(recorder, ids, turn)
         recorder.end_epoch()
     recorder.save(os.path.join(folder, f"{rank}.parquet"))
-    dist.destroy_process_group()
+    leave()
 
 
 def plain(rank, folder):
     meet(rank, folder)
     with pytest.warns(UserWarning, match="one of 2 processes.*DistributedRecorder"):
         step(curate.Recorder(N), [1], 0)
-    dist.destroy_process_group()
+    leave()
 
 
 @pytest.mark.parametrize("worker", [disagreeing, going_on, plain])

@@ -19,6 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, TensorDataset
 import curate
 from curate.record import DistributedRecorder, sync
 from curate.record.sampling.schedule import schedule
+from tests.record.together import leave
 
 CLASSES = 3
 
@@ -333,7 +334,7 @@ def worker(rank, world, folder):
                 list(sampler)
         recorder.end_epoch()
     torch.save(shown, os.path.join(folder, f"{rank}.pt"))
-    dist.destroy_process_group()
+    leave()
 
 
 def test_processes_that_train_together_share_one_schedule():

@@ -18,6 +18,7 @@ import curate
 from curate.record import DistributedRecorder
 from curate.record.windowed.registry import WINDOWED
 from tests.record.reference import softmax
+from tests.record.together import leave
 
 CLASSES = 4
 ALL = tuple(WINDOWED)
@@ -295,7 +296,7 @@ def worker(rank, world, folder):
     recorder.end_epoch()
     recorder.end_epoch()  # an epoch in which nobody saw anything
     recorder.save(os.path.join(folder, f"{rank}.parquet"))
-    dist.destroy_process_group()
+    leave()
 
 
 def test_ranks_together_count_as_one_process():
