@@ -20,8 +20,8 @@ from curate.record.ranks.wire import gathered, share, to_owners
 from curate.record.statistics import names_of
 from curate.record.windowed.temporal import Temporal
 
-_AT_ONCE = 1 << 17
-"""Presentations of a rank that are under way at once, about."""
+_LEAST, _ROUNDS = 1 << 14, 32
+"""A 32nd of a rank's presentations is under way at once, some 280 bytes each; 16,384 at least."""
 
 
 class Exchange:
@@ -95,7 +95,7 @@ class Exchange:
             total = max(status.presentations for status in everyone)
             double = any(each.double for each in everyone)
             width = max(each.width for each in everyone)
-            self._apply(blocks, -(-total // _AT_ONCE), double, width)
+            self._apply(blocks, min(_ROUNDS, -(-total // _LEAST)), double, width)
         for status in everyone:
             self._agreed = added(self._agreed, Left((0, 0), (0.0, 0.0), 0), status.left)
         if core.state is not None:
