@@ -1,10 +1,19 @@
 """What the calculus raises for input that it cannot accept."""
 
+from numpy.linalg import LinAlgError
+
 from curate.errors import CurateError
 
 
 class CalculusError(CurateError):
     """An expression, a declaration or a value that cannot be used; says how to fix it."""
+
+
+class SingularError(CalculusError, LinAlgError):
+    """A matrix that has to be inverted or factored and cannot be; numpy's LinAlgError, too.
+
+    Line searches step back at a LinAlgError.
+    """
 
 
 class ParseError(CalculusError):

@@ -132,12 +132,16 @@ class Expression(Scoped):
             self._compiled[key] = Compiled(self, dtype, device, None)
         return self._compiled[key]
 
-    def __call__(self, out: Any = None, **values: Any) -> Any:
-        """Evaluate; ``out`` is a tensor to write the result into."""
-        compiled = self._compiled.get(("None", "None", None)) or self.compile()
-        return compiled(out=out, **values)
+    def __call__(self, /, *positional: Any, out: Any = None, **values: Any) -> Any:
+        """Evaluate; ``out`` is a tensor to write the result into.
 
-    def lazy(self, **values: Any) -> Lazy:
+        Raises:
+            TypeError: a value without the name of its variable.
+        """
+        compiled = self._compiled.get(("None", "None", None)) or self.compile()
+        return compiled(*positional, out=out, **values)
+
+    def lazy(self, /, **values: Any) -> Lazy:
         """Evaluate without forming what unit tensors only repeat."""
         return lazy(self, values)
 
@@ -158,7 +162,7 @@ class Expression(Scoped):
         """The graph in Graphviz' language."""
         return dot_text(self.node)
 
-    def explain(self, **values: Any) -> Explanation:
+    def explain(self, /, **values: Any) -> Explanation:
         """What was simplified, and flops and bytes of every step.
 
         Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from curate.calculus.graph.flat import flattened, restored
 from curate.calculus.graph.node import Dim, Node
 from curate.calculus.graph.sizes import Reason, shown
 from curate.calculus.show.render import shortened, text_of
@@ -47,6 +48,18 @@ class Scoped:
     def with_node(self, node: Node) -> Scoped:
         """Another node over the same variables."""
         return Scoped(node, self.scope, self.reasons)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the graph as a list, without derivatives and programs made so far."""
+        names = list(self.scope)
+        flat, places = flattened(self.node, *self.scope.values())
+        return {"flat": flat, "places": places, "names": names, "reasons": self.reasons,
+                "columns": self.columns}  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        node, *variables = restored(state["flat"], state["places"])
+        scope = dict(zip(state["names"], variables, strict=True))
+        self.__init__(node, scope, state["reasons"], state["columns"])  # type: ignore[misc]
 
     def __str__(self) -> str:
         return text_of(self.node)

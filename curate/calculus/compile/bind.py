@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,14 @@ def as_dtype(dtype: Any) -> torch.dtype | None:
     except (TypeError, AttributeError):
         pass
     raise CalculusError(f"dtype: {dtype!r} is no floating-point type, such as torch.float64")
+
+
+def without_underscores(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Words of Python are written with an underscore behind: ``lambda_`` is ``lambda``."""
+    return {
+        name[:-1] if keyword.iskeyword(name[:-1]) and name not in names else name: value
+        for name, value in values.items()
+    }
 
 
 def as_tensors(

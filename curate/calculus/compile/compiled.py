@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from curate.calculus.compile.bind import as_dtype, as_tensors, sizes_of
+from curate.calculus.compile.bind import as_dtype, as_tensors, sizes_of, without_underscores
 from curate.calculus.compile.codegen import function
 from curate.calculus.compile.plan import Planner
 from curate.calculus.errors import CalculusError, ShapeError
@@ -33,24 +35,37 @@ class Compiled:
         self.sources: dict[tuple, str] = {}
         self._programs: dict[tuple, tuple[Any, tuple[str, ...]]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: programs are compiled again, and ``out`` is a buffer of its own."""
+        return {k: getattr(self, k) for k in ("expression", "dtype", "device", "out")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
     def __repr__(self) -> str:
         count = len(self._programs)
         end = f", {count} program{'s' if count != 1 else ''})"
         return f"Compiled({shortened(str(self.expression), 89 - len(end))}{end}"
 
-    def __call__(self, out: Any = None, **values: Any) -> Any:
+    def __call__(self, /, *positional: Any, out: Any = None, **values: Any) -> Any:
         """Evaluate.
 
         Args:
-            out: a tensor or array of the result's shape and dtype to write into.
+            out: a tensor or array of the result's shape and dtype to write into; the value of the
+                variable of that name, where there is one.
             **values: one tensor, array or number per variable.
 
         Raises:
+            TypeError: a value without the name of its variable.
             CalculusError: a value is missing or of the wrong type.
             ShapeError: shapes do not fit.
         """
+        if positional:
+            raise unnamed(self.expression.scope)
         if out is None:
             out = self.out
+        elif "out" in self.expression.scope:
+            values["out"], out = out, self.out
         key: list[Any] = [*values]
         for value in values.values():
             if type(value) is not torch.Tensor or value.requires_grad:
@@ -67,6 +82,7 @@ class Compiled:
         return self._into(out, run, like, arguments)
 
     def _converted(self, out: Any, values: dict[str, Any]) -> Any:
+        values = without_underscores(values, self.expression.scope)
         given = values or {"": torch.zeros((), dtype=self.dtype or torch.float64)}
         tensors = as_tensors(given, self.dtype, self.device)
         like = next(iter(tensors.values()))
@@ -128,6 +144,15 @@ class Compiled:
         else:
             run.into(target, like, *arguments)
         return out
+
+
+def unnamed(scope: Mapping[str, Any]) -> TypeError:
+    """The error for values that are given by position."""
+    forms = [name if name.isidentifier() and not keyword.iskeyword(name) else "" for name in scope]
+    form = ", ".join(f"{name}=..." for name in sorted(forms) if name)
+    return TypeError(
+        f"values are given by name: call it as f({form}); the result is written into out=..."
+    )
 
 
 def _apart(target: torch.Tensor, arguments: list[torch.Tensor]) -> bool:

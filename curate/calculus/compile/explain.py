@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.calculus.compile.bind import sizes_of
+from curate.calculus.compile.bind import sizes_of, without_underscores
 from curate.calculus.compile.factoring import factored
 from curate.calculus.compile.peephole import peephole
 from curate.calculus.compile.plan import Planner
@@ -51,6 +51,7 @@ class Explanation:
 
 def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     """Explain an expression for these values or shapes (100 for sizes that are not given)."""
+    values = without_underscores(values, expression.scope)
     shapes = {name: _shape(name, value) for name, value in values.items()}
     sizes = sizes_of(expression.scope, shapes, expression.reasons)
     node = apply_structure(expression.node)

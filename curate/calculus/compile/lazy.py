@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from curate.calculus.compile.assemble import sum_of_cores
-from curate.calculus.compile.bind import as_tensors
+from curate.calculus.compile.bind import as_tensors, without_underscores
 from curate.calculus.compile.codegen import function
 from curate.calculus.compile.compiled import planner_for
 from curate.calculus.errors import CalculusError, ShapeError
@@ -236,6 +236,7 @@ def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
     Raises:
         CalculusError: the expression is no derivative.
     """
+    values = without_underscores(values, expression.scope)
     key: list[Any] = [*values]
     numpy, dtype = False, None
     for value in values.values():

@@ -15,7 +15,7 @@ import numpy as np
 
 from curate.calculus.compile.program import MATMUL, Operation, Program, Value
 from curate.calculus.compile.runtime import NOT_DEFINITE, SINGULAR
-from curate.calculus.errors import CalculusError
+from curate.calculus.errors import SingularError
 
 _ELEMENTS = 4096
 _SLOW_ELEMENTS = 512
@@ -149,7 +149,7 @@ def np_cholesky(matrix: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError as error:
-        raise CalculusError(f"{NOT_DEFINITE} ({error})") from None
+        raise SingularError(f"{NOT_DEFINITE} ({error})") from None
 
 
 def np_inverse(matrix: np.ndarray) -> np.ndarray:
@@ -157,7 +157,7 @@ def np_inverse(matrix: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.inv(matrix.T).T
     except np.linalg.LinAlgError as error:
-        raise CalculusError(f"{SINGULAR} ({error})") from None
+        raise SingularError(f"{SINGULAR} ({error})") from None
 
 
 def np_solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def np_solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError as error:
-        raise CalculusError(f"{SINGULAR} ({error})") from None
+        raise SingularError(f"{SINGULAR} ({error})") from None
 
 
 def diagonal(array: np.ndarray, one: int, two: int) -> np.ndarray:

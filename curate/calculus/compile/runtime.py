@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from curate.calculus.errors import CalculusError
+from curate.calculus.errors import SingularError
 
 _constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
 NOT_DEFINITE = (
@@ -53,47 +53,47 @@ def cholesky(matrix: torch.Tensor) -> torch.Tensor:
     """The lower factor.
 
     Raises:
-        CalculusError: the matrix is not positive definite.
+        SingularError: the matrix is not positive definite.
     """
     try:
         return torch.linalg.cholesky(matrix)
     except torch.linalg.LinAlgError as error:
-        raise CalculusError(f"{NOT_DEFINITE} ({error})") from None
+        raise SingularError(f"{NOT_DEFINITE} ({error})") from None
 
 
 def inverse(matrix: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.Tensor:
     """The inverse.
 
     Raises:
-        CalculusError: the matrix is singular.
+        SingularError: the matrix is singular.
     """
     try:
         return torch.linalg.inv(matrix, out=out)
     except torch.linalg.LinAlgError as error:
-        raise CalculusError(f"{SINGULAR} ({error})") from None
+        raise SingularError(f"{SINGULAR} ({error})") from None
 
 
 def solve(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """``x`` with ``matrix @ x = right``.
 
     Raises:
-        CalculusError: the matrix is singular.
+        SingularError: the matrix is singular.
     """
     try:
         return torch.linalg.solve(matrix, right)
     except torch.linalg.LinAlgError as error:
-        raise CalculusError(f"{SINGULAR} ({error})") from None
+        raise SingularError(f"{SINGULAR} ({error})") from None
 
 
 def factors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The LU factors and pivots.
 
     Raises:
-        CalculusError: the matrix is singular.
+        SingularError: the matrix is singular.
     """
     lu, pivots, info = torch.linalg.lu_factor_ex(matrix)
     if not matrix.is_cuda and info.item():
-        raise CalculusError(f"{SINGULAR} (pivot {info.item()} is 0)")
+        raise SingularError(f"{SINGULAR} (pivot {info.item()} is 0)")
     return lu, pivots
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import keyword
 from typing import Any, NamedTuple
 
 from curate.calculus.errors import CalculusError, ParseError, ShapeError
@@ -38,7 +39,7 @@ class Value(NamedTuple):
         return self.expression.order
 
 
-def parse(text: str, **kinds: Any) -> Expression:
+def parse(text: str, /, **kinds: Any) -> Expression:
     """Read an expression in the matrix language of matrixcalculus.org.
 
     ``*`` is the matrix product, ``.* ./ .^`` are elementwise, ``'`` transposes, ``^`` is a power
@@ -58,6 +59,10 @@ def parse(text: str, **kinds: Any) -> Expression:
     """
     if not isinstance(text, str):
         raise CalculusError(f"text: a string is needed, not {type(text).__name__}")
+    kinds = {
+        name[:-1] if keyword.iskeyword(name[:-1]) and name not in text else name: kind
+        for name, kind in kinds.items()
+    }
     if all(isinstance(kind, str) for kind in kinds.values()):
         return _cached(text, tuple(sorted(kinds.items())))
     return _parse(text, kinds)
