@@ -12,7 +12,7 @@ scores where it is installed; and the scores of training dynamics, of a linear h
 recorded while it trained on these features. The clean labels are used to judge, and for nothing
 else: the false-negative rate where as many are flagged as are wrong, the average precision, and
 95 % bootstrap intervals over examples of ours less the other. Then the lists of
-``noise_threshold``: the precision it estimates and the true one. Finished label sets are kept in
+``suspects``: the precision it estimates and the true one. Finished label sets are kept in
 ``benchmarks/results/label-noise-EXAMPLES.parquet``.
 """
 
@@ -37,7 +37,7 @@ from sklearn.preprocessing import StandardScaler
 import curate
 from curate.data import held_out
 from curate.files import atomic_path
-from curate.scores import label_noise_table, noise_threshold
+from curate.scores import label_noise_table, suspects
 
 RESULTS = Path(__file__).parent / "results"
 SETS = ("random_label1", "worse_label", "aggre_label", "random_label2", "random_label3")
@@ -132,7 +132,7 @@ def measured(name: str, features, labels, wrong: np.ndarray, resamples: int) -> 
             row |= {"missed_less": [low[0], high[0]], "precision_more": [low[1], high[1]]}
         rows.append(row)
     for asked in PRECISIONS:
-        found = noise_threshold(table, asked)
+        found = suspects(table, precision=asked)
         right = wrong[found.table["example_id"].to_numpy()]
         rows.append(
             {

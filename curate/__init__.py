@@ -7,7 +7,8 @@ is a column. The usual way through it:
   loops that cannot be edited; :class:`DynamicSampler` prunes while it does;
 - :func:`read`, :func:`write`, :func:`merge` and :func:`join` handle the tables;
 - :func:`smallest_set` says how small a training set can get, by training and testing;
-- :func:`score` ranks the examples, :func:`prune` makes a :class:`Selection` of those to keep;
+- :func:`score` ranks the examples, :func:`suspects` lists those whose label is likely wrong,
+  :func:`prune` makes a :class:`Selection` of those to keep;
 - :func:`export` writes the selection as a data set of its own.
 
 The packages, from the ground up; ``docs/`` has a page on each:
@@ -39,6 +40,7 @@ from curate.record import forgetting_at as forgetting_at
 from curate.record import watch as watch
 from curate.scores import SCORES as SCORES
 from curate.scores import score as score
+from curate.scores import suspects as suspects
 from curate.table import join as join
 from curate.table import merge as merge
 from curate.table import read as read

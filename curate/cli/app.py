@@ -20,6 +20,7 @@ from curate.cli.prune import prune
 from curate.cli.report import report
 from curate.cli.retest import retest
 from curate.cli.run import run
+from curate.cli.suspects import suspects
 from curate.errors import CurateError, CurateWarning
 from curate.table import library_version
 
@@ -47,7 +48,7 @@ def options(
     """Options of the command itself."""
 
 
-for command in (run, merge, prune, export, identify, audit, retest, inspect, report):
+for command in (run, merge, prune, export, suspects, identify, audit, retest, inspect, report):
     app.command()(command)
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from curate.moved import moved
 from curate.scores._grand import grand as grand
 from curate.scores._label_noise import label_noise_table as label_noise_table
-from curate.scores._noise_threshold import NoiseThreshold as NoiseThreshold
-from curate.scores._noise_threshold import noise_threshold as noise_threshold
+from curate.scores._suspects import Suspects as Suspects
+from curate.scores._suspects import suspects as suspects
 from curate.scores.dynamics import aum as aum
 from curate.scores.dynamics import confidence as confidence
 from curate.scores.dynamics import cross_fitted_confidence as cross_fitted_confidence

@@ -32,7 +32,7 @@ def label_noise_table(
     under which they predict the *given* labels best, so nothing is fitted to clean ones. The margin
     of the label in that sum is what ``score(table, "mislabel")`` reads.
 
-    To estimate how precise a list of suspects is, :func:`noise_threshold` needs to know how wrong
+    To estimate how precise a list of suspects is, :func:`suspects` needs to know how wrong
     labels look. For each example a wrong label is drawn, between uniformly and as the models
     confuse it (by their probability to the power of 0.7), and its margin is kept; only for examples
     whose own label fits, since a wrong one's best alternative is right. Nothing has to be trained

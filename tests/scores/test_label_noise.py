@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
 import curate
-from curate.scores import NoiseThreshold, label_noise_table, noise_threshold, score
+from curate.scores import Suspects, label_noise_table, score, suspects
 from curate.scores._label_noise import _injected_margins, _margins, _votes
 
 
@@ -39,7 +40,7 @@ def test_relabelled_digits_come_first(digits):
 
 def test_the_list_of_suspects_is_about_as_precise_as_it_says(digits):
     table, wrong = digits
-    found = noise_threshold(table, 0.8)
+    found = suspects(table, precision=0.8)
     ids = found.table["example_id"].to_numpy()
     assert found.precision >= 0.8
     # uniform errors are less plausible than the injected ones, and 90 of them are few
@@ -118,7 +119,7 @@ def test_precision_is_right_where_people_err_as_the_injected_labels(noise, preci
             "injected_margin": pa.array(injected, mask=np.isnan(injected)),
         }
     )
-    found = noise_threshold(table, precision)
+    found = suspects(table, precision=precision)
     assert found.noise == pytest.approx(noise, abs=0.02)
     assert found.precision == pytest.approx(precision, abs=0.01)
     true = wrong[found.table["example_id"].to_numpy()].mean()
@@ -127,7 +128,7 @@ def test_precision_is_right_where_people_err_as_the_injected_labels(noise, preci
     unknown = table.append_column("x", pa.array(wrong)).set_column(
         1, "label_margin", pa.array(margins, mask=np.arange(len(margins)) % 2 == 0)
     )
-    assert noise_threshold(unknown, precision).examples == 20_000
+    assert suspects(unknown, precision=precision).examples == 20_000
 
 
 def test_no_list_is_an_answer_too():
@@ -139,8 +140,8 @@ def test_no_list_is_an_answer_too():
             "injected_margin": pa.array(-margins),
         }
     )
-    found = noise_threshold(table, 0.9)
-    assert isinstance(found, NoiseThreshold)
+    found = suspects(table, precision=0.9)
+    assert isinstance(found, Suspects)
     assert (found.threshold, found.precision, len(found.table)) == (-math.inf, None, 0)
     assert "no list" in str(found)
 
@@ -168,9 +169,70 @@ def test_what_does_not_fit_is_refused_in_a_sentence(change, message):
 @pytest.mark.parametrize("precision", [0, 1, 1.5, float("nan")])
 def test_a_precision_is_a_share(precision):
     with pytest.raises(curate.CurateError, match="precision: "):
-        noise_threshold(pa.table({"label_margin": [1.0], "injected_margin": [1.0]}), precision)
+        suspects(pa.table({"label_margin": [1.0], "injected_margin": [1.0]}), precision=precision)
 
 
 def test_a_table_without_the_columns_says_what_is_missing():
     with pytest.raises(curate.CurateError, match="label_margin"):
         score(pa.table({"example_id": [1]}), "mislabel")
+
+
+def test_a_recorder_s_table_lists_what_training_contradicted():
+    features, labels, wrong = relabelled_digits(0.04, seed=2)
+    inputs, targets = torch.from_numpy(features).float() / 16, torch.from_numpy(labels)
+    torch.manual_seed(0)
+    model = torch.nn.Linear(64, 10)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    recorder = curate.Recorder(len(labels))
+    for _ in range(8):
+        for batch in torch.randperm(len(labels)).split(64):
+            logits = model(inputs[batch])
+            recorder.update(batch, logits, targets[batch])
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(logits, targets[batch]).backward()
+            optimizer.step()
+        recorder.end_epoch()
+    table = recorder.table()
+    found = curate.suspects(table)
+    means = table["margin_mean"].to_numpy()
+    expected = sorted((i for i in range(len(means)) if means[i] < 0), key=lambda i: means[i])
+    assert found.table["example_id"].to_pylist() == expected
+    assert found.table["aum"].to_pylist() == [means[i] for i in expected]
+    assert (found.by, found.precision, found.noise) == ("aum", None, None)
+    assert "not known" in str(found)
+    assert len(repr(found)) < 100
+    assert wrong[expected].sum() >= 0.95 * wrong.sum()
+    assert wrong[expected[: int(wrong.sum())]].mean() > 0.8
+    better = curate.suspects(table, features)
+    assert better.by == "mislabel"
+    assert better.precision == pytest.approx(0.8, abs=0.05)
+    assert wrong[better.table["example_id"].to_numpy()].sum() >= 0.95 * wrong.sum()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
+def test_few_examples_of_two_classes_are_enough(share):
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 2
+    features = rng.normal(0, 1, (400, 6))
+    features[:, 0] += np.where(labels, 3, -3)
+    wrong = rng.random(400) < share
+    found = curate.suspects(label_noise_table(features, labels ^ wrong), precision=0.7)
+    assert found.noise == pytest.approx(share, abs=0.1)
+    assert len(found) == pytest.approx(wrong.sum() / 0.7, rel=0.4)
+
+
+def test_features_are_those_of_the_rows_of_the_table():
+    features, labels, wrong = relabelled_digits(0.1, seed=5)
+    order = np.random.default_rng(0).permutation(len(labels))
+    table = pa.table({"example_id": [f"x{i}" for i in range(len(labels))], "label": labels})
+    found = curate.suspects(table.take(order), features[order])
+    listed = [int(name[1:]) for name in found.table["example_id"].to_pylist()]
+    assert wrong[listed[:100]].all()
+    assert found.table["label"].to_pylist() == labels[listed].tolist()
+    with pytest.raises(curate.CurateError, match="features: .* for 1797 labels"):
+        curate.suspects(table, features[:5])
+    unlabelled = table.set_column(1, "label", pa.nulls(len(labels), pa.int64()))
+    with pytest.raises(curate.CurateError, match="label: 1797 are not known"):
+        curate.suspects(unlabelled, features)
+    with pytest.raises(curate.CurateError, match="neither 'label_margin' nor 'margin_mean'"):
+        curate.suspects(table)
