@@ -13,7 +13,7 @@ import pytest
 import curate
 
 ROOT = Path(__file__).parent.parent / "curate"
-GROUND = {"errors", "files", "moved", "threads"}
+GROUND = {"errors", "files", "moved", "notebook", "threads"}
 FLOORS = [
     {"nn", "calculus"},
     {"table", "data", "stats", "plot"},

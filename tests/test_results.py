@@ -1,6 +1,7 @@
 """Results are small: one line of repr, a readable print, a table, and an == that never raises."""
 
 import dataclasses
+import html
 
 import joblib
 import numpy as np
@@ -57,6 +58,7 @@ RESULTS = {
     "Experiment": experiment,
     "SmallestSet": search,
     "Selection": lambda: experiment().selection,
+    "Suspects": lambda: curate.suspects(example_table(LONG)),
     "Inspection": lambda: inspect(example_table(LONG)),
 }
 
@@ -69,6 +71,8 @@ def test_results_are_small_and_readable(name):
     assert "\n" not in repr(result)
     assert len(str(result)) < 10_000
     assert max(map(len, str(result).splitlines())) <= 100
+    if name != "Run":
+        assert result._repr_html_() == f"<pre>{html.escape(str(result))}</pre>"
     assert isinstance(result.table, pa.Table)
     assert len(result.table) > 0
     assert (result == other) in (True, False)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from curate.errors import CurateError
 from curate.experiment.search.looks import Look
 from curate.experiment.training.job import Job, Run
+from curate.notebook import Shown
 from curate.stats import (
     CONFIDENCE,
     Certificate,
@@ -31,7 +32,7 @@ ARMS = ("full", "pruned", "random")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Shown):
     """Runs of the arms with the same seeds, and what they show.
 
     Attributes:

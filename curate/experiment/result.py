@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curate.experiment.comparison import Comparison
+from curate.notebook import Shown
 from curate.train import Settings
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Experiment:
+class Experiment(Shown):
     """A training set recorded, pruned, and compared with its pruned and random subsets.
 
     Attributes:

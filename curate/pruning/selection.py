@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from curate import table as tables
 from curate.errors import CurateError
+from curate.notebook import Shown
 from curate.pruning.checksum import RowChecksum, hash_rows
 from curate.table.column import mask_to_numpy
 
@@ -16,7 +17,7 @@ _TYPES = {"kept": pa.bool_(), "score": pa.float64()}
 _MOST_CLASSES = 20  # that are printed
 
 
-class Selection:
+class Selection(Shown):
     """Which examples of a table are kept, which are removed, and why (:func:`curate.prune`).
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from curate.notebook import Shown
 from curate.report.outcomes import Bar, bars, most_forgotten, outcomes_of
 from curate.report.text import clean, count, percent
 from curate.table import as_table, metadata, open_stream, read
@@ -43,7 +44,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Inspection:
+class Inspection(Shown):
     """What a table holds, in numbers; printed, it reads as a page.
 
     Attributes:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.errors import CurateError
+from curate.notebook import Shown
 from curate.scores._label_noise import label_noise_table
 from curate.table._as_table import as_table
 from curate.table.column import floats, require
@@ -18,7 +19,7 @@ _TAIL = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Suspects:
+class Suspects(Shown):
     """Examples whose label is likely wrong, and how many of them may be.
 
     Attributes:

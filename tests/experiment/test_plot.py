@@ -25,8 +25,7 @@ def result():
 
 def test_every_mean_and_interval_is_drawn(result, tmp_path):
     pytest.importorskip("matplotlib")
-    figure = result.plot()
-    (axes,) = figure.axes
+    axes = result.plot()
     drawn = {
         (bars.get_label(), round(float(x), 6)): float(y)
         for bars in axes.containers
@@ -44,13 +43,13 @@ def test_every_mean_and_interval_is_drawn(result, tmp_path):
     for row, segment in zip(rows, segments, strict=True):
         assert segment[:, 1] == pytest.approx([row["low"], row["high"]])
     assert axes.get_xscale() == "log"
-    figure.savefig(tmp_path / "curve.png")
+    axes.figure.savefig(tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 1000
 
 
 def test_labels_of_sizes_near_each_other_are_left_out():
     pytest.importorskip("matplotlib")
-    from curate.experiment.search.plot import _apart
+    from curate.plot.removal import _apart
 
     shares = np.array([0.5, 0.9, 0.98, 1.0])
     assert _apart(shares, np.asarray) == [1.0, 0.9, 0.5]

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from curate.errors import CurateError
 from curate.experiment.comparison import accuracy_interval
 from curate.experiment.search.candidates import Candidate
 from curate.experiment.search.certifying import Certified, SizeResult
 from curate.experiment.search.looks import Look
 from curate.experiment.search.sentences import sentences
 from curate.experiment.training.job import Run
+from curate.notebook import Shown
 from curate.stats import CONFIDENCE, certificate
 from curate.train import Settings
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SmallestSet:
+class SmallestSet(Shown):
     """The answer of :func:`curate.smallest_set`; ``print`` says it in words.
 
     Attributes:
@@ -181,11 +183,21 @@ class SmallestSet:
         """What may be said, in sentences."""
         return sentences(self)
 
-    def plot(self) -> Any:
-        """The removal curve as a matplotlib figure; it needs the extra ``plot``."""
-        from curate.experiment.search.plot import plot_curve
+    def plot(self, ax: Any = None) -> Any:
+        """The removal curve on matplotlib axes (extra ``plot``), new ones where None.
 
-        return plot_curve(self)
+        Raises:
+            CurateError: matplotlib is not installed, or nothing was trained.
+        """
+        from curate.plot import plot_removal
+
+        if not len(self.curve):
+            raise CurateError(
+                "plot: nothing was trained in time; search again with a larger budget"
+            )
+        ax = plot_removal(self.curve, ax)
+        ax.set_title(repr(self)[len("SmallestSet(") : -1])
+        return ax
 
     def __repr__(self) -> str:
         if self.smallest is None:
