@@ -2,23 +2,68 @@
 
 import json
 import re
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from curate.errors import CurateError
 
+_BETWEEN_LINES = 30.0  # seconds
+
 
 def progress_bar(quiet: bool) -> Any:
-    """A rich bar with an estimate on standard error; hidden when quiet or not a terminal."""
+    """A rich bar with an estimate on standard error; lines now and then where that is a file."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.progress import TimeRemainingColumn as Left
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), "left:", Left())
     console = Console(stderr=True)
-    hidden = quiet or not console.is_terminal
-    return Progress(*columns, console=console, disable=hidden, transient=True)
+    if not quiet and not console.is_terminal:
+        return _Lines()
+    return Progress(*columns, console=console, disable=quiet, transient=True)
+
+
+class _Lines:
+    """Stands for a bar where nobody sees it move, such as a log: a line every half minute."""
+
+    def __init__(self) -> None:
+        self._tasks: list[tuple[str, float, float | None]] = []  # when, and where, each began
+        self._said = time.monotonic()
+
+    def __enter__(self) -> "_Lines":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_task(self, description: str, total: int | None) -> int:
+        self._tasks.append((description, time.monotonic(), None))
+        return len(self._tasks) - 1
+
+    def update(
+        self, task: int, *, completed: float, total: float | None, description: str | None = None
+    ) -> None:
+        now = time.monotonic()
+        name, began, first = self._tasks[task]
+        if first is None:  # what a run goes on from took no time now
+            first = completed
+            self._tasks[task] = name, now, first
+        if now - self._said < _BETWEEN_LINES or not total:
+            return
+        self._said = now
+        said = f"{description or name}: {completed:,.0f} of {total:,.0f} ({completed / total:.0%})"
+        if first < completed < total:
+            left = (now - began) / (completed - first) * (total - completed)
+            said += f", about {_duration(left)} left"
+        print(f"curate: {said}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{max(1, minutes)} min"
 
 
 def progress_callback(bar: Any, description: str) -> Callable[[int, int], None]:
