@@ -34,3 +34,18 @@ def test_what_there_is_can_be_listed_and_the_rest_is_an_error():
     assert curate.__version__ == curate.table.library_version()
     with pytest.raises(AttributeError, match="beauty"):
         _ = curate.beauty
+
+
+def test_the_names_that_editors_complete_are_those_there_are():
+    from typing import get_args
+
+    from curate.exporting import FORMATS
+    from curate.exporting._export import FormatName
+    from curate.pruning import STRATEGIES
+    from curate.pruning.registry import StrategyName
+    from curate.scores.registry import ScoreName
+
+    for names, registry in (
+        (ScoreName, curate.SCORES), (StrategyName, STRATEGIES), (FormatName, FORMATS)
+    ):  # fmt: skip
+        assert get_args(names) == tuple(registry)

@@ -4,7 +4,7 @@ import operator
 from collections import namedtuple
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
@@ -107,6 +107,18 @@ def _with_a_field(kind: type) -> Any:
 def named_sample(kind: type, values: tuple[Any, ...]) -> Any:
     """A sample of a named tuple of this kind, with the id as its last field, ``example_id``."""
     return _with_a_field(kind)(*values)
+
+
+@overload
+def with_ids(dataset: ExampleSet, ids: None = None) -> ExampleSet: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def with_ids(dataset: Dataset[Any], ids: Any = None) -> "WithIds": ...
+
+
+@overload  # a datasets.Dataset gives one
+def with_ids(dataset: Any, ids: Any = None) -> Any: ...
 
 
 def with_ids(dataset: Any, ids: Any = None) -> Any:

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from curate.exporting.replacing import CARD, PROVENANCE, check_place, export_fol
 if TYPE_CHECKING:
     from curate.pruning.selection import Selection
 
+FormatName = Literal["huggingface", "parquet", "imagefolder", "webdataset", "indices"]
+"""The names in ``FORMATS``, for editors and type checkers."""
+
 FORMATS: dict[str, Format] = {
     "huggingface": Format(write_huggingface, "what datasets.load_dataset(path) opens"),
     "parquet": Format(write_parquet, "one Parquet file, images inside"),
@@ -39,7 +42,7 @@ def export(
     dataset: Any,
     selection: "Selection",
     path: str | os.PathLike[str],
-    format: str = "huggingface",
+    format: FormatName | str = "huggingface",
     *,
     overwrite: bool = False,
 ) -> Path:
@@ -94,7 +97,7 @@ def export(
 def check_export(
     dataset: Any,
     path: str | os.PathLike[str],
-    format: str = "huggingface",
+    format: FormatName | str = "huggingface",
     *,
     overwrite: bool = False,
 ) -> None:

@@ -25,6 +25,7 @@ from curate.pruning.fates import (
 from curate.pruning.floors import choose_with_floors
 from curate.pruning.groups import Group, by_label, check_enough, whole_table
 from curate.pruning.policy import MARGIN, Policy, make_policy, needed_columns
+from curate.pruning.registry import StrategyName
 from curate.pruning.selection import Selection
 from curate.pruning.top import refined, top
 from curate.scores.registry import By, score
@@ -38,7 +39,7 @@ def prune(
     table: Any,
     keep: int | float | Fraction | Decimal = 0.7,
     by: By = "forgetting",
-    strategy: str | Callable[..., Any] = "hardest",
+    strategy: StrategyName | str | Callable[..., Any] = "hardest",
     *,
     stratify: Literal["label"] | None = None,
     never_learned: Literal["keep", "drop"] = "keep",

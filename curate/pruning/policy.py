@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.counts import is_count, keep_fraction
-from curate.pruning.registry import STRATEGIES, Strategy, find_strategy
+from curate.pruning.registry import STRATEGIES, Strategy, StrategyName, find_strategy
 from curate.scores.registry import By, check_by, columns_of, name_of, registered_name
 from curate.table.column import missing_column
 
@@ -89,7 +89,7 @@ class Policy:
 def make_policy(
     keep: int | float | Fraction | Decimal,
     by: By,
-    strategy: str | Callable[..., Any],
+    strategy: StrategyName | str | Callable[..., Any],
     options: Mapping[str, Any],
     **choices: Any,
 ) -> Policy:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class Strategy(NamedTuple):
     columns: tuple[str, ...] = ()  # of the table, which the function takes by their names
     ranks: bool = False  # only the order of the scores matters, not how far apart they are
 
+
+StrategyName = Literal["hardest", "easiest", "random", "window", "moderate", "ccs", "beta"]
+"""The names in ``STRATEGIES``, for editors and type checkers."""
 
 STRATEGIES: dict[str, Strategy] = {
     "hardest": Strategy(

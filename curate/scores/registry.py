@@ -1,7 +1,7 @@
 """Every score by its name, and what else a table can be ranked by."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,30 @@ from curate.table._as_table import as_table
 from curate.table._hash_ids import hash_ids
 from curate.table.column import floats, require
 
-By = Any
+ScoreName = Literal[
+    "forgetting",
+    "first_learned",
+    "aum",
+    "el2n",
+    "confidence",
+    "variability",
+    "dual",
+    "dyn_unc",
+    "tdds",
+    "cross_fitted_margin",
+    "cross_fitted_confidence",
+    "cross_fitted_el2n",
+    "loss",
+    "margin",
+    "mislabel",
+    "random",
+    "grand",
+]
+"""The names in ``SCORES``, for editors and type checkers."""
+
+By: TypeAlias = (
+    ScoreName | str | Callable[[pa.Table], Any] | Sequence[float] | np.ndarray | pa.Array
+)
 """A score's name, a column's name, an array of shape (rows,), or a function table -> array."""
 
 
