@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from curate.errors import CurateError
 from curate.table._hash_ids import hash_ids
 from curate.table._merge import common_metadata, merge_groups, merged_columns, stack
 from curate.table._write import open_writer
+from curate.table.jobs import run_jobs
 from curate.table.remote import is_remote
 from curate.table.row_groups import RowGroups, open_row_groups
 from curate.table.schema import annotate, describe
@@ -27,7 +29,12 @@ _BUCKET = 1 << 20  # rows of all tables that are merged at a time where their or
 _PLACE = "place"  # a column: where a row stands in all tables, one after the other
 
 
-def merge_files(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[str]) -> int:
+def merge_files(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    executor: Any = None,
+) -> int:
     """Merge tables larger than memory; what is written is what :func:`curate.merge` returns.
 
     Tables of one recorder list the examples in one order: they are read side by side, in memory
@@ -38,6 +45,8 @@ def merge_files(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[
         paths: one example table per run: Parquet files, or folders of them. It is not checked
             that a table has each id once.
         out: the Parquet file to write.
+        executor: what merges such files, several at a time: anything with ``submit`` or ``map``,
+            as for :func:`curate.pruning.prune_file`; None: one at a time, in the least memory.
 
     Returns:
         The number of examples.
@@ -71,8 +80,12 @@ def merge_files(paths: Sequence[str | os.PathLike[str]], out: str | os.PathLike[
     ):
         buckets = [Path(folder) / f"{number}.arrow" for number in range(1 + rows // _BUCKET)]
         _deal(sources, names, nothing.schema, buckets)
-        for bucket in buckets:
-            _merge_bucket(bucket, max(1024, _BUCKET // len(buckets)))
+        merge = partial(_merge_bucket, rows=max(1024, _BUCKET // len(buckets)))
+        if executor is None:
+            for bucket in buckets:
+                merge(bucket)
+        else:
+            run_jobs(merge, buckets, executor)
         return _write_all(writer, _by_place(buckets))
 
 

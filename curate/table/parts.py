@@ -1,8 +1,8 @@
-"""A table written as a folder of Parquet files, several threads at a time."""
+"""A table written as a folder of Parquet files, several jobs at a time."""
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,24 +17,30 @@ if TYPE_CHECKING:
 
 
 class PartWriter:
-    """The open files of a table in parts; rows of a lower part come first when it is read."""
+    """The files of a table in parts; rows of a lower part come first when it is read.
 
-    def __init__(self, writers: list["pq.ParquetWriter"]) -> None:
-        self._writers = writers
+    Each part may be written by a thread or process of its own, of another machine too where the
+    folder is on a disk that they share.
+    """
+
+    def __init__(self, files: list[Path], schema: pa.Schema) -> None:
+        self._files, self._schema = files, schema
         self.entries: dict[str, object] = {}
         """Metadata of the table (:func:`curate.table.annotate`), which may be set last."""
 
-    def write(self, part: int, table: pa.Table) -> None:
-        """Add rows to a part; each part may be written by a thread of its own."""
-        self._writers[part].write_table(table)
+    def write(self, part: int, tables: Iterable[pa.Table]) -> None:
+        """Write a part, the tables one after the other; it has no rows where there are none."""
+        with _writer(self._files[part], self._schema) as writer:
+            for table in tables:
+                writer.write_table(table)
 
 
 @contextmanager
 def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> Iterator[PartWriter]:
     """A new folder of ``parts`` Parquet files that :func:`curate.table.read` reads as one table.
 
-    The folder takes its name, whole, when the block ends without an error. One more file, the
-    first, has no rows: it carries the metadata, which may be known last.
+    Every part has to be written. The folder takes its name, whole, when the block ends without an
+    error. One more file, the first, has no rows: it carries the metadata, which may be known last.
 
     Raises:
         CurateError: ``path`` exists already.
@@ -43,9 +49,8 @@ def open_parts(path: str | os.PathLike[str], schema: pa.Schema, parts: int) -> I
     schema = describe(schema.empty_table()).schema.remove_metadata()
     with atomic_folder(Path(path), _check_missing) as folder:
         header, *files = [folder / f"part-{part:03d}.parquet" for part in range(parts + 1)]
-        with ExitStack() as stack:
-            opened = PartWriter([stack.enter_context(_writer(file, schema)) for file in files])
-            yield opened
+        opened = PartWriter(files, schema)
+        yield opened
         with _writer(header, annotate(schema.empty_table(), **opened.entries).schema):
             pass
         for file in [header, *files]:

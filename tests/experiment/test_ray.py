@@ -10,12 +10,19 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'curate-dat
 
 ON_A_CLUSTER = """
 import sys
+from pathlib import Path
 
 import joblib
+import numpy as np
+import pyarrow as pa
 import ray
+from pyarrow import parquet
 from ray.util.joblib import register_ray
+from ray.util.multiprocessing import Pool
 
 import curate
+from curate.pruning import prune_file
+from curate.pruning.on_disk import rows
 
 digits, test = curate.data.load("digits"), curate.data.load("digits", "test")
 settings = curate.train.settings_for(digits.shape, model="mlp", epochs=1, device="cpu")
@@ -29,12 +36,24 @@ def facts(result):
 
 with joblib.parallel_config("sequential"):
     here = facts(search())
+folder = Path(sys.argv[1])
+rows._PART = 1000
+rng = np.random.default_rng(0)
+table = {"example_id": np.arange(10_000), "margin_mean": rng.random(10_000)}
+parquet.write_table(pa.table(table), folder / "examples.parquet", row_group_size=500)
+
+def pruned(name, executor=None):
+    return prune_file(folder / "examples.parquet", folder / name, 0.3, "aum", executor=executor)
+
+of_threads = pruned("threads")
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
          object_store_memory=200_000_000, _temp_dir=sys.argv[1])
 try:
     register_ray()
     with joblib.parallel_config("ray", n_jobs=2):
         there = facts(search())
+    with Pool(2) as pool:
+        assert pruned("ray", pool) == of_threads
 finally:
     ray.shutdown()
 assert there == here

@@ -1,6 +1,9 @@
 """Pruning a file in bounded memory gives what pruning it in memory gives."""
 
+import multiprocessing
+import pickle
 import sys
+from concurrent.futures import Future, ProcessPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -192,6 +195,69 @@ def test_a_disk_that_fails_while_writing_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["curate.table.parts"].PartWriter, "write", full)
     with pytest.raises(OSError, match="No space left"):
         prune_file(tmp_path / "examples.parquet", tmp_path / "out", 0.5)
+    assert [place.name for place in tmp_path.iterdir()] == ["examples.parquet"]
+
+
+class Remote:
+    """An executor of another machine: it pickles what it is sent, and has but one method."""
+
+    def __init__(self, name):
+        setattr(self, name, getattr(self, f"_{name}"))
+
+    @staticmethod
+    def _call(function, item):
+        function, item = pickle.loads(pickle.dumps((function, item)))
+        return pickle.loads(pickle.dumps(function(item)))
+
+    def _submit(self, function, item):
+        future = Future()
+        try:
+            future.set_result(self._call(function, item))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def _map(self, function, items):
+        return (self._call(function, item) for item in items)
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("strategy", ["hardest", "random", "window"])
+def test_an_executor_of_one_s_own_writes_the_same(tmp_path, monkeypatch, processes, strategy):
+    monkeypatch.setattr("curate.pruning.on_disk.rows._PART", 100)
+    write(example_table(1000, never_presented=0.1), tmp_path / "examples.parquet", 30)
+    choices = {"keep": 0.3, "strategy": strategy, "unknown": "keep", "seed": 3}
+    policy = prune_file(tmp_path / "examples.parquet", tmp_path / "threads", **choices)
+    names = sorted(place.name for place in (tmp_path / "threads").iterdir())
+    assert len(names) > 10
+    for name, executor in (
+        ("processes", processes), ("submits", Remote("submit")), ("maps", Remote("map"))
+    ):  # fmt: skip
+        out = tmp_path / name
+        assert (
+            prune_file(tmp_path / "examples.parquet", out, **choices, executor=executor) == policy
+        )
+        for file in names:
+            assert (out / file).read_bytes() == (tmp_path / "threads" / file).read_bytes()
+
+
+def test_an_executor_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "examples.parquet"
+    write(example_table(50, never_presented=0.2), path, 10)
+    monkeypatch.setattr("curate.pruning.on_disk.rows._PART", 10)
+    for executor in (Remote("submit"), Remote("map")):
+        with pytest.raises(CurateError, match="have no forgetting score"):
+            prune_file(path, tmp_path / "out", 0.5, executor=executor)
+    with pytest.raises(CurateError, match="executor: a int has neither submit nor map"):
+        prune_file(path, tmp_path / "out", 0.5, executor=3)
+    monkeypatch.setattr("curate.pruning.on_disk.prune_file.hash_rows", None)
+    with pytest.raises(TypeError):
+        prune_file(path, tmp_path / "out", 0.5, unknown="drop", executor=Remote("map"))
     assert [place.name for place in tmp_path.iterdir()] == ["examples.parquet"]
 
 

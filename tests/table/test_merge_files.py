@@ -1,5 +1,6 @@
 """Tables merged on disk are those merged in memory, whatever their order and their pieces."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,14 @@ def written(tables, folder):
 def check(tables, folder):
     expected, out = curate.merge(tables), folder / "merged.parquet"
     assert merge_files(written(tables, folder), out) == len(expected)
+    with ThreadPoolExecutor(2) as pool:  # by which the buckets are pickled, as by any other
+        assert merge_files(written(tables, folder), folder / "pool.parquet", executor=pool)
+    assert curate.read(folder / "pool.parquet").equals(curate.read(out), check_metadata=True)
     found = curate.read(out)
     assert found.equals(expected)
     assert curate.table.metadata(found) == curate.table.metadata(expected)
     assert found.schema.equals(expected.schema, check_metadata=True)
+    (folder / "pool.parquet").unlink()
     left = {path.name for path in Path(folder).iterdir() if not path.name.startswith("run")}
     assert left == {"merged.parquet"}
 

@@ -52,6 +52,7 @@ def prune_file(
     never_learned: Literal["keep", "drop"] = "keep",
     unknown: Literal["error", "keep", "drop"] = "error",
     seed: int = 0,
+    executor: Any = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Prune a table larger than memory and write the selection.
@@ -70,6 +71,10 @@ def prune_file(
         never_learned: ``"keep"`` or ``"drop"``.
         unknown: ``"error"``, ``"keep"`` or ``"drop"``.
         seed: breaks ties and draws at random.
+        executor: what reads and writes parts of the table instead of threads: anything with
+            ``submit``, such as a ``concurrent.futures.ProcessPoolExecutor`` or a
+            ``dask.distributed.Client``, or with ``map``, such as Ray's
+            ``ray.util.multiprocessing.Pool``; other machines must share the disks.
         **options: of the strategy.
 
     Returns:
@@ -87,7 +92,7 @@ def prune_file(
     row_groups = open_row_groups(path)
     total = sum(row_groups.rows)
     (group,) = whole_table(total, policy.share(total))
-    stream = Stream(row_groups, policy)
+    stream = Stream(row_groups, policy, executor)
     census = _take_census(stream)
     left = group.keep - census.forced
     check_enough(group, left, census.open, policy)
@@ -96,7 +101,7 @@ def prune_file(
         cut = cut_count(policy.rule.cut, policy.options[policy.rule.cut], census.open, left)
 
     def scan(visit: Callable[[Iterator[Ranked]], Any]) -> list[Any]:
-        return stream.unlabelled(lambda _, rows: visit(batch.ranked for batch in rows))
+        return stream.unlabelled(partial(_visit_ranked, visit))
 
     start, end = (
         find_boundary(rank, census.histogram, scan) if rank else None for rank in (cut, cut + left)
@@ -151,15 +156,20 @@ class _Census(NamedTuple):
     histogram: Histogram
 
 
-def _take_census(stream: Stream) -> _Census:
-    def visit(_: int, rows: Iterator[Rows]) -> tuple[np.ndarray, Histogram]:
-        fates, histogram = np.zeros(256, np.int64), Histogram()
-        for batch in rows:
-            fates += np.bincount(batch.fates, minlength=256)
-            histogram.add_all(batch.ranked.priority)
-        return fates, histogram
+def _visit_ranked(visit: Callable[[Iterator[Ranked]], Any], _: int, rows: Iterator[Rows]) -> Any:
+    return visit(batch.ranked for batch in rows)
 
-    parts = stream.unlabelled(visit)
+
+def _count_part(_: int, rows: Iterator[Rows]) -> tuple[np.ndarray, Histogram]:
+    fates, histogram = np.zeros(256, np.int64), Histogram()
+    for batch in rows:
+        fates += np.bincount(batch.fates, minlength=256)
+        histogram.add_all(batch.ranked.priority)
+    return fates, histogram
+
+
+def _take_census(stream: Stream) -> _Census:
+    parts = stream.unlabelled(_count_part)
     fates = np.sum([part[0] for part in parts], axis=0)
     policy, unknown = stream.policy, int(fates[REMOVED_UNKNOWN])
     if policy.unknown == "error" and unknown:
@@ -198,18 +208,22 @@ def _write_part(
     rows: Iterator[Rows],
 ) -> tuple[RowChecksum, RowChecksum]:
     every, kept = RowChecksum(), RowChecksum()
-    waiting: list[pa.Table] = []
-    for ids, labels, scores, fates, ranked in rows:
-        fates = _decide(fates, ranked, start, end)
-        waiting.append(selection_rows(ids, labels, scores, fates, words))
-        hashes = hash_rows(ids, labels, scores)
-        every.add(hashes)
-        kept.add(hashes * is_kept(fates))  # a row that is not kept adds nothing
-        if sum(map(len, waiting)) >= _ROW_GROUP:
-            opened.write(part, pa.concat_tables(waiting))
-            waiting = []
-    if waiting:
-        opened.write(part, pa.concat_tables(waiting))
+
+    def selected() -> Iterator[pa.Table]:
+        waiting: list[pa.Table] = []
+        for ids, labels, scores, fates, ranked in rows:
+            fates = _decide(fates, ranked, start, end)
+            waiting.append(selection_rows(ids, labels, scores, fates, words))
+            hashes = hash_rows(ids, labels, scores)
+            every.add(hashes)
+            kept.add(hashes * is_kept(fates))  # a row that is not kept adds nothing
+            if sum(map(len, waiting)) >= _ROW_GROUP:
+                yield pa.concat_tables(waiting)
+                waiting = []
+        if waiting:
+            yield pa.concat_tables(waiting)
+
+    opened.write(part, selected())
     return every, kept
 
 

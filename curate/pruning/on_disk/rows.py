@@ -1,7 +1,6 @@
 """Scan a table on disk in parallel parts."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -15,6 +14,7 @@ from curate.pruning.on_disk.boundary import Ranked
 from curate.pruning.policy import Policy, needed_columns
 from curate.scores.registry import columns_of, score
 from curate.table._hash_ids import hash_ids
+from curate.table.jobs import run_jobs
 from curate.table.row_groups import RowGroups
 
 _PART = 1 << 22  # rows that one thread scans, and writes to one file
@@ -34,15 +34,15 @@ class Rows(NamedTuple):
 class Stream:
     """A table in parts, which do not depend on the machine, scanned as often as asked."""
 
-    def __init__(self, row_groups: RowGroups, policy: Policy) -> None:
-        self.policy, self.schema = policy, row_groups.schema
+    def __init__(self, row_groups: RowGroups, policy: Policy, executor: Any = None) -> None:
+        self.policy, self.schema, self._executor = policy, row_groups.schema, executor
         self.total = sum(row_groups.rows)
         self.columns = needed_columns(policy, row_groups.schema)
         self.parts = _split(row_groups.rows, min(_MOST_PARTS, -(-self.total // _PART)))
         self._row_groups = row_groups
 
     def rows(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
-        """What ``visit(part, its rows)`` returns for each part, one thread per part."""
+        """What ``visit(part, its rows)`` returns for each part, one job per part."""
         return self._map(visit, self.columns)
 
     def unlabelled(self, visit: Callable[[int, Iterator[Rows]], Any]) -> list[Any]:
@@ -53,12 +53,16 @@ class Stream:
     def _map(
         self, visit: Callable[[int, Iterator[Rows]], Any], columns: Sequence[str]
     ) -> list[Any]:
-        with ThreadPoolExecutor(max(1, min(len(self.parts), pa.cpu_count()))) as pool:
-            jobs = [pool.submit(visit, i, self._read(i, columns)) for i in range(len(self.parts))]
-            try:
-                return [job.result() for job in jobs]
-            finally:
-                pool.shutdown(cancel_futures=True)  # after an error the rest need not run
+        scan = partial(self._visited, visit, columns)
+        return run_jobs(scan, range(len(self.parts)), self._executor)
+
+    def _visited(
+        self, visit: Callable[[int, Iterator[Rows]], Any], columns: Sequence[str], part: int
+    ) -> Any:
+        return visit(part, self._read(part, columns))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_executor": None}  # a job starts none of its own
 
     def _read(self, part: int, columns: Sequence[str]) -> Iterator[Rows]:
         policy = self.policy
