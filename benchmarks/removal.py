@@ -34,6 +34,7 @@ from curate.train import Settings, settings_for
 RESULTS = Path(__file__).parent / "results"
 RECORDED = 3  # seeds whose tables rank the examples
 _UNSTRATIFIED = "_unstratified"  # after a score in --by: the hardest of all classes together
+_WINDOW = "_window"  # after a score in --by: the hardest below the hardest tenth of each class
 COLUMNS = [
     "example_id", "label", "presentations", "forgetting_events", "first_learned", "margin_mean",
     "el2n_mean",
@@ -50,7 +51,8 @@ def main() -> None:
     parser.add_argument(
         "--by",
         default="forgetting",
-        help=f"a score; with {_UNSTRATIFIED!r}, of all classes at once",
+        help=f"a score; with {_UNSTRATIFIED!r} after it, of all classes at once; with {_WINDOW!r}, "
+        "without the hardest tenth",
     )
     parser.add_argument("--margin", type=float, default=0.01)
     parser.add_argument("--device", default="cpu")
@@ -139,10 +141,11 @@ def rows_of(work: Work, arm: str, seed: int) -> np.ndarray | None:
     table = work.ranking()
     if table is None:
         return None
-    score = by.removesuffix(_UNSTRATIFIED)
+    score = by.removesuffix(_UNSTRATIFIED).removesuffix(_WINDOW)
     ties = "margin" if score == "forgetting" else "hash"
-    stratify = "label" if score == by else None
-    chosen = curate.prune(table, int(count), score, stratify=stratify, ties=ties)
+    stratify = None if by.endswith(_UNSTRATIFIED) else "label"
+    strategy = {"strategy": "window", "drop_hardest": 0.1} if by.endswith(_WINDOW) else {}
+    chosen = curate.prune(table, int(count), score, stratify=stratify, ties=ties, **strategy)
     return np.flatnonzero(chosen.table["kept"].to_numpy())
 
 
