@@ -1,5 +1,7 @@
 """Every Python example in README.md and docs/ runs, in order, one namespace a page."""
 
+import ast
+import json
 import re
 from pathlib import Path
 
@@ -21,6 +23,26 @@ def test_examples_run(page, tmp_path, monkeypatch):
         line = text.count("\n", 0, block.start()) + 2
         code = compile("\n" * (line - 1) + block.group(1), str(page), "exec")
         exec(code, namespace)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.ipynb")), ids=lambda p: p.name)
+def test_notebooks_run(path, tmp_path, monkeypatch):
+    """The code cells, in order; what a cell ends in can be shown."""
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    notebook = json.loads(path.read_text())
+    namespace = {"__name__": "__main__"}
+    for number, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] != "code":
+            continue
+        assert not cell["outputs"], "outputs are not kept"
+        tree = ast.parse("".join(cell["source"]))
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, f"{path.name}[{number}]", "exec"), namespace)
+        if last is not None:
+            shown = eval(compile(ast.Expression(last.value), path.name, "eval"), namespace)
+            getattr(shown, "_repr_html_", shown.__repr__)()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
