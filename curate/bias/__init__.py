@@ -18,6 +18,7 @@ from curate.bias.market.cross_dataset import CrossDataset as CrossDataset
 from curate.bias.market.cross_dataset import cross_dataset as cross_dataset
 from curate.bias.market.market_value import market_value as market_value
 from curate.bias.market.result import MarketValue as MarketValue
+from curate.bias.overlap.result import Overlap as Overlap
 from curate.bias.shift.classifier import classifier_two_sample as classifier_two_sample
 from curate.bias.shift.kolmogorov_smirnov import kolmogorov_smirnov as kolmogorov_smirnov
 from curate.bias.shift.mmd import mmd as mmd

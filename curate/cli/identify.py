@@ -74,6 +74,7 @@ def identify(
         cross=cross,
         market=market,
         facts=named,
+        left_out=left_out,
     )
     write_json(summary, folder / "summary.json")
     if as_json:
@@ -82,6 +83,8 @@ def identify(
         for shown in (result, cross, market):
             if shown is not None:
                 print(shown, end="\n\n")
+        if left_out is not None:
+            print(f"Left out: {left_out}", end="\n\n")
         print(page)
 
 
@@ -134,6 +137,7 @@ def cross_dataset_tables(
 
 def _summary(result: "Identification", named: dict[str, str]) -> dict[str, Any]:
     return {
+        "overlap": [] if result.overlap is None else result.overlap.counts.to_pylist(),
         "accuracy": result.accuracy,
         "chance": result.chance,
         "interval": list(result.interval),
@@ -147,6 +151,7 @@ def _summary(result: "Identification", named: dict[str, str]) -> dict[str, Any]:
             }
             for warning in result.warnings
         ],
+        "notes": list(result.notes),
         "sources": named,
         "train_size": result.train_size,
         "test_size": result.test_size,

@@ -35,6 +35,7 @@ def write_identification(
     cross: "CrossDataset | None" = None,
     market: "MarketValue | None" = None,
     facts: Mapping[str, object] | None = None,
+    left_out: str | None = None,
 ) -> Path:
     """Write what a game found: confusion, learning curve, controls, galleries.
 
@@ -47,6 +48,7 @@ def write_identification(
         cross: adds the table of :func:`curate.bias.cross_dataset`.
         market: adds the exchange table and curves of :func:`curate.bias.market_value`.
         facts: short texts on the run by name.
+        left_out: which tables there are not, and why.
 
     Returns:
         The path.
@@ -60,6 +62,9 @@ def write_identification(
         "identification.html.jinja",
         title=clean(title, 160),
         headline=_headline(found),
+        overlap=_overlap(found),
+        notes=[clean(note, 400) for note in found.notes],
+        left_out=clean(left_out or "", 600),
         warnings=[clean(warning.text, 900) for warning in found.warnings],
         figures=_key_figures(found),
         facts=[(clean(name, 60), clean(value, 300)) for name, value in (facts or {}).items()],
@@ -99,6 +104,49 @@ def _key_figures(found: "Identification") -> list[dict[str, str]]:
         {"name": "chance", "value": percent(found.chance), "share": ""},
         {"name": "p-value, permutation", "value": f"{found.p_value:.2g}", "share": ""},
     ]
+
+
+_LISTED = 200
+
+
+def _overlap(found: "Identification") -> Figures | None:
+    """Counts of what sources share, and the first ids; None where they share nothing."""
+    overlap = found.overlap
+    if overlap is None or not len(overlap.counts):
+        return None
+    counts = [
+        [
+            clean(row["source"], 60),
+            clean(row["other"], 60),
+            count(row["examples"]),
+            count(row["equal"]),
+            count(row["near"]),
+        ]
+        for row in overlap.counts.to_pylist()
+    ]
+    columns = ("source", "other", "example_id", "other_id", "kind")
+    pairs = [
+        [*(clean(row[name], 160) for name in columns), f"{row['distance']:.2f}"]
+        for row in overlap.pairs.slice(0, _LISTED).to_pylist()
+    ]
+    more = len(overlap.pairs) - len(pairs)
+    rest = f" The first {_LISTED}; {count(more)} more are in overlap.parquet." if more else ""
+    return {
+        "sentences": [clean(sentence, 900) for sentence in overlap.sentences],
+        "counts": {
+            "title": "What the sources share.",
+            "note": "Equal: to the last byte. Near: saved again, made smaller, lighter or darker. "
+            "Copies never stand on both sides of a split.",
+            "heads": ["Source", "Other", "Examples", "Equal in the other", "Near copy there"],
+            "rows": counts,
+        },
+        "pairs": {
+            "title": "Copies.",
+            "note": f"Each example with its nearest copy in the other source.{rest}",
+            "heads": ["Source", "Other", "Example", "Its copy", "Kind", "Distance"],
+            "rows": pairs,
+        },
+    }
 
 
 def _sources(found: "Identification") -> Figures:

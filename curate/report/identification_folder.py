@@ -26,13 +26,14 @@ def save_identification(
     cross: "CrossDataset | None" = None,
     market: "MarketValue | None" = None,
     facts: Mapping[str, object] | None = None,
+    left_out: str | None = None,
 ) -> Path:
     """Write all that a game found, each file whole or not at all.
 
-    ``probabilities``, ``per_source``, ``confusion``, ``curve`` and, where there are such results,
-    ``nuisances``, ``nuisance_pairs``, ``cross_dataset``, ``exchange``, ``baskets`` and
-    ``market_curves``, all .parquet; ``confusion``, ``learning_curve`` and ``exchange``, .svg;
-    and report.html.
+    ``probabilities``, ``per_source``, ``confusion``, ``curve``, ``overlap`` (ids of what sources
+    share) and, where there are such results, ``nuisances``, ``nuisance_pairs``, ``cross_dataset``,
+    ``exchange``, ``baskets`` and ``market_curves``, all .parquet; ``confusion``, ``learning_curve``
+    and ``exchange``, .svg; and report.html.
 
     Args:
         folder: made if need be; files of these names in it are replaced.
@@ -42,6 +43,7 @@ def save_identification(
         cross: of :func:`curate.bias.cross_dataset`.
         market: of :func:`curate.bias.market_value`.
         facts: short texts on the run by name, for the report.
+        left_out: which tables there are not, and why.
 
     Returns:
         The path of the report.
@@ -65,6 +67,7 @@ def save_identification(
         cross=cross,
         market=market,
         facts=facts,
+        left_out=left_out,
     )
 
 
@@ -76,6 +79,8 @@ def _tables(
         "curve": found.curve,
         "per_source": found.per_source,
     }
+    if found.overlap is not None:
+        tables["overlap"] = found.overlap.pairs
     if found.audit is not None:
         tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
     if cross is not None:

@@ -10,6 +10,9 @@ from curate.bias.classifiers.logistic import fit_logistic
 from curate.bias.classifiers.ridge import Moments, Ridge
 from curate.errors import CurateError
 
+_LEAST = 1e-3
+"""Of the calibration, for predictions of unit spread."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Linear:
@@ -94,10 +97,41 @@ def _fit(ridge: Ridge, x: Tensor, y: Tensor, classes: int, penalty: float | None
     fitted = ridge.predict(x, weights)
     kept = ridge.residual_share(chosen)
     held_out = centred - (centred - fitted) / kept
-    mixing, bias = fit_logistic(held_out, y)
+    mixing, bias = upright(*fit_logistic(held_out, y), held_out, y)
     weight = (weights.double() @ mixing) * ridge.scale.double()[:, None]
     bias = bias - ridge.mean.double() @ weight
     return Linear(weight.T.float().contiguous(), bias.float(), chosen)
+
+
+def upright(mixing: Tensor, bias: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The same calibration with no temperature below zero.
+
+    Where two classes hold copies of the same examples, an example's own label is missing when it
+    is left out and its copy's label is not: left-out predictions then point the wrong way, and
+    a calibration that may be negative turns the classifier upside down. Along every difference of
+    classes that it would turn, it keeps their sign and next to no certainty, and the bias is
+    that of the classes' shares.
+
+    Args:
+        mixing: float64 (classes, classes), of left-out predictions.
+        bias: float64 (classes,).
+        x: the predictions, (n, classes).
+        y: int64 (n,) in 0..classes-1.
+    """
+    x = x.double()
+    classes, mean = len(mixing), x.mean(0)
+    least = _LEAST / float((x - mean).square().mean().sqrt().clamp(min=1e-12))
+    differences = torch.eye(classes, dtype=x.dtype, device=x.device) - 1 / classes
+    seen = differences @ mixing @ differences
+    values, vectors = torch.linalg.eigh((seen + seen.T) / 2)
+    vectors = vectors[:, values < least]
+    turned = vectors[:, (differences @ vectors).square().sum(0) > 0.5]  # not the common direction
+    if not turned.shape[1]:
+        return mixing, bias
+    shares = (torch.bincount(y, minlength=classes) + 1.0).double().log()
+    along = turned @ turned.T
+    upright = mixing + along * least - along @ seen @ along
+    return upright, bias + along @ (shares - bias - mean @ upright)
 
 
 def _check(x: Tensor, y: Tensor, classes: int, penalty: float | None) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from curate.bias.classifiers.fitting import Fit, Inputs, Scorer, gathered
 from curate.bias.classifiers.linear import fit_nested
-from curate.bias.identification.splits import draw_equal, split_folds
+from curate.bias.identification.splits import draw_apart, draw_equal, split_folds
 from curate.stats.seeds import generator
 
 
@@ -49,7 +49,7 @@ def learning_curve(
     for repeat in range(repeats):
         rng = generator(seed, 3, repeat)
         folds = split_folds(groups, test_size, 1 << 30, rng)
-        test = draw_equal(groups, [own == 0 for own in folds], test_size, rng)
+        test = draw_apart(groups, [own == 0 for own in folds], test_size, rng)
         train = draw_equal(groups, [own > 0 for own in folds], sizes[-1], rng)
         x, y = gathered(inputs, train)
         test_x, test_y = gathered(inputs, test)

@@ -1,16 +1,20 @@
 """Name That Dataset: which source is an example from? (Torralba & Efros, CVPR 2011)."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from curate.bias.classifiers.fitting import Fit, Inputs, fitter, gathered
-from curate.bias.classifiers.permutation import (
-    refit_with_permuted_labels,
-    score_with_permuted_labels,
+from curate.bias.classifiers.permutation import broken_ties, score_with_permuted_labels
+from curate.bias.identification.cautions import (
+    notes,
+    null_alarms,
+    shared_examples,
+    too_few,
+    upside_down,
 )
 from curate.bias.identification.learning_curve import learning_curve
 from curate.bias.identification.null_control import NullControl, null_control
@@ -18,11 +22,10 @@ from curate.bias.identification.probabilities import out_of_fold, probability_ta
 from curate.bias.identification.result import (
     Identification,
     confusion_table,
-    null_alarms,
     recall_table,
-    too_few,
 )
-from curate.bias.identification.splits import draw_equal, duplicate_groups, split_folds
+from curate.bias.identification.splits import draw_apart, draw_equal, split_folds
+from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.source import Source
 from curate.errors import CurateError
@@ -49,13 +52,15 @@ def name_that_dataset(
     permutations: int = 200,
     controls: bool = True,
     seed: int = 0,
+    groups: Mapping[str, Sequence[Hashable]] | None = None,
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Identification:
     """Train a classifier to tell sources apart, and say what it goes by.
 
-    Every source gives equally many examples; the smallest one limits all. Equal images (by their
-    bytes) are never on both sides of a split, nor twice in a training or test set.
+    Every source gives equally many examples; the smallest one limits all. What sources share is
+    counted first; equal examples, near copies (:attr:`Identification.overlap`) and ``groups`` are
+    never on both sides of a split, nor twice in a training or test set.
 
     Args:
         sources: two or more, as in :func:`curate.bias.as_sources`.
@@ -79,6 +84,8 @@ def name_that_dataset(
         controls: play the null control on every source (the network: on the largest) and, for
             images, the nuisance audit.
         seed: of all that is random.
+        groups: by the name of a source, one mark per example (a patient, a film …); equal marks,
+            also of different sources, belong together. None marks an example of its own.
         cache: a folder to keep features in.
         on_progress: called with the steps done and their number.
 
@@ -94,38 +101,31 @@ def name_that_dataset(
     step = _Steps(on_progress, k + 1 + folds + repeats * curved + 2 * controls)
     inputs: Inputs = [_inputs(source, features, network, cache, step) for source in opened]
     _check_widths(names, inputs)
-    groups = duplicate_groups(opened)
+    overlap = find_overlap(opened, inputs, groups=groups, seed=seed, cache=cache)
+    marks = overlap.marks
 
     rng = generator(seed, 1)
-    train, test, fold_of = _split(groups, train_size, test_size, folds, rng)
+    train, test, fold_of = _split(marks, train_size, test_size, folds, rng)
     x, y = gathered(inputs, train)
     test_x, test_y = gathered(inputs, test)
     score = fit(x, y, k)
     guesses = score(test_x).argmax(1)
     right = int((guesses == test_y).sum())
-    if linear:
-        both = torch.cat([x, test_x])
-        rows = torch.arange(len(both))
-        observed, permuted = refit_with_permuted_labels(
-            both, torch.cat([y, test_y]), rows[: len(x)], rows[len(x) :], k, permutations, seed
-        )
-        del both
-    else:
-        observed = right / len(test_y)
-        permuted = score_with_permuted_labels(guesses, test_y, permutations, seed)
+    permuted = score_with_permuted_labels(guesses, test_y, permutations, seed)
+    p_value = permutation_p_value(*broken_ties(right / len(test_y), permuted, seed))
     del x, test_x
     step()
     logits = out_of_fold(
-        inputs, groups, fold_of, len(train[0]), fit, rng,
+        inputs, marks, fold_of, len(train[0]), fit, rng,
         first=score, whole=not (linear or network), on_fold=step,
     )  # fmt: skip
     curve = learning_curve(
-        inputs, groups, _curve_sizes(sizes, len(train[0])) if curved else [], len(test[0]),
+        inputs, marks, _curve_sizes(sizes, len(train[0])) if curved else [], len(test[0]),
         repeats, None if linear else fit, seed, step,
     )  # fmt: skip
     null, audit = None, None
     if controls:
-        null = _null(names, inputs, groups, train_size, test_size, fit, seed, network)
+        null = _null(names, inputs, marks, train_size, test_size, fit, seed, network)
         step()
         audit = _audit(opened, seed)
         step()
@@ -135,7 +135,7 @@ def name_that_dataset(
         accuracy=right / len(test_y),
         chance=1 / k,
         interval=clopper_pearson(right, len(test_y)),
-        p_value=permutation_p_value(observed, permuted),
+        p_value=p_value,
         binomial_p_value=binomial_p_value(right, len(test_y), 1 / k),
         train_size=len(train[0]),
         test_size=len(test[0]),
@@ -145,10 +145,15 @@ def name_that_dataset(
         probabilities=probability_table(opened, logits),
         null_control=null,
         audit=audit,
-        warnings=tuple(
-            too_few(opened, len(train[0]), len(test[0]), train_size, test_size) + null_alarms(null)
-        )
-        + (() if audit is None else tuple(audit.warnings)),
+        warnings=(
+            *shared_examples(overlap),
+            *upside_down(names, right, len(test_y), p_value, overlap),
+            *too_few(opened, marks, len(train[0]), len(test[0]), train_size, test_size, folds),
+            *null_alarms(null),
+            *(() if audit is None else audit.warnings),
+        ),
+        overlap=overlap,
+        notes=notes(opened, features, classifier),
     )
 
 
@@ -187,7 +192,7 @@ def _split(
     fewest = min(len(np.unique(marks)) for marks in groups)
     test = min(test_size, max(1, round(fewest * test_size / (train_size + test_size))))
     fold_of = split_folds(groups, test, folds, rng)
-    tested = draw_equal(groups, [folds == 0 for folds in fold_of], test, rng)
+    tested = draw_apart(groups, [folds == 0 for folds in fold_of], test, rng)
     trained = draw_equal(groups, [folds > 0 for folds in fold_of], train_size, rng)
     if not len(tested[0]) or not len(trained[0]):
         raise CurateError(

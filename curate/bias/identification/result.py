@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.bias.identification.null_control import NullControl
-from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.stats.exact import clopper_pearson
 
 if TYPE_CHECKING:
     from curate.bias.audit.result import Audit
     from curate.bias.audit.shortcut import Shortcut
+    from curate.bias.overlap.result import Overlap
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,8 +33,8 @@ class Identification:
             many, this is the balanced accuracy.
         chance: 1 / k.
         interval: exact 95 % interval of that accuracy (Clopper & Pearson).
-        p_value: of the accuracy by permuting labels. "linear": training and test labels are
-            permuted and the regression is refitted; else: the test labels are permuted.
+        p_value: of the accuracy, by permuting the labels of the test examples (ties are broken at
+            random): valid for any classifier, and at least 1 / (permutations + 1).
         binomial_p_value: the exact probability that so many test examples or more are named
             right by chance.
         train_size: training examples of each source.
@@ -52,7 +52,9 @@ class Identification:
         null_control: random halves of the sources; None if left out.
         audit: what file format, resolution and the like explain; None if left out or if the
             sources are not images.
-        warnings: each with ``cause``, ``sources`` and ``text``.
+        warnings: causes and alarms, each with ``cause``, ``sources`` and ``text``.
+        overlap: what the sources share; equal examples and near copies are on one side.
+        notes: what this classifier cannot see, and what was not looked at.
     """
 
     names: tuple[str, ...]
@@ -70,6 +72,8 @@ class Identification:
     null_control: NullControl | None
     audit: "Audit | None"
     warnings: "tuple[Caution | Shortcut, ...]"
+    overlap: "Overlap | None" = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> pa.Table:
@@ -102,12 +106,14 @@ class Identification:
         )
 
     def __str__(self) -> str:
-        """Accuracy and how sure it is, recalls, controls and warnings."""
+        """What is shared, accuracy and how sure it is, recalls, controls, notes and warnings."""
         low, high = self.interval
+        shared = self.overlap is not None and len(self.overlap.counts)
         lines = [
+            *([str(self.overlap), ""] if shared else []),
             f"{len(self.names)} sources are told apart with {self.accuracy:.1%} (chance "
             f"{self.chance:.1%}; exact 95 % interval {low:.1%} to {high:.1%}; permutation "
-            f"p = {self.p_value:.2g}),",
+            f"{p_shown(self.p_value)}),",
             f"by {self.train_size:,} training and {self.test_size:,} test examples of each.",
             "",
             f"{'source':<24} {'examples':>9} {'recall':>7}   {'95 % interval':<16}   taken for",
@@ -128,6 +134,8 @@ class Identification:
             lines += ["", str(self.null_control)]
         if self.audit is not None:
             lines += ["", self.audit.summary]
+        if self.notes:
+            lines += ["", *(f"Note: {note}" for note in self.notes)]
         if self.warnings:
             lines += [
                 "",
@@ -177,6 +185,11 @@ def printable(name: str) -> str:
     return shown if len(shown) <= 24 else shown[:23] + "…"
 
 
+def p_shown(p_value: float) -> str:
+    """A permutation p-value as text."""
+    return f"p = {p_value:.2g}"
+
+
 @dataclass(frozen=True, repr=False)
 class Caution:
     """Something to know before the figures are believed.
@@ -196,36 +209,3 @@ class Caution:
 
     def __str__(self) -> str:
         return self.text
-
-
-def too_few(
-    sources: list[Source], trained: int, tested: int, train_size: int, test_size: int
-) -> list[Caution]:
-    """A warning where the smallest source limited the others."""
-    if trained >= train_size and tested >= test_size:
-        return []
-    small = tuple(source.name for source in sources if len(source) < train_size + test_size)
-    return [
-        Caution(
-            "few examples",
-            small,
-            f"{', '.join(small) or 'A source'} had fewer than {train_size:,} + {test_size:,} "
-            f"different examples, so every source gave {trained:,} to train on and {tested:,} to "
-            "be tested.",
-        )
-    ]
-
-
-def null_alarms(null: NullControl | None) -> list[Caution]:
-    """A warning for sources whose random halves were told apart."""
-    if null is None or not null.alarms:
-        return []
-    return [
-        Caution(
-            "null control",
-            null.alarms,
-            f"Random halves of {', '.join(null.alarms)} did not come out at chance, though nothing "
-            "parts them: look for near copies or an order in the data before the figures are "
-            "believed.",
-        )
-    ]

@@ -76,3 +76,29 @@ def draw_equal(
         chosen.append(rows[np.sort(first)])
     size = min(size, *(len(rows) for rows in chosen))
     return [rows[:size] for rows in chosen]
+
+
+def draw_apart(
+    groups: Sequence[np.ndarray],
+    allowed: Sequence[np.ndarray],
+    size: int,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """:func:`draw_equal`, and of a group that several sources have, a random one of them.
+
+    Of two copies under two names a classifier gets one right and one wrong: counted as two
+    trials, their number would be steadier than an exact interval takes it for.
+    """
+    owner = np.repeat(np.arange(len(groups)), [int(mask.sum()) for mask in allowed])
+    marks = np.concatenate([own[mask] for own, mask in zip(groups, allowed, strict=True)])
+    order = rng.permutation(len(marks))
+    # each source that has the group is as likely, however often it has it
+    _, once = np.unique(np.stack([marks, owner])[:, order], axis=1, return_index=True)
+    order = order[rng.permutation(once)]
+    own, first = np.unique(marks[order], return_index=True)
+    home = dict(zip(own.tolist(), owner[order[first]].tolist(), strict=True))
+    narrowed = []
+    for source, (own, mask) in enumerate(zip(groups, allowed, strict=True)):
+        here = np.array([home.get(mark, -1) == source for mark in own.tolist()], bool)
+        narrowed.append(mask & here)
+    return draw_equal(groups, narrowed, size, rng)

@@ -1,7 +1,7 @@
 """Cross-dataset generalisation: train on each source, test on each (Torralba & Efros, 2011)."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import pyarrow as pa
 import torch
 
 from curate.bias.market.performance import check_task, performances
-from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_train_test
+from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_sources
+from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.shared_classes import shared_classes
 from curate.errors import CurateError
@@ -118,6 +119,7 @@ def cross_dataset(
     train_size: int | None = None,
     seeds: int = 5,
     seed: int = 0,
+    groups: Mapping[str, Sequence[Hashable]] | None = None,
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CrossDataset:
@@ -125,7 +127,8 @@ def cross_dataset(
 
     Every seed splits each source at random into test examples (three tenths) and training
     examples, of which ``train_size`` are taken, the classes in turn. So the test on a source is
-    the same whatever was trained on, and never contains what was trained on.
+    the same whatever was trained on, and never contains what was trained on: copies, near copies
+    and ``groups``, within and across sources, are on one side.
 
     Args:
         sources: two or more, with labels, as for :func:`curate.bias.as_sources`; the classes
@@ -136,6 +139,8 @@ def cross_dataset(
         train_size: training examples per source; None: as many as the smallest source has.
         seeds: how many random splits.
         seed: of the first split.
+        groups: by the name of a source, one mark per example; as for
+            :func:`curate.bias.name_that_dataset`.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -146,19 +151,25 @@ def cross_dataset(
     if seeds < 1:
         raise CurateError(f"seeds: {seeds}; give at least 1")
     classes, opened = shared_classes(as_sources(sources))
-    most = min(len(source) - round(TEST_SHARE * len(source)) for source in opened)
+    x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
+    overlap = find_overlap(opened, x, groups=groups, seed=seed, cache=cache)
+    every = [
+        split_sources(
+            [source.labels for source in opened],
+            overlap.marks,
+            [generator(seed + turn, i) for i in range(len(opened))],
+        )
+        for turn in range(seeds)
+    ]
+    most = min(len(train) for splits in every for train, _ in splits)
     size = most if train_size is None else train_size
     if not len(classes) <= size <= most:
         raise CurateError(
             f"train_size: {size}; give {len(classes)} (one per class) to {most}, what the smallest "
             "source has beside its test examples"
         )
-    x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
     scores = np.empty((seeds, len(opened), len(opened)))
-    for turn in range(seeds):
-        splits = [
-            split_train_test(s.labels, generator(seed + turn, i)) for i, s in enumerate(opened)
-        ]
+    for turn, splits in enumerate(every):
         parts = [
             labelled_rows(x[i], s.labels, rows)
             for i, (s, (_, rows)) in enumerate(zip(opened, splits, strict=True))

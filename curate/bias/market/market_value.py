@@ -1,7 +1,7 @@
 """The market value of examples: what those of one source are worth on another's test."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ import torch
 
 from curate.bias.market.performance import check_task, performances
 from curate.bias.market.result import MarketValue
-from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_train_test
+from curate.bias.market.splitting import labelled_rows, split_sources
+from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.shared_classes import shared_classes
-from curate.bias.sources.source import Source
 from curate.errors import CurateError
 from curate.features import extract
 from curate.stats.seeds import generator
@@ -27,6 +27,7 @@ def market_value(
     sizes: Sequence[int] | None = None,
     seeds: int = 10,
     seed: int = 0,
+    groups: Mapping[str, Sequence[Hashable]] | None = None,
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> MarketValue:
@@ -47,6 +48,8 @@ def market_value(
             source has as many, and all that each source has.
         seeds: how often each source is split at random into training and test examples.
         seed: of the first split, and of the bootstrap.
+        groups: by the name of a source, one mark per example; as for
+            :func:`curate.bias.name_that_dataset`. Copies, near copies and groups are on one side.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -62,14 +65,22 @@ def market_value(
     if market is not None and market not in names:
         raise CurateError(f"market: {market!r} is none of the sources {names}")
     markets = list(range(len(names))) if market is None else [names.index(market)]
-    steps = [_sizes(source, len(classes), sizes) for source in opened]
     x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
+    overlap = find_overlap(opened, x, groups=groups, seed=seed, cache=cache)
+    every = [
+        split_sources(
+            [source.labels for source in opened],
+            overlap.marks,
+            [generator(seed + turn, index) for index in range(len(opened))],
+        )
+        for turn in range(seeds)
+    ]
+    steps = [
+        _sizes(name, min(len(splits[index][0]) for splits in every), len(classes), sizes)
+        for index, name in enumerate(names)
+    ]
     curves = [np.empty((seeds, len(ascending), len(markets))) for ascending in steps]
-    for turn in range(seeds):
-        splits = [
-            split_train_test(source.labels, generator(seed + turn, index))
-            for index, source in enumerate(opened)
-        ]
+    for turn, splits in enumerate(every):
         tests = [
             labelled_rows(x[index], opened[index].labels, splits[index][1]) for index in markets
         ]
@@ -89,9 +100,8 @@ def market_value(
     )
 
 
-def _sizes(source: Source, classes: int, asked: Sequence[int] | None) -> list[int]:
-    """The sizes that a source's training part allows."""
-    most = len(source) - round(TEST_SHARE * len(source))
+def _sizes(name: str, most: int, classes: int, asked: Sequence[int] | None) -> list[int]:
+    """The sizes that a source's training part, ``most`` examples, allows."""
     if asked is None:
         doubled = [classes * 2**step for step in range(32)]
         asked = sorted({*(size for size in doubled if size <= most), most})
@@ -100,7 +110,7 @@ def _sizes(source: Source, classes: int, asked: Sequence[int] | None) -> list[in
     allowed = [int(size) for size in asked if size <= most]
     if len(allowed) < 2:
         raise CurateError(
-            f"sizes: {source.name!r} has {most} training examples, which is fewer than two of the "
+            f"sizes: {name!r} has {most} training examples, which is fewer than two of the "
             f"sizes {list(asked)} need; give smaller ones, or more examples"
         )
     return allowed
