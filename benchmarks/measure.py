@@ -1,6 +1,7 @@
 """Timing by turns, and where real data lies: what the benchmarks share."""
 
 import os
+import resource
 import statistics
 import time
 from collections import defaultdict
@@ -35,3 +36,8 @@ def medians(
 def cpu_medians(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """The same in CPU time: a thread that waits for a busy machine is not charged for waiting."""
     return medians(contestants, repeats, time.process_time)
+
+
+def peak() -> float:
+    """The most memory that this process has had at once, GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

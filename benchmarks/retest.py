@@ -9,7 +9,9 @@ are found through CURATE_DATA; a part without them says so.
 import argparse
 from collections.abc import Callable, Iterator
 
+import retest_duplicates
 import retest_gap
+import retest_search
 import retest_selection
 from measure import Row
 from rich.console import Console
@@ -18,6 +20,8 @@ from rich.table import Table
 PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
     "gap": retest_gap.rows,
     "selection": retest_selection.rows,
+    "duplicates": retest_duplicates.rows,
+    "search": retest_search.rows,
 }
 
 

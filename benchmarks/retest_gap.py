@@ -15,7 +15,10 @@ import torch
 from measure import DATA, Row
 
 from curate.retest import accuracy_by_agreement, accuracy_gap
-from curate.retest.gap.predictions import read_predictions
+from curate.retest.agreement.accuracy_by_agreement import with_intervals
+from curate.retest.agreement.counts import count
+from curate.retest.gap.pairing import same_models
+from curate.retest.gap.predictions import Predictions, read_predictions
 
 IMAGENET = (
     "imagenetv2-predictions/imagenet_val_top1_predictions.parquet",
@@ -93,21 +96,23 @@ def agreement(
         )
 
 
-def left_out(original, new, rename, truth) -> Iterator[bool]:  # type: ignore[no-untyped-def]
-    """Of every model whether its interval holds once another one is left out."""
-    shared = [name for name in original.models if name in truth]
-    back = {theirs: ours for ours, theirs in rename.items()}
-    for name in shared:
-        rest = [one for one in shared if one != name]
-        theirs = [back.get(one, one) for one in rest]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pair = original.of(rest), new.of(theirs)
-            table = accuracy_by_agreement(
-                *pair, rename={k: v for k, v in rename.items() if v in rest}
-            ).table
-        for row in table.to_pylist():
-            yield row["low"] <= truth[row["model"]] <= row["high"]
+def left_out(
+    original: Predictions, new: Predictions, rename: dict[str, str], truth: dict[str, float]
+) -> Iterator[bool]:
+    """Of every model whether its interval holds once another one is left out.
+
+    Agreements are counted once: what is counted of two models does not depend on the others.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of models that are in one set only
+        first, second = same_models(original, new, rename, 3)
+    rng = np.random.default_rng(0)
+    counts = [count(first, 40, rng, labelled=True), count(second, 40, rng, labelled=False)]
+    real = np.array([truth[name] for name in first.models])
+    for row in range(len(real)):
+        kept = np.arange(len(real)) != row
+        _, _, low, high = with_intervals(*(one.of(kept) for one in counts), 0.95)
+        yield from (low <= real[kept]) & (real[kept] <= high)
 
 
 def share(held: list[bool]) -> str:

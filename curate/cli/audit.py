@@ -104,8 +104,7 @@ def _features(name: str) -> Any:
     """A name, or the middle layer of the first network that a run has kept."""
     if name in FEATURES:
         return name
-    from curate.features import middle
-    from curate.train import load_model
+    from curate.train import load_model, middle_features
 
     models = sorted(Path(name).glob("models/arm=*/seed=*.pt"))
     if not models:
@@ -114,7 +113,4 @@ def _features(name: str) -> Any:
             "kept its networks"
         )
     arm, seed = models[0].parent.name.removeprefix("arm="), models[0].stem.removeprefix("seed=")
-    trained = load_model(name, arm, int(seed))
-    normalise = trained.normalise
-    mean, std = ((0.0,), (1.0,)) if normalise is None else (normalise.mean, normalise.std)
-    return middle(trained.model, None, tuple(mean), tuple(std))
+    return middle_features(load_model(name, arm, int(seed)))

@@ -40,7 +40,8 @@ def middle(
         features of shape (N, 16·C) on the CPU.
 
     Raises:
-        CurateError: no layer of this name.
+        CurateError: no layer of this name; and, when called, a network that does not take the
+            images, or has no such layer.
     """
     named = dict(model.named_modules())
     if layer is not None and layer not in named:
@@ -83,7 +84,7 @@ def _output_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
 
     handle = layer.register_forward_hook(stop)
     try:
-        model(images)
+        _run(model, images)
     except _ReachedError:
         pass
     finally:
@@ -96,6 +97,17 @@ def _output_of(model: nn.Module, layer: nn.Module, images: Tensor) -> Tensor:
     return found[0]
 
 
+def _run(model: nn.Module, images: Tensor) -> None:
+    try:
+        model(images)
+    except RuntimeError as error:
+        raise CurateError(
+            f"features: the {type(model).__name__} does not take images of shape "
+            f"{tuple(images.shape)} ({str(error).splitlines()[0]}); give a network for such images,"
+            " or a function that prepares them for it"
+        ) from error
+
+
 def _middle_layer(model: nn.Module, images: Tensor) -> nn.Module:
     """The last module to end at the middle one of the resolutions that the network goes through."""
     ended: list[tuple[nn.Module, int]] = []
@@ -106,7 +118,7 @@ def _middle_layer(model: nn.Module, images: Tensor) -> nn.Module:
 
     handles = [module.register_forward_hook(note) for module in model.modules()]
     try:
-        model(images)
+        _run(model, images)
     finally:
         for handle in handles:
             handle.remove()

@@ -1,6 +1,7 @@
 """The small reference trainer, its networks and its default settings."""
 
 from curate.moved import moved
+from curate.train._middle_features import middle_features as middle_features
 from curate.train._train import Trained as Trained
 from curate.train._train import logits_of as logits_of
 from curate.train._train import predict as predict

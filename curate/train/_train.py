@@ -22,12 +22,19 @@ _WHITEN_FROM = 5_000  # images that the whitening convolution is fitted to
 
 
 class Trained:
-    """A trained classifier and the normalisation that it was trained with; None for token ids."""
+    """A trained classifier, the normalisation that it was trained with, the shape of an example.
+
+    Token ids are not normalised: None.
+    """
 
     def __init__(
-        self, model: nn.Module, normalise: Normaliser | None, device: torch.device
+        self,
+        model: nn.Module,
+        normalise: Normaliser | None,
+        device: torch.device,
+        shape: tuple[int, ...] = (),
     ) -> None:
-        self.model, self.normalise, self.device = model, normalise, device
+        self.model, self.normalise, self.device, self.shape = model, normalise, device, shape
 
 
 def train(
@@ -119,7 +126,7 @@ def train(
         _save(checkpoint, objects, generator, passes, step)
         if on_epoch is not None:
             on_epoch(passes)
-    return Trained(model, normalise, device)
+    return Trained(model, normalise, device, tuple(values.shape[1:]))
 
 
 @torch.no_grad()

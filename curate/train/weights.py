@@ -83,4 +83,4 @@ def load_model(
             "experiment again"
         ) from error
     normalise = None if mean is None else Normaliser(mean, std)
-    return Trained(model.to(device), normalise, torch.device(device))
+    return Trained(model.to(device), normalise, torch.device(device), tuple(shape))

@@ -2,9 +2,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from curate.cli.app import main
+from curate.train import Trained, build, save_model, settings_for
+from curate.train.batches import Normaliser
 from tests.retest.duplicates.test_near_duplicates import pictures
 
 
@@ -42,6 +45,16 @@ def test_a_leak_is_found_and_removed(folders, capsys):
     assert (folders / "runs/audit/report.html").exists()
     assert audit("clean/train", "clean/test", "--out", "again") in (0, None)
     assert "No problem was found." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 8, 8)])
+def test_the_network_of_a_run_will_do(folders, capsys, shape):
+    images = torch.randint(0, 256, (20, *shape)).byte()
+    settings = settings_for(shape)
+    net = Trained(build(settings.model, shape, 2), Normaliser.of(images), torch.device("cpu"))
+    save_model(folders / "run/models/arm=all/seed=0.pt", net, settings, shape, 2)
+    assert audit("train", "test", "--features", "run", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["leaks"]["exact"] == 1
 
 
 def test_bad_arguments_are_one_sentence(folders, capsys):

@@ -85,3 +85,9 @@ def test_a_network_without_such_a_layer_is_refused():
         middle(model, "layer9")
     with pytest.raises(CurateError, match="layer: this one of the Sequential gives no activations"):
         middle(model, "1")(images())
+
+
+def test_a_network_for_other_images_is_named():
+    grey = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1))
+    with pytest.raises(CurateError, match=r"the Sequential does not take images of shape \(1, 3"):
+        middle(grey)(images())

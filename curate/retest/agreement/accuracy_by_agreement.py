@@ -49,8 +49,6 @@ def accuracy_by_agreement(
         CurateError: tables that cannot be used, fewer than three models in both, fewer than two
             images, or a set against itself.
     """
-    from scipy.special import ndtr, ndtri
-
     if not 0 < level < 1:
         raise CurateError(f"level: {level}; give a number between 0 and 1, such as 0.95")
     rng = generator(seed)
@@ -62,18 +60,8 @@ def accuracy_by_agreement(
         if len(side) < 2:
             raise CurateError(f"{side.name}: one image; give at least two")
         counts.append(count(side, min(_PARTS, len(side)), rng, labelled=labelled))
-    found = estimate(counts[0].shares(), counts[1].shares())
-    spread = 1.4826 * float(np.median(np.abs(found.above - np.median(found.above))))
-    variance = _variance(*counts) + spread**2 + (_LINE_ERROR * found.shift) ** 2
-    reach = float(ndtri((1 + level) / 2)) * np.sqrt(variance)
-    table = pa.table(
-        {
-            "model": list(first.models),
-            "accuracy": ndtr(found.probits),
-            "low": ndtr(found.probits - reach),
-            "high": ndtr(found.probits + reach),
-        }
-    )
+    found, estimates, low, high = with_intervals(*counts, level)
+    table = pa.table({"model": list(first.models), "accuracy": estimates, "low": low, "high": high})
     return AccuracyByAgreement(
         table=table,
         pairs=_pairs(first.models, *counts),
@@ -83,6 +71,20 @@ def accuracy_by_agreement(
         images=(len(first), len(second)),
         level=level,
     )
+
+
+def with_intervals(
+    original: Counts, new: Counts, level: float
+) -> tuple[OnTheLine, np.ndarray, np.ndarray, np.ndarray]:
+    """The line, and for every model the estimate and both ends of its interval, in 0..1."""
+    from scipy.special import ndtr, ndtri
+
+    found = estimate(original.shares(), new.shares())
+    spread = 1.4826 * float(np.median(np.abs(found.above - np.median(found.above))))
+    variance = _variance(original, new) + spread**2 + (_LINE_ERROR * found.shift) ** 2
+    reach = float(ndtri((1 + level) / 2)) * np.sqrt(variance)
+    low, high = ndtr(found.probits - reach), ndtr(found.probits + reach)
+    return found, ndtr(found.probits), low, high
 
 
 def _variance(original: Counts, new: Counts) -> np.ndarray:

@@ -30,6 +30,11 @@ class Counts:
         right = None if self.right is None else self.right[left].sum(0) / images
         return Shares(self.same[left].sum(0) / images, right, images)
 
+    def of(self, models: np.ndarray) -> "Counts":
+        """Those of the models of this mask."""
+        right = None if self.right is None else self.right[:, models]
+        return Counts(self.same[:, models][:, :, models], right, self.images)
+
 
 @dataclass(frozen=True, eq=False)
 class Shares:

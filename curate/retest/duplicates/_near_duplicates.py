@@ -3,23 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import torch
 from torch import nn
 
 from curate.errors import CurateError
 from curate.features import FEATURES, local_dct, middle
-from curate.retest.duplicates.candidates import Found, Searched, prepare, shrunk
-from curate.retest.duplicates.combination import learn, prevalence, probabilities
-from curate.retest.duplicates.images import Images, as_view, natural_size, read_images
-from curate.retest.duplicates.planted import KINDS, planted_copies
-from curate.retest.duplicates.result import NearDuplicates, _ids, recall_table
-from curate.retest.duplicates.signals import SIGNALS
-
-_PLANTED = 1000
-_TAUGHT = 2000  # examples of a whose candidates stand for pairs that are no copies
-_SHOWN = 10
+from curate.retest.duplicates.comparing import compare, make_ready
+from curate.retest.duplicates.images import as_view, natural_size, read_images
+from curate.retest.duplicates.result import NearDuplicates
 
 
 def near_duplicates(
@@ -63,8 +54,7 @@ def near_duplicates(
     """
     if b is a and b is not None:
         raise CurateError("b: the same set as a; leave it out to search within one set")
-    if not 0 < threshold <= 1:
-        raise CurateError(f"threshold: {threshold!r}; give a probability above 0, at most 1")
+    check_threshold(threshold)
     view = as_view("a", a)
     other = None if b is None else as_view("b", b)
     side = natural_size(view if other is None else other) if size is None else size
@@ -72,19 +62,8 @@ def near_duplicates(
     searched = queries if other is None else read_images("b", other, side)
     if other is None and len(queries) < 2:
         raise CurateError("a: it has 1 image; give at least 2 to search within it")
-    rng = np.random.default_rng(seed)
-    prepared = prepare(searched, feature_function(features), rng)
-
-    def progress(done: int) -> None:
-        if on_progress is not None:
-            on_progress(done, len(queries))
-
-    own = np.arange(len(queries)) if other is None else None
-    found = prepared.find(queries.small, queries.sized, own, progress)
-    sources, kinds, planted = _plant(prepared, searched, rng)
-    return _result(
-        queries, searched, found, (sources, kinds, planted), prepared, threshold, other is None, rng
-    )
+    ready = make_ready(searched, feature_function(features), seed)
+    return compare(queries, ready, threshold, other is None, seed, on_progress)
 
 
 def feature_function(features: Any) -> Callable[[torch.Tensor], Any]:
@@ -104,113 +83,7 @@ def feature_function(features: Any) -> Callable[[torch.Tensor], Any]:
     )
 
 
-def _plant(
-    prepared: Searched, searched: Images, rng: np.random.Generator
-) -> tuple[np.ndarray, list[str], Found]:
-    """Copies of images of the searched set: their rows, their kinds, their candidates."""
-    count = min(_PLANTED, 100 + 2 * len(searched))
-    sources = np.resize(rng.permutation(len(searched)), count)
-    kinds = [KINDS[(row // 2) % len(KINDS)] if row % 2 else "mixed" for row in range(count)]
-    copies = planted_copies(searched.sized[torch.from_numpy(sources)], kinds, rng)
-    return sources, kinds, prepared.find(shrunk(copies), copies, None)
-
-
-def _result(
-    queries: Images,
-    searched: Images,
-    found: Found,
-    planted: tuple[np.ndarray, list[str], Found],
-    prepared: Searched,
-    threshold: float,
-    within: bool,
-    rng: np.random.Generator,
-) -> NearDuplicates:
-    sources, kinds, copies = planted
-    rows, signals = found.rows, found.signals
-    exact = (rows >= 0) & (searched.digests[np.maximum(rows, 0)] == queries.digests[:, None])
-    rows, signals, exact = _with_equal(queries, searched, rows, signals, exact, within)
-    taught = np.sort(rng.permutation(len(rows))[:_TAUGHT])
-    others = signals[taught][np.isfinite(signals[taught]).all(2) & ~exact[taught]]
-    hits = copies.rows == sources[:, None]
-    if len(others) and hits.any():
-        combination = learn(copies.signals[hits], others)
-        odds = combination.log_odds(signals)
-        planted_odds = combination.log_odds(copies.signals)
-    else:  # every pair is exact, or there is one image
-        odds = np.where(rows >= 0, 0.0, -np.inf)
-        planted_odds = np.where(copies.rows >= 0, 0.0, -np.inf)
-    share = prevalence(np.where(exact, -np.inf, odds))
-    chance = np.where(exact, 1.0, probabilities(odds, share))
-    chance = np.where(rows >= 0, chance, np.nan)
-    order = np.lexsort((rows, -odds, ~exact, rows < 0), axis=1)[:, :_SHOWN]
-    rows, signals, exact, chance = (
-        np.take_along_axis(values, order if values.ndim == 2 else order[..., None], 1)
-        for values in (rows, signals, exact, chance)
-    )
-    known = rows >= 0
-    mine = np.repeat(np.arange(len(rows)), known.sum(1))
-    theirs = rows[known]
-    ids = queries.ids, searched.ids
-    columns = {
-        "example_id": _take(queries.ids, mine),
-        "neighbour_id": _take(searched.ids, theirs),
-        "rank": pa.array((np.nonzero(known)[1] + 1).astype(np.int32)),
-        "probability": pa.array(chance[known]),
-        "exact": pa.array(exact[known]),
-    }
-    columns |= {
-        name: pa.array(signals[..., column][known], from_pandas=True)
-        for column, name in enumerate(SIGNALS)
-    }
-    return NearDuplicates(
-        table=pa.table(columns),
-        recall=_recall(sources, kinds, copies, planted_odds, share, threshold),
-        threshold=threshold,
-        within=within,
-        share=float(np.minimum(1, np.where(known, chance, 0).sum(1)).mean()),
-        method=prepared.indexes[0].method,
-        index_recall=min(index.recall for index in prepared.indexes),
-        ids=ids,
-        row_pairs=(mine, theirs),
-    )
-
-
-def _with_equal(
-    queries: Images,
-    searched: Images,
-    rows: np.ndarray,
-    signals: np.ndarray,
-    exact: np.ndarray,
-    within: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The candidates, with an equal image that the search left out: among many it may."""
-    first: dict[bytes, list[int]] = {}
-    wanted = set(queries.digests[~exact.any(1)].tolist())
-    for row, digest in enumerate(searched.digests.tolist()):
-        if digest in wanted:
-            first.setdefault(digest, []).append(row)
-    for row in np.flatnonzero(~exact.any(1)).tolist():
-        equal = [
-            place for place in first.get(queries.digests[row], []) if not (within and place == row)
-        ]
-        if equal:
-            rows[row, -1], exact[row, -1], signals[row, -1] = equal[0], True, np.nan
-    return rows, signals, exact
-
-
-def _recall(
-    sources: np.ndarray,
-    kinds: list[str],
-    copies: Found,
-    odds: np.ndarray,
-    share: float,
-    threshold: float,
-) -> pa.Table:
-    hits = copies.rows == sources[:, None]
-    own = np.where(hits, odds, -np.inf).max(1)
-    ranks = np.where(hits.any(1), (odds > own[:, None]).sum(1), -1)
-    return recall_table(kinds, ranks, hits.any(1) & (probabilities(own, share) >= threshold))
-
-
-def _take(ids: Any, rows: np.ndarray) -> pa.Array:
-    return _ids([ids[row] for row in rows.tolist()], ids)
+def check_threshold(threshold: float) -> None:
+    """A probability above 0, else a CurateError."""
+    if not 0 < threshold <= 1:
+        raise CurateError(f"threshold: {threshold!r}; give a probability above 0, at most 1")

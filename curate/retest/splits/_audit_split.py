@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from curate.data.view import View
-from curate.retest.duplicates._near_duplicates import near_duplicates
-from curate.retest.duplicates.images import as_view
+from curate.retest.duplicates._near_duplicates import check_threshold, feature_function
+from curate.retest.duplicates.comparing import compare, make_ready
+from curate.retest.duplicates.images import as_view, natural_size, read_images
 from curate.retest.splits.label_errors import label_conflicts, unanimous_errors
 from curate.retest.splits.result import SplitAudit
 
@@ -37,27 +38,25 @@ def audit_split(
         CurateError: as :func:`curate.retest.near_duplicates`.
     """
     views = as_view("train", train), as_view("test", test)
-    total = 2 * len(views[1]) + len(views[0])
-    searches = ((views[1], views[0]), (views[1], None), (views[0], None))
+    check_threshold(threshold)
+    side = natural_size(views[0])
+    sets = [
+        read_images(name, view, side) for name, view in zip(("train", "test"), views, strict=True)
+    ]
+    function = feature_function(features)
+    ready = [make_ready(images, function, seed) for images in sets]
+    total = 2 * len(sets[1]) + len(sets[0])
     found = []
     before = 0
-    for one, other in searches:
+    for queries, searched in ((1, 0), (1, 1), (0, 0)):
 
         def progress(done: int, _: int, before: int = before) -> None:
             if on_progress is not None:
                 on_progress(before + done, total)
 
-        found.append(
-            near_duplicates(
-                one,
-                other,
-                features=features,
-                threshold=threshold,
-                seed=seed,
-                on_progress=progress,
-            )
-        )
-        before += len(one)
+        within = queries == searched
+        found.append(compare(sets[queries], ready[searched], threshold, within, seed, progress))
+        before += len(sets[queries])
     leaks, inside_test, inside_train = found
     labels = views[0].labels, views[1].labels
     return SplitAudit(
