@@ -15,7 +15,7 @@ _GRID = 4
 _HIGHEST = 3  # sum of the two frequencies of a patch
 _CHROMA = 0.7  # colour survives a camera or a codec less well than light
 _QUIET = 0.03  # contrast, of 1, under which noise is not blown up
-_AT_ONCE = 256
+_AT_ONCE = 32  # arrays that fit into a processor's cache
 # light, red against green, and both against blue
 _OPPONENT = ((0.577, 0.577, 0.577), (0.707, -0.707, 0.0), (0.408, 0.408, -0.816))
 
@@ -52,9 +52,13 @@ def _features(images: Tensor) -> Tensor:
     bank, weights = _bank()
     padded = pad(values / contrast, (1, 2, 1, 2), mode="reflect")
     found = conv2d(padded, bank)
-    found = found.sign() * found.abs().sqrt() * weights
-    halves = torch.cat([found.relu(), (-found).relu()], 1)
-    return adaptive_avg_pool2d(halves, _GRID).flatten(1)
+    size = found.abs().sqrt_()
+    whole = adaptive_avg_pool2d(size, _GRID)
+    rest = adaptive_avg_pool2d(torch.copysign(size, found), _GRID)
+    # of what is above zero, and of what is below
+    return (torch.cat([whole + rest, whole - rest], 1) * (weights / 2).repeat(1, 2, 1, 1)).flatten(
+        1
+    )
 
 
 @cache

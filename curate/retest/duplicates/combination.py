@@ -9,6 +9,7 @@ _FITS = 3
 _KNOTS = (0.0, 0.25, 0.5, 0.75, 0.95)  # quantiles of the copies' signals, and of the others'
 _PENALTY = 1e-3
 _ROUNDS = 100
+_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,10 @@ class Combination:
         """Log likelihood ratio of copies against others, float64 (...,); -inf where NaN."""
         flat = signals.reshape(-1, signals.shape[-1])
         found = np.full(len(flat), -np.inf)
-        known = np.isfinite(flat).all(1)
-        found[known] = _segments(flat[known], self.knots) @ self.slopes.ravel() + self.intercept
+        known = np.flatnonzero(np.isfinite(flat).all(1))
+        for start in range(0, len(known), _AT_ONCE):
+            rows = known[start : start + _AT_ONCE]
+            found[rows] = _segments(flat[rows], self.knots) @ self.slopes.ravel() + self.intercept
         return found.reshape(signals.shape[:-1])
 
 

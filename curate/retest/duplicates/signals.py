@@ -23,7 +23,7 @@ SIGNALS = ("activation", "contrast", "correlation", "detail", "ssim", "pixels", 
 
 _LOW, _LOW_WINDOW = 16, 12
 _HIGH, _HIGH_WINDOW = 32, 24
-_PAIRS = 1 << 13  # for which arrays of pixels are made at a time
+_PAIRS = 1 << 10  # for which arrays of pixels are made at a time
 
 
 @dataclass(frozen=True, eq=False)
