@@ -60,7 +60,7 @@ def accuracy_by_agreement(
         if len(side) < 2:
             raise CurateError(f"{side.name}: one image; give at least two")
         counts.append(count(side, min(_PARTS, len(side)), rng, labelled=labelled))
-    found, estimates, low, high = with_intervals(*counts, level)
+    found, estimates, low, high = with_intervals(counts[0], counts[1], level)
     table = pa.table({"model": list(first.models), "accuracy": estimates, "low": low, "high": high})
     return AccuracyByAgreement(
         table=table,
