@@ -16,7 +16,8 @@ The packages, from the ground up; ``docs/`` has a page on each:
 - ``nn``, ``calculus``: networks and exact derivatives, usable without the rest;
 - ``table``, ``data``, ``stats``: the example table, data sets with stable ids, intervals and tests;
 - ``scores``, ``pruning``, ``exporting``, ``features``: from columns to a data set;
-- ``record``, ``bias``, ``retest``: what is learned about examples, data sets and test sets;
+- ``record``, ``bias``, ``retest``, ``saliency``: what is learned about examples, data sets, test
+  sets and explanations;
 - ``train``, ``experiment``: a small trainer, and what pruning costs;
 - ``report``, ``plot``: pages, charts and galleries; figures; ``cli``: the command line.
 """
@@ -56,6 +57,7 @@ _LAZY = (
     "plot",
     "report",
     "retest",
+    "saliency",
     "stats",
     "train",
 )
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from curate import plot as plot
     from curate import report as report
     from curate import retest as retest
+    from curate import saliency as saliency
     from curate import stats as stats
     from curate import train as train
     from curate.experiment import smallest_set as smallest_set

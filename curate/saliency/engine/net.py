@@ -1,0 +1,95 @@
+"""A classifier as every saliency method sees it: pixels in, checked logits out."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from curate.errors import CurateError
+from curate.saliency.engine.rules import Rules
+
+Normalise = Callable[[Tensor], Tensor] | tuple[Sequence[float], Sequence[float]] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """A model with all that is needed to ask it for the logits of images in pixel units.
+
+    Attributes:
+        model: images to logits, in ``eval()`` mode.
+        normalise: (mean, std) per channel, a function of the images, or None.
+        softplus_beta: β of the softplus that stands in for ReLU; None: ReLU itself.
+        chunk: images in one forward pass at most.
+    """
+
+    model: nn.Module
+    normalise: Normalise = None
+    softplus_beta: float | None = None
+    chunk: int = 64
+
+    def logits(self, images: Tensor, rules: Rules | None = None) -> Tensor:
+        """Logits (n, classes) of images (n, C, H, W), under rules for its nonlinearities."""
+        if rules is None and self.softplus_beta is not None:
+            rules = Rules(self.softplus_beta)
+        mode: AbstractContextManager = nullcontext() if rules is None else rules
+        with mode:
+            logits = self.model(self._normalised(images))
+        _check_logits(logits, len(images))
+        return logits
+
+    def score(self, images: Tensor, target: Tensor, rules: Rules | None = None) -> Tensor:
+        """The logit of each image's target class: (n,)."""
+        logits = self.logits(images, rules)
+        if len(target) and int(target.max()) >= logits.shape[1]:
+            raise CurateError(
+                f"target: class {int(target.max())}; the model has {logits.shape[1]}, so give 0 "
+                f"to {logits.shape[1] - 1}"
+            )
+        return logits.gather(1, target[:, None])[:, 0]
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The predicted class and its probability, by the model as it is: (n,), (n,)."""
+        plain = replace(self, softplus_beta=None)
+        classes, probabilities = [], []
+        with torch.no_grad():
+            for part in images.detach().split(self.chunk):
+                share, predicted = plain.logits(part).softmax(1).max(1)
+                classes.append(predicted)
+                probabilities.append(share)
+        return torch.cat(classes), torch.cat(probabilities)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        if self.normalise is None:
+            return images.clone()  # a model may work in place on its input
+        if callable(self.normalise):
+            return self.normalise(images)
+        mean, std = (
+            torch.as_tensor(part, dtype=images.dtype, device=images.device).reshape(1, -1, 1, 1)
+            for part in self.normalise
+        )
+        return (images - mean) / std
+
+
+def _check_logits(logits: object, count: int) -> None:
+    if not isinstance(logits, Tensor):
+        raise CurateError(
+            f"model: it gives a {type(logits).__name__}, not logits; wrap it so that it returns "
+            "one tensor (images, classes)"
+        )
+    if logits.ndim != 2 or len(logits) != count or not logits.is_floating_point():
+        raise CurateError(
+            f"model: it gives {logits.dtype} of shape {tuple(logits.shape)} for {count} images; "
+            f"logits ({count}, classes) are needed"
+        )
+    with torch.no_grad():
+        if bool(torch.isnan(logits).any()):
+            raise CurateError("model: NaN among its logits; check its weights and its input")
+        if logits.shape[1] > 1 and count and bool((logits >= 0).all()):
+            sums = logits.double().sum(1)
+            if bool(((sums - 1).abs() < 1e-5).all()):
+                raise CurateError(
+                    "model: it gives probabilities, not logits; leave the softmax out, whose "
+                    "gradient vanishes where the model is sure"
+                )

@@ -1,0 +1,139 @@
+"""DeepLIFT's rescale rule (Shrikumar et al., ICML 2017, eq. 6-8) for every kind of function.
+
+The batch holds the images first and their baselines second. A function's multiplier is the
+difference of its outputs over that of its inputs; multipliers chain like derivatives, and each
+keeps the difference, so that the map adds up to the difference of the logits.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from curate.saliency.engine.rules import Backward, Function, Rules, true_backward
+
+_STRAIGHT = (
+    *("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "threshold", "clamp", "clip"),
+    *("clamp_min", "clamp_max", "abs", "absolute", "hardsigmoid", "hardshrink", "softshrink"),
+)
+_CURVED = (
+    *("softplus", "sigmoid", "tanh", "gelu", "silu", "mish", "elu", "selu", "celu", "hardswish"),
+    *("logsigmoid", "softsign", "tanhshrink", "exp", "exp2", "expm1", "log", "log2", "log10"),
+    *("log1p", "sqrt", "rsqrt", "square", "pow", "reciprocal", "erf", "sin", "cos", "atan"),
+)
+
+
+def rescale_rules(softplus_beta: float | None) -> Rules:
+    """Rules of element-wise functions, max-pooling and products."""
+    straight: dict[str, Backward] = dict.fromkeys(_STRAIGHT, _straight)
+    if softplus_beta is not None:
+        straight = dict.fromkeys(_STRAIGHT, _curved)
+    calls = dict.fromkeys(_POOLS, _max_pool) | dict.fromkeys(("mul", "multiply", "imul"), _product)
+    return Rules(softplus_beta, {**straight, **dict.fromkeys(_CURVED, _curved)}, calls)
+
+
+def _straight(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
+    return _rescaled(function, z, gradient, 0.0)
+
+
+def _curved(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
+    # below, rounding spoils the quotient more than the curve spoils the derivative in the middle
+    return _rescaled(function, z, gradient, 1e-5 if z.dtype == torch.float64 else 1e-3)
+
+
+def _rescaled(function: Function, z: Tensor, gradient: Tensor, least: float) -> Tensor:
+    here, there = z.chunk(2)
+    out, out_there = function(z).chunk(2)
+    difference = here - there
+    is_small = difference.abs() <= least
+    quotient = (out - out_there) / torch.where(is_small, 1, difference)
+    middle = (here + there) / 2
+    derivative = true_backward(function, middle, torch.ones_like(middle))
+    multiplier = torch.where(is_small, derivative, quotient)
+    upper = gradient.chunk(2)[0] * multiplier
+    return torch.cat([upper, torch.zeros_like(upper)])
+
+
+class _Product(torch.autograd.Function):
+    """a·b: Δ(ab) = Δa · mean of both b + Δb · mean of both a."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, state: Rules) -> Tensor:
+        ctx.save_for_backward(a, b)
+        ctx.state = state
+        return a * b
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        a, b = ctx.saved_tensors
+        if ctx.state.is_explaining:
+            a, b = (torch.cat([sum(part.chunk(2)) / 2] * 2) for part in (a, b))  # type: ignore[arg-type]
+        return (gradient * b).sum_to_size(a.shape), (gradient * a).sum_to_size(b.shape), None
+
+
+def _product(state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
+    if len(args) == 2 and all(isinstance(one, Tensor) and one.requires_grad for one in args):
+        a, b = args
+        if a.ndim == b.ndim and len(a) == len(b) and len(a) % 2 == 0:
+            in_place = func.__name__ in ("mul_", "multiply_", "__imul__")
+            out = _Product.apply(a.clone() if in_place else a, b, state)  # type: ignore[no-untyped-call]
+            return a.copy_(out) if in_place else out
+    return func(*args, **kwargs)
+
+
+_POOLS = {
+    f"{kind}max_pool{axes}d{ending}": axes
+    for kind in ("", "adaptive_")
+    for axes in (1, 2, 3)
+    for ending in ("", "_with_indices")
+}
+
+
+def _max_pool(state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
+    name = func.__name__.removesuffix("_with_indices")
+    z = args[0] if args else kwargs["input"]
+    named = {key: value for key, value in kwargs.items() if key not in ("input", "return_indices")}
+    most = 2 if name.startswith("adaptive") else 6
+    pool = getattr(F, name)
+    _, indices = pool(z.detach(), *args[1:most], **named, return_indices=True)
+    out = _MaxPool.apply(z, indices, _POOLS[name], state)  # type: ignore[no-untyped-call]
+    asked = func.__name__.endswith("_with_indices") or kwargs.get("return_indices", False)
+    return (out, indices) if asked else out
+
+
+class _MaxPool(torch.autograd.Function):
+    """Max-pooling: all of the difference goes to the place of the larger of both maxima.
+
+    There the inputs differ at least as much as the outputs do, so multipliers lie in 0..1 (the
+    authors' own rule).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, indices: Tensor, axes: int, state: Rules) -> Tensor:
+        ctx.save_for_backward(z, indices)
+        ctx.axes, ctx.state = axes, state
+        return _pick(z, indices, axes)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        z, indices = ctx.saved_tensors
+        if not ctx.state.is_explaining:
+            return _put(gradient, z, indices, ctx.axes), None, None, None
+        (here, there), (places, places_there) = z.chunk(2), indices.chunk(2)
+        out, out_there = _pick(here, places, ctx.axes), _pick(there, places_there, ctx.axes)
+        places = torch.where(out >= out_there, places, places_there)
+        difference = _pick(here - there, places, ctx.axes)
+        same = difference == 0
+        multiplier = torch.where(same, 1, (out - out_there) / torch.where(same, 1, difference))
+        upper = _put(gradient.chunk(2)[0] * multiplier, here, places, ctx.axes)
+        return torch.cat([upper, torch.zeros_like(upper)]), None, None, None
+
+
+def _pick(z: Tensor, indices: Tensor, axes: int) -> Tensor:
+    return z.flatten(-axes).gather(-1, indices.flatten(-axes)).view_as(indices)
+
+
+def _put(values: Tensor, like: Tensor, indices: Tensor, axes: int) -> Tensor:
+    flat = torch.zeros_like(like).flatten(-axes)
+    return flat.scatter_add(-1, indices.flatten(-axes), values.flatten(-axes)).view_as(like)

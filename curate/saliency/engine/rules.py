@@ -1,0 +1,124 @@
+"""Other gradients for a model's nonlinearities, whatever way the model calls them.
+
+A :class:`torch.overrides.TorchFunctionMode` sees every call of a torch function while the model
+runs: modules, functional ReLU, methods, reused and in-place ones alike, so no module is hooked,
+replaced or changed.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from curate.saliency.engine.smooth import smoothed
+
+Function = Callable[[Tensor], Tensor]
+Backward = Callable[[Function, Tensor, Tensor], Tensor]
+"""(function f, its input z, gradient of its output) -> the rule's gradient of z."""
+
+
+class Rules(TorchFunctionMode):
+    """Rectifiers by softplus, and another backward pass than the true one while explaining.
+
+    The rule's gradient counts in the one backward pass that makes a map (inside
+    :meth:`explaining`). A gradient *through* the map also runs back through the same graph: there
+    each function has its true derivative, so that it is the derivative of the map.
+
+    Args:
+        softplus_beta: β of the softplus in place of ReLU; None: ReLU itself.
+        rules: the backward rule of each function, by its name in torch without a trailing
+            underscore.
+        calls: replaces whole calls, by name: (state, function, arguments, keywords) -> result.
+    """
+
+    def __init__(
+        self,
+        softplus_beta: float | None = None,
+        rules: dict[str, Backward] | None = None,
+        calls: dict[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.softplus_beta = softplus_beta
+        self.rules = rules or {}
+        self.calls = calls or {}
+        self.is_explaining = False
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """While the backward pass of a map runs."""
+        self.is_explaining = True
+        try:
+            yield
+        finally:
+            self.is_explaining = False
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Answer a call of a torch function while the model runs."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "").strip("_")
+        if name in self.calls:
+            return self.calls[name](self, func, args, kwargs)
+        z = args[0] if args else kwargs.get("input")
+        rule = self.rules.get(name)
+        smooth = None if self.softplus_beta is None else smoothed(name, args, kwargs)
+        if not isinstance(z, Tensor) or (rule is None and smooth is None):
+            return func(*args, **kwargs)
+        rest = args[1:]
+        named = {key: value for key, value in kwargs.items() if key != "input"}
+
+        def true(value: Tensor) -> Tensor:
+            return func(value.clone(), *rest, **named)  # in place it works on the clone
+
+        def surrogate(value: Tensor) -> Tensor:
+            assert smooth is not None
+            assert self.softplus_beta is not None
+            return smooth(value, self.softplus_beta)
+
+        function = true if smooth is None else surrogate
+        in_place = name + "_" == getattr(func, "__name__", "") or _asks_in_place(func, args, kwargs)
+        source = z.clone() if in_place else z
+        if rule is not None:
+            out = _Ruled.apply(source, function, rule, self)  # type: ignore[no-untyped-call]
+            return z.copy_(out) if in_place else out
+        out = function(source)
+        return z.copy_(out) if in_place else out
+
+
+class _Ruled(torch.autograd.Function):
+    """f(z), whose backward pass is the rule's while explaining, the true one otherwise."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, function: Function, rule: Backward, state: Rules) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.function, ctx.rule, ctx.state = function, rule, state
+        return function(z)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        (z,) = ctx.saved_tensors
+        backward = ctx.rule if ctx.state.is_explaining else true_backward
+        return backward(ctx.function, z, gradient), None, None, None
+
+
+def true_backward(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient of z by the chain rule, itself differentiable where autograd asks for it."""
+    keep = torch.is_grad_enabled()
+    with torch.enable_grad():
+        z = z if keep and z.requires_grad else z.detach().requires_grad_()
+        return torch.autograd.grad(function(z), z, gradient, create_graph=keep)[0]
+
+
+_POSITION_OF_INPLACE = {F.relu: 1, F.relu6: 1, F.hardtanh: 3, F.leaky_relu: 2, F.elu: 2}
+
+
+def _asks_in_place(func: Any, args: tuple, kwargs: dict) -> bool:
+    if "inplace" in kwargs:
+        return bool(kwargs["inplace"])
+    position = _POSITION_OF_INPLACE.get(func)
+    return position is not None and len(args) > position and bool(args[position])

@@ -1,0 +1,68 @@
+"""Softplus in place of the corners of rectifiers (Dombrowski et al., NeurIPS 2019)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+
+Smooth = Callable[[Tensor, float], Tensor]
+
+
+def smoothed(name: str, args: tuple, kwargs: dict) -> Smooth | None:
+    """(z, β) -> the call with softplus(z) = log(1 + exp(βz)) / β for max(z, 0).
+
+    A corner up at a and down at b is a + softplus(z - a) - softplus(z - b).
+
+    Args:
+        name: of the torch function, without a trailing underscore.
+        args: of the call, the input first.
+        kwargs: of the call.
+
+    Returns:
+        None where the call has no corner that is known.
+    """
+    if name == "relu":
+        return _between(0, None)
+    if name == "relu6":
+        return _between(0, 6)
+    if name == "hardtanh":
+        return _between(
+            _argument(args, kwargs, 1, "min_val", -1), _argument(args, kwargs, 2, "max_val", 1)
+        )
+    if name in ("clamp", "clip"):
+        return _between(
+            _argument(args, kwargs, 1, "min", None), _argument(args, kwargs, 2, "max", None)
+        )
+    if name == "clamp_min":
+        return _between(_argument(args, kwargs, 1, "min", None), None)
+    if name == "threshold":
+        low = _argument(args, kwargs, 1, "threshold", None)
+        same = low == _argument(args, kwargs, 2, "value", None)
+        return _between(low, None) if same else None
+    if name == "leaky_relu":
+        return _leaky(_argument(args, kwargs, 1, "negative_slope", 0.01))
+    return None
+
+
+def _between(low: Any, high: Any) -> Smooth | None:
+    if not isinstance(low, (int, float)) or not (high is None or isinstance(high, (int, float))):
+        return None
+
+    def smooth(z: Tensor, beta: float) -> Tensor:
+        up = F.softplus(z if low == 0 else z - low, beta)
+        up = up if low == 0 else up + low
+        return up if high is None else up - F.softplus(z - high, beta)
+
+    return smooth
+
+
+def _leaky(share: float) -> Smooth:
+    def smooth(z: Tensor, beta: float) -> Tensor:
+        return share * z + (1 - share) * F.softplus(z, beta)
+
+    return smooth
+
+
+def _argument(args: tuple, kwargs: dict, position: int, name: str, default: Any) -> Any:
+    return args[position] if len(args) > position else kwargs.get(name, default)

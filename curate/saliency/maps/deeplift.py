@@ -1,0 +1,74 @@
+"""DeepLIFT."""
+
+import torch
+from torch import Tensor, nn
+
+from curate.saliency.engine.checks import prepare
+from curate.saliency.engine.net import Net, Normalise
+from curate.saliency.engine.rescale import rescale_rules
+from curate.saliency.engine.sums import slope, sum_of
+from curate.saliency.maps.completeness import Baseline, baseline_like, warn_incomplete
+from curate.saliency.maps.gradients import one_each
+
+
+def deeplift(
+    model: nn.Module,
+    images: Tensor,
+    target: Tensor | int | None = None,
+    *,
+    baseline: Baseline = 0.0,
+    bounds: tuple[float, float] = (0, 1),
+    normalise: Normalise = None,
+    softplus_beta: float | None = None,
+    chunk: int = 64,
+) -> Tensor:
+    """DeepLIFT by the rescale rule (Shrikumar et al., ICML 2017): what each pixel contributed.
+
+    The rule holds at every element-wise nonlinearity, at max-pooling, and at products of two
+    activations (gates), whichever way the model calls them. There the map adds up exactly to the
+    difference of the target's logits at the image and at the baseline.
+
+    Args:
+        model, images, target, bounds, normalise, softplus_beta, chunk: as in :func:`gradient`;
+            a forward pass holds half of the chunk's images, with their baselines.
+        baseline: a pixel value, or an image (C, H, W), or one for each (n, C, H, W).
+
+    Returns:
+        As :func:`gradient`.
+
+    Raises:
+        CurateError: as :func:`gradient`.
+
+    Warns:
+        CurateWarning: maps do not add up, as the model has operations with no rule (softmax,
+            layer normalisation, products of matrices); :func:`completeness_error` says by how much.
+    """
+    net, target = prepare(
+        model,
+        images,
+        target,
+        bounds=bounds,
+        normalise=normalise,
+        softplus_beta=softplus_beta,
+        chunk=chunk,
+    )
+    base = baseline_like(baseline, images)
+    maps = deeplift_maps(net, images, target, base)
+    warn_incomplete(net, images, target, base, maps, 0.01, "deeplift")
+    return maps
+
+
+def deeplift_maps(net: Net, images: Tensor, target: Tensor, base: Tensor) -> Tensor:
+    """:func:`deeplift` without its checks."""
+
+    def term(part: Tensor, rows: Tensor) -> Tensor:
+        both = torch.cat([part, base[rows]])
+        multipliers = _multipliers(net, both, target[rows])
+        return multipliers[: len(part)] * (part - base[rows])
+
+    return sum_of(term, images, one_each(images), max(1, net.chunk // 2))
+
+
+def _multipliers(net: Net, both: Tensor, target: Tensor) -> Tensor:
+    rules = rescale_rules(net.softplus_beta)
+    return slope(net, both, target, rules)
