@@ -1,0 +1,190 @@
+"""Attacks on an explanation that follow the gradient through the map."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from curate.saliency.attacks.objectives import wanted
+from curate.saliency.attacks.result import Attacked
+from curate.saliency.attacks.setting import Best, Setting, check_steps, set_up
+from curate.saliency.engine.net import Normalise
+from curate.saliency.methods import Method
+
+_LOOKS = 50  # iterates at which the map as it is and the prediction are looked at
+
+
+def iterative_attack(
+    model: nn.Module,
+    images: Tensor,
+    method: Method = "gradient",
+    target: Tensor | int | None = None,
+    *,
+    objective: str = "topk",
+    k: int = 100,
+    region: Tensor | None = None,
+    epsilon: float = 8 / 255,
+    step: float = 0.5 / 255,
+    iterations: int = 300,
+    restarts: int = 1,
+    softplus_beta: float = 30.0,
+    confidence: float = 0.0,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    bounds: tuple[float, float] = (0, 1),
+    normalise: Normalise = None,
+    chunk: int = 64,
+) -> Attacked:
+    """The iterative sign attack (Ghorbani et al., AAAI 2019, algorithm 1).
+
+    Each iteration moves every pixel by one step in the direction that the gradient through the
+    map says, within ε of the original image, while softplus stands in for ReLU, whose second
+    derivative is zero. The model and the map as they are judge: of the iterates that keep the
+    prediction, the one that reaches most is returned.
+
+    Args:
+        model: as in :func:`gradient`.
+        images: float (n, C, H, W), in pixel units.
+        method: a name of ``METHODS``, or a function (model, images, target) -> maps.
+        target: the class that is explained and kept; None: the predicted one.
+        objective: "topk", "centre", "region" or "target" (the image's own map turned by half).
+        k: the top pixels of "topk".
+        region: bool (H, W), where "region" wants the map.
+        epsilon: largest change of a pixel, in pixel units (L∞).
+        step: of a pixel in one iteration.
+        iterations: of each restart.
+        restarts: the best counts. The first starts within one step of the image (at an exact
+            centre of mass the gradient is zero), the others anywhere within ε.
+        softplus_beta: β of the softplus, for the attack's gradient only.
+        confidence: probability that the class has to keep.
+        options: of the method, such as ``{"steps": 16}`` or ``{"softplus_beta": 2}``, with which
+            the smoothed map is the one that is attacked.
+        seed: of the starts, the same for every image.
+        bounds, normalise, chunk: as in :func:`gradient`.
+
+    Raises:
+        CurateError: as :func:`gradient`; k above the pixels, an ε of 0, a class that is not the
+            predicted one, maps of NaN or zeros.
+    """
+    check_steps(step, iterations, restarts)
+    setting = set_up(
+        model,
+        images,
+        method,
+        target,
+        objective=objective,
+        k=k,
+        region=region,
+        epsilon=epsilon,
+        confidence=confidence,
+        options=options,
+        bounds=bounds,
+        normalise=normalise,
+        chunk=chunk,
+    )
+    best = Best(setting)
+    for restart in range(restarts):
+        reach = epsilon if restart else min(step, epsilon)
+        betas = [softplus_beta] * iterations
+        climb(setting, best, reach, [step] * iterations, betas, 0.0, seed + restart)
+    return best.result(f"iterative, {objective}")
+
+
+def strong_attack(
+    model: nn.Module,
+    images: Tensor,
+    method: Method = "gradient",
+    target: Tensor | int | None = None,
+    *,
+    objective: str = "topk",
+    k: int = 100,
+    region: Tensor | None = None,
+    epsilon: float = 8 / 255,
+    iterations: int = 300,
+    restarts: int = 2,
+    softplus_betas: tuple[float, float] = (10.0, 100.0),
+    momentum: float = 0.9,
+    confidence: float = 0.0,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    bounds: tuple[float, float] = (0, 1),
+    normalise: Normalise = None,
+    chunk: int = 64,
+) -> Attacked:
+    """A stronger attack than the paper's, whose figures are a lower bound on fragility.
+
+    Signs of a running sum of gradients (momentum; Dong et al., CVPR 2018), a softplus that grows
+    sharper (Dombrowski et al., 2019), steps that shrink from a tenth of ε to a hundredth, and every
+    other restart follows the map turned by half as its target before the objective judges it.
+
+    Args:
+        model, images, method, target, objective, k, region, epsilon, iterations, confidence,
+            options, seed, bounds, normalise, chunk: as in :func:`iterative_attack`.
+        restarts: the best counts; all but the first start anywhere within ε.
+        softplus_betas: first and last β.
+        momentum: share of the running sum that is kept.
+
+    Raises:
+        CurateError: as :func:`iterative_attack`.
+    """
+    check_steps(1, iterations, restarts)
+    terms: dict[str, Any] = {
+        "epsilon": epsilon,
+        "confidence": confidence,
+        "options": options,
+        "bounds": bounds,
+        "normalise": normalise,
+        "chunk": chunk,
+    }
+    setting = set_up(
+        model, images, method, target, objective=objective, k=k, region=region, **terms
+    )
+    best = Best(setting)
+    first, last = softplus_betas
+    shares = [i / max(1, iterations - 1) for i in range(iterations)]
+    betas = [first * (last / first) ** share for share in shares]
+    steps = [epsilon * 10 ** -(1 + share) for share in shares]
+    turned = replace(setting, want=wanted("target", setting.maps, k))
+    for restart in range(restarts):
+        reach = epsilon if restart else steps[0]
+        led_by = turned if restart % 2 else setting
+        climb(led_by, best, reach, steps, betas, momentum, seed + restart)
+    return best.result(f"strong, {objective}")
+
+
+def climb(
+    setting: Setting,
+    best: Best,
+    reach: float,
+    steps: list[float],
+    betas: list[float],
+    momentum: float,
+    seed: int,
+) -> None:
+    """One restart: follow the setting's objective, and offer iterates to ``best``."""
+    generator = torch.Generator().manual_seed(seed)
+    start = torch.rand(setting.images.shape[1:], generator=generator).to(setting.images)
+    every = max(1, len(steps) // _LOOKS)
+    for rows in torch.arange(len(setting.images), device=start.device).split(setting.net.chunk):
+        changed = setting.inside(setting.images[rows] + (2 * start - 1) * reach, rows)
+        running = torch.zeros_like(changed)
+        for number, (step, beta) in enumerate(zip(steps, betas, strict=True), 1):
+            gradient = _uphill(setting, changed, rows, beta)
+            if momentum:
+                size = gradient.abs().flatten(1).mean(1).view(-1, 1, 1, 1)
+                tiny = torch.finfo(size.dtype).tiny
+                running = momentum * running + gradient / size.clamp(min=tiny)
+                gradient = running
+            changed = setting.inside(changed + step * gradient.sign(), rows)
+            if number % every == 0 or number <= 5 or number == len(steps):
+                best.offer(changed, rows)
+
+
+def _uphill(setting: Setting, changed: Tensor, rows: Tensor, beta: float) -> Tensor:
+    net = replace(setting.net, softplus_beta=beta)
+    with torch.enable_grad():
+        changed = changed.detach().requires_grad_()
+        maps = setting.explain(net, changed, setting.target[rows])
+        return torch.autograd.grad(setting.want(maps, rows).sum(), changed)[0]

@@ -1,0 +1,111 @@
+"""Saliency methods by name, or brought along."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from curate.errors import CurateError
+from curate.saliency.engine.checks import check_count
+from curate.saliency.engine.net import Net
+from curate.saliency.maps.completeness import baseline_like
+from curate.saliency.maps.deeplift import deeplift_maps
+from curate.saliency.maps.grad_cam import grad_cam_maps
+from curate.saliency.maps.gradients import gradient_maps, gradient_x_input_maps
+from curate.saliency.maps.guided import guided_backprop_maps
+from curate.saliency.maps.integrated import integrated_gradients_maps
+from curate.saliency.maps.smooth import smoothgrad_maps
+
+Explain = Callable[[Net, Tensor, Tensor], Tensor]
+"""(net, images, target) -> maps."""
+
+Method = str | Callable[[nn.Module, Tensor, Tensor], Tensor]
+"""A name of ``METHODS``, or a function (model, images, target) -> maps."""
+
+
+def _integrated(net: Net, images: Tensor, target: Tensor, *, steps: int = 16) -> Tensor:
+    check_count("steps", steps)
+    return integrated_gradients_maps(net, images, target, baseline_like(0.0, images), steps)
+
+
+def _deeplift(net: Net, images: Tensor, target: Tensor) -> Tensor:
+    return deeplift_maps(net, images, target, baseline_like(0.0, images))
+
+
+def _smoothgrad(
+    net: Net,
+    images: Tensor,
+    target: Tensor,
+    *,
+    samples: int = 16,
+    scale: float = 0.15,
+    seed: int = 0,
+) -> Tensor:
+    check_count("samples", samples)
+    return smoothgrad_maps(net, images, target, samples=samples, scale=scale, seed=seed)
+
+
+METHODS: dict[str, Callable[..., Tensor]] = {
+    "gradient": gradient_maps,
+    "gradient_x_input": gradient_x_input_maps,
+    "integrated_gradients": _integrated,
+    "deeplift": _deeplift,
+    "smoothgrad": _smoothgrad,
+    "grad_cam": grad_cam_maps,
+    "guided_backprop": guided_backprop_maps,
+}
+"""How attacks, controls and certificates make maps, with the options each takes."""
+
+
+def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Explain:
+    """The method as a function of a net, images and targets.
+
+    Args:
+        method: a name of ``METHODS``; or a function (model, images, target) -> maps that are
+            differentiable by the images. The model it is given takes pixels.
+        options: of the method by name: ``steps`` of integrated gradients, ``samples``, ``scale``
+            (of the noise, in pixel units) and ``seed`` of SmoothGrad, ``layer`` of Grad-CAM; and
+            ``softplus_beta`` of any: then the β-smoothed map is the one that is put to the test.
+
+    Raises:
+        CurateError: an unknown name.
+    """
+    options = dict(options or {})
+    beta = options.pop("softplus_beta", None)
+    if not callable(method) and method not in METHODS:
+        raise CurateError(
+            f"method: {method!r}; choose one of {', '.join(METHODS)}, or give a function"
+        )
+
+    def explain(net: Net, images: Tensor, target: Tensor) -> Tensor:
+        if net.softplus_beta is None and beta is not None:
+            net = replace(net, softplus_beta=beta)
+        if callable(method):
+            return method(_Pixels(net), images, target, **options)
+        try:
+            return METHODS[method](net, images, target, **options)
+        except TypeError as error:
+            if "unexpected keyword" in str(error):
+                raise CurateError(f"options: {method} does not take them ({error})") from None
+            raise
+
+    return explain
+
+
+class _Pixels(nn.Module):
+    """The net as a module of pixels, for methods that are brought along."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net, self.model = net, net.model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net.logits(images)
+
+
+def maps_of(explain: Explain, net: Net, images: Tensor, target: Tensor) -> Tensor:
+    """Maps without gradients, in groups of the net's chunk."""
+    parts = zip(images.detach().split(net.chunk), target.split(net.chunk), strict=True)
+    return torch.cat([explain(net, part, classes).detach() for part, classes in parts])

@@ -1,0 +1,172 @@
+"""Attacks: what they keep, what they reach, and what they refuse."""
+
+import pytest
+import torch
+from torch import nn
+
+from curate import saliency
+from curate.errors import CurateError
+from curate.saliency.attacks.objectives import shares
+from tests.saliency.nets import Functional, build, images
+
+X = images(5, 6)
+QUICK = {
+    "iterative_attack": {"iterations": 8, "step": 0.01},
+    "strong_attack": {"iterations": 8},
+    "random_signs": {"draws": 3},
+    "black_box_step": {"queries": 8},
+}
+
+
+def run(name, net=None, x=X, **options):
+    options = {"k": 6, "epsilon": 0.05, **QUICK[name], **options}
+    return getattr(saliency, name)(build() if net is None else net, x, **options)
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("objective", ["topk", "centre", "region", "target"])
+def test_an_attack_keeps_what_it_has_to(name, objective):
+    net, region = build(), torch.zeros(6, 6, dtype=torch.bool)
+    region[:2, :2] = True
+    found = run(name, net, objective=objective, region=region)
+    assert float((found.images - X).abs().max()) <= 0.05 + 1e-12
+    assert float(found.images.min()) >= 0
+    assert float(found.images.max()) <= 1
+    assert torch.equal(net(found.images).argmax(1), net(X).argmax(1))
+    assert torch.equal(found.images[~found.found], X[~found.found])
+    expected = saliency.gradient(net, found.images, found.target)
+    assert torch.allclose(found.maps, expected, atol=1e-12)
+
+
+def by_hand(objective, before, after, region):
+    """The objective of one example from its definition."""
+    before, after = (maps.abs().sum(0) / maps.abs().sum() for maps in (before, after))
+    if objective == "topk":
+        top = before.flatten().argsort(descending=True)[:6]
+        return -float(after.flatten()[top].sum())
+    if objective == "region":
+        return float(after[region].sum())
+    if objective == "target":
+        return -float(((after - torch.rot90(before, 2)) ** 2).sum())
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")
+    shift = [float(((after - before) * axis).sum()) for axis in (rows, columns)]
+    return (shift[0] ** 2 + shift[1] ** 2) ** 0.5
+
+
+@pytest.mark.parametrize("objective", ["topk", "centre", "region", "target"])
+def test_objectives_by_hand_and_gradients_beat_chance(objective):
+    net, region = build(), torch.zeros(6, 6, dtype=torch.bool)
+    region[:2, :2] = True
+    before = saliency.gradient(net, X)
+    attacked = run("iterative_attack", net, objective=objective, region=region, iterations=30)
+    random = run("random_signs", net, objective=objective, region=region)
+    for found in (attacked, random):
+        for row in range(len(X)):
+            value = by_hand(objective, before[row], found.maps[row], region)
+            assert float(found.objective[row]) == pytest.approx(value, abs=1e-6)
+    assert float(attacked.objective.mean()) > float(random.objective.mean())
+
+
+def test_more_restarts_are_never_worse():
+    one, three = (run("iterative_attack", restarts=count) for count in (1, 3))
+    assert bool((three.objective >= one.objective).all())
+
+
+def test_an_attack_on_an_image_depends_on_no_other():
+    for name in QUICK:
+        whole, alone, chunked = run(name), run(name, x=X[2:3]), run(name, chunk=2)
+        assert torch.allclose(whole.images[2:3], alone.images, atol=1e-9)
+        assert torch.allclose(whole.images, chunked.images, atol=1e-9)
+
+
+def test_a_softplus_gradient_climbs_where_the_true_one_is_zero():
+    """A ReLU network is linear in pieces: the gradient through its gradient is zero."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(108, 30), nn.ReLU(), nn.Linear(30, 3)).double()
+    x = X.clone().requires_grad_()
+    maps = saliency.gradient(net.eval(), x, 1)
+    assert float(torch.autograd.grad(maps.abs().sum(), x)[0].abs().max()) == 0
+    found = run("iterative_attack", net)
+    before = saliency.gradient(net, X)
+    top = shares(before).flatten(1).topk(6, 1).values.sum(1)
+    assert float((-found.objective - top).mean()) < 0
+
+
+@pytest.mark.parametrize("method", saliency.METHODS)
+def test_every_method_can_be_attacked(method):
+    found = run("iterative_attack", method=method, iterations=3)
+    assert torch.isfinite(found.maps).all()
+    assert repr(found).startswith("Attacked(iterative, topk, ")
+
+
+def test_a_method_can_be_brought_along():
+    def own(model, x, target):
+        score = model(x).gather(1, target[:, None]).sum()
+        return torch.autograd.grad(score, x, create_graph=True)[0]
+
+    def with_gradients(model, x, target):
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            return own(model, x, target)
+
+    theirs, ours = run("iterative_attack", method=with_gradients), run("iterative_attack")
+    assert torch.allclose(theirs.images, ours.images)
+
+
+class Edge(nn.Module):
+    """Any change that is not tiny changes the class."""
+
+    def __init__(self, x):
+        super().__init__()
+        self.net, self.x = build(Functional), x
+
+    def forward(self, x):
+        far = ((x - self.x[: len(x)]).abs().amax((1, 2, 3)) > 1e-3).to(x.dtype)
+        logits = self.net(x)
+        other = torch.nn.functional.one_hot((logits.argmax(1) + 1) % 4, 4)
+        return logits + 1e3 * far[:, None] * other
+
+
+def test_where_nothing_keeps_the_prediction_it_says_so():
+    found = run("random_signs", Edge(X).eval())
+    assert not bool(found.found.any())
+    assert torch.equal(found.images, X)
+    assert "of 5 no perturbation that was tried keeps the prediction" in str(found)
+
+
+def test_the_confidence_can_be_kept_too():
+    net = build()
+    sure = net(X).softmax(1).amax(1)
+    least = float(sure.detach().min()) - 1e-3
+    found = run("iterative_attack", net, confidence=least)
+    assert float(net(found.images).softmax(1).amax(1).min()) >= least
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_bad_input(name):
+    net = build()
+    wrong = (net(X).argmax(1) + 1) % 4
+
+    def refused(match, **options):
+        with pytest.raises(CurateError, match=match):
+            run(name, net, **options)
+
+    refused("epsilon: 0", epsilon=0)
+    refused("k: 37 pixels; a map has 36", k=37)
+    refused("already predicts another class for 5 of 5", target=wrong)
+    refused("confidence: 0.99", confidence=0.99999999)
+    refused("objective: 'beauty'", objective="beauty")
+    refused("region: give a bool tensor", objective="region")
+    refused("method: 'lime'; choose one of gradient", method="lime")
+    refused("options: gradient does not take them", options={"steps": 3})
+    refused("maps: NaN in 5 of 5", method=lambda model, x, target: x * float("nan"))
+    refused("zero everywhere", method=lambda model, x, target: x * 0)
+
+
+def test_bad_counts():
+    for match, options in [
+        ("step: 0", {"step": 0}),
+        ("iterations: 0", {"iterations": 0}),
+        ("restarts: 0", {"restarts": 0}),
+    ]:
+        with pytest.raises(CurateError, match=match):
+            run("iterative_attack", **options)
