@@ -73,7 +73,9 @@ def run(
             "it 3 for 10,000 examples and more."
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help=f"One of {', '.join(NETS)}.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(NETS)}; or timm:NAME.")
+    ] = None,
     margin: Annotated[
         float, typer.Option(help="Accuracy (0..1) that pruning may lose and be 'as good'.")
     ] = 0.01,

@@ -1,6 +1,7 @@
 """Small networks for the reference trainer."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,8 @@ from curate.data import VOCABULARY
 from curate.errors import CurateError
 
 NETS = ("mlp", "cnn", "resnet18", "lightconv")
+TIMM = "timm:"
+"""Before the name of one of timm's models, for images."""
 
 
 def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
@@ -29,6 +32,8 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
     check_net(name, shape, text=name == "lightconv")
     if classes < 2:
         raise CurateError(f"dataset: it has {classes} class; a classifier needs at least 2")
+    if name.startswith(TIMM):
+        return _of_timm(name, shape, classes)
     if name == "mlp":
         return _mlp(int(torch.Size(shape).numel()), classes)
     if name == "lightconv":
@@ -44,15 +49,51 @@ def build(name: str, shape: Sequence[int], classes: int) -> nn.Module:
 
 def check_net(name: str, shape: Sequence[int], text: bool) -> None:
     """Raise a CurateError for an unknown net, or one that does not take these examples."""
-    if name not in NETS:
-        raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}")
+    if name.startswith(TIMM):
+        _check_timm(name)
+    elif name not in NETS:
+        raise CurateError(f"model: {name!r}; choose one of {', '.join(NETS)}, or timm:NAME")
     if text != (name == "lightconv"):
         raise CurateError(
             f"model: {name!r} for {'' if text else 'other than '}texts; use "
             f"{'lightconv' if text else 'mlp'}"
         )
-    if name in ("cnn", "resnet18") and len(shape) != 3:
+    images = name in ("cnn", "resnet18") or name.startswith(TIMM)
+    if images and len(shape) != 3:
         raise CurateError(f"model: {name!r} needs images (C, H, W), not {tuple(shape)}; use mlp")
+
+
+def _check_timm(name: str) -> None:
+    try:
+        import timm
+    except ImportError as error:
+        raise CurateError(
+            f"model: {name!r}, but timm is not installed; pip install 'curate-data[timm]' brings it"
+        ) from error
+    known = name.removeprefix(TIMM)
+    if not timm.is_model(known):
+        near = get_close_matches(known, timm.list_models(), n=3) or ["resnet18"]
+        raise CurateError(f"model: {name!r} is no model of timm's; did you mean {', '.join(near)}?")
+
+
+def _of_timm(name: str, shape: Sequence[int], classes: int) -> nn.Module:
+    import timm
+
+    try:
+        model: nn.Module = timm.create_model(
+            name.removeprefix(TIMM), pretrained=False, num_classes=classes, in_chans=shape[0]
+        )
+        with torch.no_grad():
+            logits = model.eval()(torch.zeros(1, *shape))
+    except Exception as error:  # each model has sentences of its own for sizes it does not take
+        raise CurateError(
+            f"model: {name!r} does not take images of {tuple(shape)} ({error}); choose another"
+        ) from error
+    if logits.shape != (1, classes):
+        raise CurateError(
+            f"model: {name!r} gives {tuple(logits.shape)} for an image; choose a classifier"
+        )
+    return model.train()
 
 
 def _mlp(inputs: int, classes: int) -> nn.Module:

@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from torch import nn
 
 import curate
-from curate.train import NETS, Settings, build, predict, settings_for, train
+from curate.train import NETS, Settings, build, logits_of, predict, settings_for, train
 from curate.train.batches import Normaliser, augmented, shuffled
 
 SETTINGS = Settings("mlp", 3, 16, 0.05, 5e-4, False, "cpu")
@@ -179,9 +180,31 @@ def test_defaults_suit_the_shape():
         (lambda: settings_for((9,), model="lightconv"), "lightconv' for other than texts"),
         (lambda: settings_for((9,), text=True, model="mlp"), "mlp' for texts; use lightconv"),
         (lambda: settings_for((3, 8, 8), device="abacus"), "device: 'abacus'"),
+        (lambda: build("timm:resnet18", (10,), 2), "needs images"),
+        (lambda: settings_for((9,), text=True, model="timm:resnet18"), "for texts"),
+        (lambda: build("timm:resnet_18", (3, 32, 32), 2), "no model of timm's; did you mean resnet"),
+        (lambda: build("timm:vit_tiny_patch16_224", (3, 32, 32), 2), "does not take images"),
         (lambda: train(torch.zeros(1, 3), torch.zeros(1).long(), 2, SETTINGS, 0), "1 examples"),
     ],
 )
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(curate.CurateError, match=message):
         call()
+
+
+def test_a_model_of_timm_trains_alike:
+    pytest.importorskip("timm")
+    settings = settings_for((1, 20, 20), model="timm:resnet10t", epochs=1, device="cpu")
+    values = torch.randint(0, 256, (40, 1, 20, 20), dtype=torch.uint8)
+    labels = torch.arange(40) % 3
+    trained = train(values, labels, 3, settings, 0)
+    again = train(values, labels, 3, settings, 0)
+    logits = logits_of(trained, values)
+    assert logits.shape == (40, 3)
+    assert torch.equal(logits, logits_of(again, values))
+
+
+def test_without_timm_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(curate.CurateError, match=r"pip install 'curate-data\[timm\]'"):
+        build("timm:resnet18", (3, 32, 32), 2)
