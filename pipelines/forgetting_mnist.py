@@ -13,6 +13,7 @@ checkpoint under ``runs/``; what is finished is kept in ``benchmarks/results/``.
 """
 
 import argparse
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from pyarrow import parquet
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import spearmanr
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -191,6 +193,34 @@ def print_table(dataset: str) -> None:
             f"{np.mean(right):.2%}",
         )  # fmt: skip
     Console(highlight=False).print(report)
+    print_early(dataset)
+
+
+def print_early(dataset: str) -> None:
+    """Counts after early epochs against those of the same run at its end, and between seeds."""
+    paths = sorted(RESULTS.glob(f"forgetting-{dataset}-seed*.parquet"))
+    runs = [parquet.read_table(path) for path in paths]
+    longest = max(runs, key=lambda run: len(run.column_names))
+    last = longest.column_names[-1]
+    report = Table(title=f"{dataset}: early epochs against {last.removeprefix('events_')}")
+    for column in ("epochs", "Spearman's ρ", "stay never forgotten", "ρ between two seeds"):
+        report.add_column(column, justify="right")
+    end = hardness(longest, last)
+    for name in longest.column_names:
+        early = hardness(longest, name)
+        seeds = [hardness(run, name) for run in runs if name in run.column_names]
+        pairs = [spearmanr(*pair).statistic for pair in combinations(seeds, 2)]
+        report.add_row(
+            name.removeprefix("events_"), f"{spearmanr(early, end).statistic:.2f}",
+            f"{(end[early == 0] == 0).mean():.1%}", f"{np.mean(pairs):.2f}" if pairs else "",
+        )  # fmt: skip
+    Console(highlight=False).print(report)
+
+
+def hardness(run: pa.Table, name: str) -> np.ndarray:
+    """(n,) forgetting events; those never learned so far are the hardest."""
+    events = run[name].to_numpy().astype(np.int64)
+    return np.where(events < 0, events.max() + 1, events)
 
 
 if __name__ == "__main__":
