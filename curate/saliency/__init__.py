@@ -6,6 +6,16 @@ from curate.saliency.attacks.iterative import iterative_attack as iterative_atta
 from curate.saliency.attacks.iterative import strong_attack as strong_attack
 from curate.saliency.attacks.objectives import OBJECTIVES as OBJECTIVES
 from curate.saliency.attacks.result import Attacked as Attacked
+from curate.saliency.audit._fragility import fragility as fragility
+from curate.saliency.audit.curve import FragilityCurve as FragilityCurve
+from curate.saliency.audit.curve import fragility_curve as fragility_curve
+from curate.saliency.audit.result import Fragility as Fragility
+from curate.saliency.certificates.pixels import PixelCertificates as PixelCertificates
+from curate.saliency.certificates.pixels import certify_pixels as certify_pixels
+from curate.saliency.controls.deletion import DeletionCurves as DeletionCurves
+from curate.saliency.controls.deletion import deletion_curves as deletion_curves
+from curate.saliency.controls.randomised import randomised_weights as randomised_weights
+from curate.saliency.defences.curvature import curvature_penalty as curvature_penalty
 from curate.saliency.maps.completeness import completeness_error as completeness_error
 from curate.saliency.maps.deeplift import deeplift as deeplift
 from curate.saliency.maps.grad_cam import grad_cam as grad_cam

@@ -43,6 +43,8 @@ _HE = "He et al., CVPR 2024"
 _ZHANG = "Zhang et al., CVPR 2024"
 _RECHT = "Recht et al., 2018"
 _KOH = "Koh & Liang, ICML 2017"
+_GHORBANI = "Ghorbani et al., AAAI 2019"
+_ANANI = "Anani et al., ICML 2025"
 _INT, _FLOAT = pa.int32(), pa.float64()
 
 COLUMNS: dict[str, Column] = {
@@ -209,6 +211,18 @@ COLUMNS: dict[str, Column] = {
     ),
     "duplicate_probability": Column(
         _FLOAT, "probability", "that of the likeliest pair of copies that it is in", _RECHT
+    ),
+    "fragility_spearman": Column(
+        _FLOAT, "1", "1 - Spearman's ρ of its saliency map before and after an attack", _GHORBANI
+    ),
+    "fragility_topk": Column(
+        _FLOAT, "fraction", "top pixels of its saliency map that an attack took away", _GHORBANI
+    ),
+    "fragility_shift": Column(
+        _FLOAT, "pixels", "how far an attack moved its saliency map's centre of mass", _GHORBANI
+    ),
+    "certified_share": Column(
+        _FLOAT, "fraction", "pixels of its sparsified saliency map that are certified", _ANANI
     ),
     "runs": Column(_INT, "runs", "merged runs that presented the example", "curate.merge"),
     "runs_learned": Column(_INT, "runs", "merged runs in which it was learned", "curate.merge"),
