@@ -12,6 +12,7 @@ from curate.data._fingerprint import fingerprint
 from curate.data.opening import open_view
 from curate.errors import CurateError
 from curate.exporting.card import card
+from curate.exporting.croissant import write_croissant
 from curate.exporting.formats.huggingface import write_huggingface
 from curate.exporting.formats.imagefolder import write_imagefolder
 from curate.exporting.formats.indices import write_indices
@@ -51,7 +52,8 @@ def export(
     Examples are read and written one after another: memory does not grow with the data set.
     Images that come as files (image folders, Parquet, Hugging Face) are copied byte for byte;
     arrays of uint8 become PNG, other arrays keep their type. Beside the data lie a card
-    (``README.md``) and ``provenance.json``. The folder appears whole or not at all.
+    (``README.md``), ``croissant.json`` (Croissant 1.0) and ``provenance.json``. The folder appears
+    whole or not at all.
 
     Args:
         dataset: what was recorded: anything of ``curate.data``, or a Hugging Face set with an
@@ -87,6 +89,7 @@ def export(
         layout = FORMATS[format].write(view, kept, folder)
         origin = provenance(selection, format, view, content, kept)
         text = card(selection, view, layout, origin)
+        write_croissant(folder, origin)
         (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
         origin["contents"] = listed(folder)
         written = json.dumps(origin, indent=2, ensure_ascii=False, default=str)

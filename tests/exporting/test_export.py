@@ -121,7 +121,7 @@ def test_no_class_name_or_id_leads_out_of_the_folder(tmp_path_factory, classes, 
     index = pq.read_table(place / "metadata.parquet").to_pylist()
     assert [row["example_id"] for row in index] == ids
     files = {file.resolve() for file in place.rglob("*") if file.is_file()}
-    assert len(files) == count + 3
+    assert len(files) == count + 4  # card, index, provenance, croissant.json
     assert all(file.is_relative_to(place.resolve()) for file in files)
     for row, content in zip(index, contents, strict=True):
         assert row["file_name"].count("/") == 1
