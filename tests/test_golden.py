@@ -190,7 +190,7 @@ def test_what_people_store_is_what_it_was(found, part):
     assert found[part].keys() == expected.keys()
     for key, value in expected.items():
         now = found[part][key]
-        if part == "exports":
+        if part == "exports" and "files" in value:
             now = {**now, "files": without_new(now["files"], value["files"])}
         assert (without_new(now, value) if key in COLUMNS else now) == value, key
 
