@@ -5,7 +5,7 @@
 Each rank records its share of an epoch, then all exchange what they saw. 'log' is what a rank
 holds when its epoch is recorded, 'peak' the most that it holds while the epoch ends, both in bytes
 a presentation of this rank, above what the process held when the epoch began (the resident set, as
-the kernel counts it; the recorder's own state of 32 bytes an example is there by then). 'exchange'
+the kernel counts it; the recorder's own state is there by then). 'exchange'
 is the time of ``end_epoch``. One thread a process. The maximum over the ranks is printed.
 """
 
