@@ -13,6 +13,7 @@ import typer
 
 from curate.cli.audit import audit
 from curate.cli.export import export
+from curate.cli.fragility import fragility
 from curate.cli.identify import identify
 from curate.cli.inspect import inspect
 from curate.cli.merge import merge
@@ -48,7 +49,19 @@ def options(
     """Options of the command itself."""
 
 
-for command in (run, merge, prune, export, suspects, identify, audit, retest, inspect, report):
+for command in (
+    run,
+    merge,
+    prune,
+    export,
+    suspects,
+    identify,
+    audit,
+    retest,
+    fragility,
+    inspect,
+    report,
+):
     app.command()(command)
 
 

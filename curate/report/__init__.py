@@ -9,6 +9,7 @@ from curate.report.charts.identification_charts import (
     identification_charts as identification_charts,
 )
 from curate.report.charts.removal import curve_svg as curve_svg
+from curate.report.fragility import save_fragility as save_fragility
 from curate.report.identification import write_identification as write_identification
 from curate.report.identification_folder import save_identification as save_identification
 from curate.report.retest.accuracy_gap import save_retest as save_retest
