@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from curate.cli.config import Config, write_config
 from curate.cli.options import (
     Data,
     Errors,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 @with_strategy_options
 def run(
+    ctx: typer.Context,
     dataset: Annotated[
         str, typer.Option(help="digits, mnist, cifar10, a folder or file, or hf:NAME.")
     ] = "digits",
@@ -88,6 +90,7 @@ def run(
     errors: Errors = "raise",
     format: Format = "huggingface",
     out: Annotated[str | None, typer.Option(help="Folder of results; runs/NAME.")] = None,
+    config: Config = None,
     as_json: Json = False,
     **options: Any,
 ) -> None:
@@ -188,6 +191,7 @@ def run(
     summary = {**_facts(dataset, settings, len(train_set), seconds), **shown}
     summary["title"] = f"{folder_name(dataset)}: {summary['title']}"
     summary["facts"]["seeds"] = str(summary["seeds"])
+    write_config(ctx, folder)
     write_json(summary, folder / "summary.json")
     page = render(folder, summary, train_set) if has_report(summary) else None
     if page is None:
