@@ -18,7 +18,7 @@ def near_duplicates(
     b: Any = None,
     *,
     features: Any = "local_dct",
-    threshold: float = 0.5,
+    threshold: float = 0.9,
     size: int | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,

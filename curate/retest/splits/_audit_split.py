@@ -29,8 +29,7 @@ def audit_split(
         train: images, as for :func:`curate.retest.near_duplicates`.
         test: images.
         features: as there.
-        threshold: probability from which on a pair counts as a copy; higher than there, as an
-            audit of many images shall not fail for one doubtful pair.
+        threshold: probability from which on a pair counts as a copy.
         seed: of the planted copies and the samples.
         on_progress: called with the images searched and their number, in all three searches.
 
