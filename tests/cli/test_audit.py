@@ -64,3 +64,14 @@ def test_bad_arguments_are_one_sentence(folders, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[0] == "curate: --keep: 'both'; give 'test' or 'train'"
+
+
+def test_a_broken_image_is_named_and_nothing_is_written(folders, capsys):
+    (folders / "test/cat/99.png").write_bytes(b"no picture")
+    assert audit("train", "test", "--out", "found", "--fix", "clean") == 2
+    line = capsys.readouterr().err.splitlines()
+    assert len(line) == 1
+    assert "'cat/99.png'" in line[0]
+    assert "is not an image" in line[0]
+    assert not (folders / "found").exists()
+    assert not (folders / "clean").exists()

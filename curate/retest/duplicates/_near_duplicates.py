@@ -57,9 +57,10 @@ def near_duplicates(
     check_threshold(threshold)
     view = as_view("a", a)
     other = None if b is None else as_view("b", b)
-    side = natural_size(view if other is None else other) if size is None else size
-    queries = read_images("a", view, side)
-    searched = queries if other is None else read_images("b", other, side)
+    if size is None:
+        size = natural_size("a", view) if other is None else natural_size("b", other)
+    queries = read_images("a", view, size)
+    searched = queries if other is None else read_images("b", other, size)
     if other is None and len(queries) < 2:
         raise CurateError("a: it has 1 image; give at least 2 to search within it")
     ready = make_ready(searched, feature_function(features), seed)

@@ -85,10 +85,7 @@ def read_images(name: str, view: View, size: int) -> Images:
     sized = small if size == SIDE else torch.empty((count, 3, size, size), dtype=torch.uint8)
     digests = np.empty(count, "S16")
     for row in range(count):
-        try:
-            image = view.image(row)
-        except CurateError as error:
-            raise CurateError(f"{name}: {error}") from error
+        image = _image(name, view, row)
         content = np.ascontiguousarray(image)
         shape = f"{image.shape}".encode()
         digest = hashlib.blake2b(content.data, digest_size=16, person=shape[:16]).digest()
@@ -99,8 +96,15 @@ def read_images(name: str, view: View, size: int) -> Images:
     return Images(view.ids, view.labels, small, sized, digests)
 
 
-def natural_size(view: View) -> int:
+def _image(name: str, view: View, row: int) -> np.ndarray:
+    try:
+        return view.image(row)
+    except CurateError as error:
+        raise CurateError(f"{name}: {error}") from error
+
+
+def natural_size(name: str, view: View) -> int:
     """32 for small images; 64 for sets whose images have 48 pixels and more on a side."""
     rows = np.linspace(0, len(view) - 1, min(len(view), 32)).astype(int)
-    sides = [min(view.image(int(row)).shape[:2]) for row in rows]
+    sides = [min(_image(name, view, int(row)).shape[:2]) for row in rows]
     return SIDE if np.median(sides) < 48 else 64

@@ -38,7 +38,7 @@ def audit_split(
     """
     views = as_view("train", train), as_view("test", test)
     check_threshold(threshold)
-    side = natural_size(views[0])
+    side = natural_size("train", views[0])
     sets = [
         read_images(name, view, side) for name, view in zip(("train", "test"), views, strict=True)
     ]

@@ -1,5 +1,8 @@
 """Copies that are planted in drawn pictures are found; bad input is refused in one sentence."""
 
+import io
+
+import datasets
 import networkx
 import numpy as np
 import pyarrow as pa
@@ -7,10 +10,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import curate
 from curate.errors import CurateError
-from curate.retest import near_duplicates
+from curate.retest import audit_split, near_duplicates
 from curate.retest.duplicates.clusters import connected, keepers
 
 
@@ -107,6 +111,22 @@ def test_bad_input_is_one_sentence():
         near_duplicates(images, features="nose")
     with pytest.raises(CurateError, match="features: the function gave NaN"):
         near_duplicates(images, features=lambda batch: np.full((len(batch), 4), np.nan))
+
+
+def test_an_image_that_does_not_decode_is_named():
+    good = io.BytesIO()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(good, "PNG")
+    torn = [{"image": good.getvalue(), "label": 0}] * 3 + [{"image": b"torn", "label": 0}]
+    dataset = curate.data.with_ids(datasets.Dataset.from_list(torn))
+    with pytest.raises(CurateError, match="b: dataset: the image of example 3 cannot be decoded"):
+        near_duplicates(pictures(5, 0), dataset)
+
+
+def test_a_set_of_one_image_has_no_copies_inside():
+    images = pictures(30, 0)
+    assert audit_split(images, images[:1].clone()).problems == (
+        "1 of 1 test images (100.00%) have a copy in the training set.",
+    )
 
 
 def test_sets_of_a_few_images_are_searched_too():
