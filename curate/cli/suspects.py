@@ -53,8 +53,10 @@ def suspects(
             examples, names = _evidence(source, features, data, seed, bar)
     found = scores.suspects(examples, precision=precision)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / "suspects.parquet") as path:
-        table.write(found.table, path)
+    kept = {"suspects": found.table} | ({} if names is None else {"examples": examples})
+    for name, rows in kept.items():
+        with atomic_path(folder / f"{name}.parquet") as path:
+            table.write(rows, path)
     summary: dict[str, Any] = {
         "source": source, "by": found.by, "examples": found.examples, "suspects": len(found),
         "threshold": found.threshold if len(found) else None, "precision": found.precision,

@@ -37,6 +37,11 @@ def test_pictures_in_the_wrong_folder_are_listed(tmp_path, capsys, monkeypatch):
     assert summary["suspects"] == len(table) > 0
     assert len(wrong & listed) >= 0.6 * len(wrong)
     assert len(wrong & listed) >= 0.7 * len(listed)
+    every = curate.read("found/examples.parquet")
+    assert len(every) == 400
+    assert np.argmin(curate.score(every, "mislabel")) == every["example_id"].to_pylist().index(
+        table["example_id"][0].as_py()
+    )
     assert suspects("set") in (0, None)
     assert "the 20 most doubtful labels" in capsys.readouterr().out
     assert (tmp_path / "runs/set-suspects/suspects.parquet").exists()
