@@ -24,12 +24,18 @@ from curate.calculus.language.functions import arctan as arctan
 from curate.calculus.language.functions import cos as cos
 from curate.calculus.language.functions import det as det
 from curate.calculus.language.functions import diag as diag
+from curate.calculus.language.functions import digamma as digamma
 from curate.calculus.language.functions import einsum as einsum
 from curate.calculus.language.functions import erf as erf
+from curate.calculus.language.functions import erfc as erfc
 from curate.calculus.language.functions import exp as exp
+from curate.calculus.language.functions import expm1 as expm1
 from curate.calculus.language.functions import eye as eye
 from curate.calculus.language.functions import inv as inv
+from curate.calculus.language.functions import lgamma as lgamma
 from curate.calculus.language.functions import log as log
+from curate.calculus.language.functions import log1p as log1p
+from curate.calculus.language.functions import log_ndtr as log_ndtr
 from curate.calculus.language.functions import logdet as logdet
 from curate.calculus.language.functions import logsumexp as logsumexp
 from curate.calculus.language.functions import matrix as matrix
@@ -51,6 +57,7 @@ from curate.calculus.language.functions import tanh as tanh
 from curate.calculus.language.functions import tensor as tensor
 from curate.calculus.language.functions import tr as tr
 from curate.calculus.language.functions import vector as vector
+from curate.calculus.language.functions import xlogy as xlogy
 from curate.calculus.language.parse import parse as parse
 from curate.moved import moved
 

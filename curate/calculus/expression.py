@@ -14,8 +14,7 @@ from curate.calculus.graph.node import Node
 from curate.calculus.graph.node import variables as variables_of
 from curate.calculus.graph.sizes import Reason, shown
 from curate.calculus.operators import averaged, elementwise, expression, matmul, summed
-from curate.calculus.rules.deep import first_derivative, second_derivative
-from curate.calculus.rules.derive import derivative
+from curate.calculus.rules.deep import first_derivative, higher_derivative, second_derivative
 from curate.calculus.scoped import Scoped
 from curate.calculus.show.einsum import dot_text, einsum_text
 from curate.calculus.show.render import latex_of
@@ -67,7 +66,7 @@ class Expression(Scoped):
             else:
                 node, rest = first_derivative(self.node, variables[0]), variables[1:]
             for variable in rest:
-                node = derivative(node, variable)
+                node = higher_derivative(node, variable)
             columns = self.scope[wanted[-1]].order
             self._derived[wanted] = Expression(node, self.scope, self.reasons, columns)
         return self._derived[wanted]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
+from curate.calculus.compile import runtime
 from curate.calculus.compile.assemble import Part, assemble, scaled, without_repeats
 from curate.calculus.compile.contract import Labelled, contract
 from curate.calculus.compile.factoring import factored
@@ -13,11 +14,14 @@ from curate.calculus.compile.program import Program, Value
 from curate.calculus.compile.solving import Inverse, lu_of, only_in_products, solved
 from curate.calculus.graph.canonical import canonical
 from curate.calculus.graph.node import Dim, Labels, Node, Term, walk
-from curate.calculus.rules.structure import nonnegative, positive_definite
+from curate.calculus.graph.signs import nonnegative
+from curate.calculus.rules.structure import positive_definite
 
 _CALLS = {
     "arcsin": "torch.asin", "arccos": "torch.acos", "arctan": "torch.atan",
-    "erf": "torch.special.erf",
+    "erf": "torch.special.erf", "erfc": "torch.special.erfc", "slope": "torch.sign",
+    "log_ndtr": "torch.special.log_ndtr",
+    "digamma": "torch.special.digamma",
 }  # fmt: skip
 
 
@@ -122,6 +126,10 @@ class Planner:
             axes = tuple(range(-node.data, 0))
             size = math.prod(operands[0].shape)
             return emit(f"torch.logsumexp({{0}}, {axes}{{out}})", operands, shape, 3 * size)
+        if node.kind == "largest":
+            axes = tuple(range(-node.data, 0))
+            call = f"torch.amax({{0}}, {axes}{{out}})"
+            return emit(call, operands, shape, math.prod(operands[0].shape))
         return self._of_matrix(node, operands[0], shape)
 
     def _of_matrix(self, node: Node, matrix: Value, shape: tuple[int, ...]) -> Value:
@@ -138,8 +146,12 @@ class Planner:
         if node.kind == "inverse":
             return emit("inverse({0}{out})", (matrix,), shape, 2 * cube)
         if node.kind == "logdet" and node.args[0] in self.shared:
-            lu, _ = lu_of(self.program, matrix)
+            lu, pivots = lu_of(self.program, matrix)
+            if node.data:
+                return emit("lu_log_det({0}, {1})", (lu, pivots), (), matrix.shape[0])
             return emit("lu_logdet({0})", (lu,), (), matrix.shape[0])
+        if node.kind == "logdet" and node.data:
+            return emit("log_det({0})", (matrix,), (), 2 * cube // 3)
         if node.kind == "logdet":
             return emit("torch.linalg.slogdet({0})[1]", (matrix,), (), 2 * cube // 3)
         return emit("torch.linalg.det({0})", (matrix,), (), 2 * cube // 3)
@@ -214,12 +226,12 @@ def _swaps(term: Term) -> bool:
 
 
 def _map_call(name: str) -> str:
-    if name == "softplus":
-        return "softplus({0})"
-    if name in ("rsqrt_or_zero", "log_or_zero"):
+    if name in runtime.MAPS:
         return f"{name}({{0}})"
-    if name == "power_slope":
-        return "power_slope({0}, {1})"
+    if name in runtime.PAIRS:
+        return f"{name}({{0}}, {{1}})"
+    if name.startswith("polygamma"):
+        return f"torch.polygamma({name.removeprefix('polygamma')}, {{0}}{{out}})"
     if name == "root":
         return "torch.sqrt({0}{out})"
     if name == "step":

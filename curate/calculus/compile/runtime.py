@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from curate.calculus.compile.special import MAPS as MAPS
+from curate.calculus.compile.special import PAIRS as PAIRS
 from curate.calculus.errors import SingularError
 
 _constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
@@ -27,26 +30,6 @@ def constant(value: float, like: torch.Tensor) -> torch.Tensor:
     if found is None:
         found = _constants[key] = like.new_full((), value)
     return found
-
-
-def softplus(u: torch.Tensor) -> torch.Tensor:
-    """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
-    return torch.nn.functional.softplus(u, 1.0, 40.0)
-
-
-def rsqrt_or_zero(u: torch.Tensor) -> torch.Tensor:
-    """``u ** (-1/2)``, and 0 where u is 0."""
-    return torch.where(u == 0, 0.0, torch.rsqrt(u))
-
-
-def log_or_zero(u: torch.Tensor) -> torch.Tensor:
-    """``log u``, and 0 where u is 0."""
-    return torch.where(u == 0, 0.0, torch.log(u))
-
-
-def power_slope(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """``v u^(v-1)``, and 0 where v is 0."""
-    return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
 
 
 def cholesky(matrix: torch.Tensor) -> torch.Tensor:
@@ -95,6 +78,19 @@ def factors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     if not matrix.is_cuda and info.item():
         raise SingularError(f"{SINGULAR} (pivot {info.item()} is 0)")
     return lu, pivots
+
+
+def log_det(matrix: torch.Tensor) -> torch.Tensor:
+    """``log det A``, NaN where the determinant is negative."""
+    sign, logarithm = torch.linalg.slogdet(matrix)
+    return torch.where(sign < 0, math.nan, logarithm)
+
+
+def lu_log_det(lu: torch.Tensor, pivots: torch.Tensor) -> torch.Tensor:
+    """The same from the LU factors and pivots."""
+    swaps = (pivots != torch.arange(1, len(pivots) + 1, device=lu.device)).sum()
+    negative = (lu.diagonal() < 0).sum() + swaps
+    return torch.where(negative % 2 == 1, math.nan, lu_logdet(lu))
 
 
 def lu_logdet(lu: torch.Tensor) -> torch.Tensor:

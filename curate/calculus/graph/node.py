@@ -31,13 +31,16 @@ class Node:
         birth: running number, which makes canonical orders reproducible.
     """
 
-    __slots__ = ("__weakref__", "args", "birth", "data", "kind", "shape", "symmetric")
+    __slots__ = (
+        "__weakref__", "args", "birth", "data", "kind", "nonnegative", "shape", "symmetric",
+    )  # fmt: skip
 
     def __init__(
         self, kind: str, shape: tuple[Dim, ...], args: tuple[Node, ...], data: Any, birth: int
     ) -> None:
         self.kind, self.shape, self.args, self.data, self.birth = kind, shape, args, data, birth
         self.symmetric: bool | None = None
+        self.nonnegative: bool | None = None
 
     @property
     def order(self) -> int:

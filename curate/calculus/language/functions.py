@@ -10,7 +10,7 @@ from fractions import Fraction
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.expression import Expression, Operand, as_expression
 from curate.calculus.graph import algebra
-from curate.calculus.graph.node import Dim
+from curate.calculus.graph.node import Dim, intern
 from curate.calculus.graph.sizes import shown
 from curate.calculus.language.variables import eye as eye
 from curate.calculus.language.variables import matrix as matrix
@@ -18,7 +18,7 @@ from curate.calculus.language.variables import scalar as scalar
 from curate.calculus.language.variables import tensor as tensor
 from curate.calculus.language.variables import vector as vector
 from curate.calculus.operators import axis_of, brief, matmul, same_sizes
-from curate.calculus.rules import determinants, maps, matrices, stable
+from curate.calculus.rules import determinants, maps, matrices, norms, stable
 
 
 def _needs(u: Expression, orders: tuple[int, ...], name: str) -> Expression:
@@ -106,6 +106,23 @@ exp, log, abs, sign, relu, sigmoid, softplus, erf = map(
 )
 
 
+expm1, log1p, erfc, log_ndtr, lgamma, digamma = map(
+    _elementwise, ("expm1", "log1p", "erfc", "log_ndtr", "lgamma", "digamma")
+)
+
+
+def xlogy(u: Operand, v: Operand) -> Expression:
+    """``u log v`` elementwise, and 0 where u is 0."""
+    a, b = as_expression(u), as_expression(v)
+    short = min(a.order, b.order)
+    pairs = zip(a.shape[a.order - short :], b.shape[b.order - short :], strict=True)
+    sized, _ = same_sizes((a, b), list(pairs), f"xlogy({brief(a)}, {brief(b)})")
+    together = max(sized, key=lambda operand: operand.order)
+    u_node, v_node = (algebra.broadcast(x.node, together.shape) for x in sized)
+    node = intern("map", together.shape, (u_node, v_node), "xlogy")
+    return as_expression(together.with_node(node))
+
+
 def sqrt(u: Operand) -> Expression:
     """The square root of every element."""
     u = as_expression(u)
@@ -127,10 +144,16 @@ def norm1(u: Expression) -> Expression:
     return sum(abs(u))
 
 
-def norm2(u: Expression) -> Expression:
-    """The root of the sum of squares (of a matrix: Frobenius); its derivative at 0 is 0."""
+def norm2(u: Expression, axis: int | None = None) -> Expression:
+    """The root of the sum of squares (of a matrix: Frobenius), of all or along one axis.
+
+    Its first derivative at 0 is 0, and higher ones are NaN there unless the whole has a limit.
+    """
     u = as_expression(u)
-    return u.with_node(maps.apply("root", sum(u * u).node))
+    if axis is None:
+        return u.with_node(norms.norm(u.node))
+    gone = axis_of(u, axis, "norm2")
+    return u.with_node(norms.norm(u.node, tuple(i for i in range(u.order) if i != gone)))
 
 
 def logsumexp(u: Expression, axis: int | None = None) -> Expression:

@@ -14,6 +14,7 @@ from curate.calculus.language import functions
 from curate.calculus.language.grammar import parser
 from curate.calculus.language.kinds import default_kind, variable
 from curate.calculus.operators import elementwise, matmul
+from curate.calculus.rules.elementary import elementary
 
 _SPELLINGS = {
     "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "inverse": "inv",
@@ -21,10 +22,17 @@ _SPELLINGS = {
 }  # fmt: skip
 _ONE = [
     "sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "sqrt", "abs", "sign",
-    "relu", "sigmoid", "softplus", "erf", "tr", "det", "logdet", "inv", "diag", "norm1", "norm2",
+    "relu", "sigmoid", "softplus", "erf", "erfc", "expm1", "log1p", "log_ndtr", "lgamma", "digamma",
+    "tr", "det", "logdet", "inv", "diag", "norm1",
 ]  # fmt: skip
-_AXIS = ["sum", "mean", "logsumexp", "softmax"]
-FUNCTIONS = [*_ONE, *_AXIS, "solve", "vector", "matrix", "eye"]
+_AXIS = ["sum", "mean", "logsumexp", "softmax", "norm2"]
+_PRINTED = {
+    "kink", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope", "cloglog_bend",
+    *(f"polygamma{n}" for n in range(1, 10)),
+}  # fmt: skip
+"""Maps that occur in derivatives only: what is printed can be read again."""
+_TWO = ["solve", "xlogy"]
+FUNCTIONS = [*_ONE, *_AXIS, *_TWO, "vector", "matrix", "eye"]
 
 
 class Value(NamedTuple):
@@ -109,9 +117,8 @@ class _Reader:
 
     def value(self, tree: Any) -> Value:
         """Evaluate a subtree."""
-        method = getattr(self, tree.data)
         try:
-            return method(tree)
+            return getattr(self, tree.data)(tree)
         except ParseError:
             raise
         except CalculusError as error:
@@ -138,11 +145,14 @@ class _Reader:
             return self._transposed(self.value(arguments[0]))
         if name == "eye":
             return Value(functions.eye(self._size(arguments)))
+        if name in _PRINTED and len(arguments) == 1:
+            operand, row = self.value(arguments[0])
+            return Value(operand.with_node(elementary(name, operand.node)), row)
         if name not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
             raise ParseError(f"no function {name!r}; known are {known}", self.text, token.start_pos)
-        most = 2 if name in _AXIS or name == "solve" else 1
-        least = 2 if name == "solve" else min(most, 1)
+        most = 2 if name in _AXIS or name in _TWO else 1
+        least = 2 if name in _TWO else min(most, 1)
         if not least <= len(arguments) <= most:
             takes = f"{least} or {most} arguments" if least < most else f"{most} argument(s)"
             raise CalculusError(f"{name}: takes {takes}, {len(arguments)} given")
@@ -154,11 +164,11 @@ class _Reader:
                 axis = 0 if axis in (1, -1) else axis
             result = function(values[0].expression, axis)
             return Value(result, row=values[0].row and result.order == 1)
-        if name == "solve":
-            return Value(function(values[0].expression, values[1].expression))
+        if name in _TWO:
+            result = function(values[0].expression, values[1].expression)
+            return Value(result, row=name == "xlogy" and values[0].row)
         result = function(values[0].expression)
-        elementwise_map = result.order == 1 and values[0].order == 1
-        return Value(result, row=values[0].row and elementwise_map)
+        return Value(result, row=values[0].row and result.order == values[0].order == 1)
 
     def _size(self, arguments: list[Any]) -> int | str | None:
         """The size in ``eye(3)`` or ``eye(n)``, n being a symbol of a declared size."""

@@ -12,6 +12,7 @@ from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, intern, walk
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.derive import derivative
+from curate.calculus.rules.singular import regularised
 
 _LEAST_LAYERS = 3
 
@@ -20,23 +21,30 @@ def first_derivative(node: Node, variable: Node) -> Node:
     """The derivative of a node by a variable."""
     cuts = _cuts(node, variable) if node.order == 0 else []
     if len(cuts) < _LEAST_LAYERS:
-        return derivative(node, variable)
+        return regularised(derivative(node, variable), first=True)
     above, slope = node, scalar_one()
     for cut in (*cuts, variable):
-        slope = opaque(_through(slope, derivative(above, cut), above, cut))
+        slopes = regularised(derivative(above, cut), first=True)
+        slope = opaque(_through(slope, slopes, above, cut))
         above = cut
     return slope
+
+
+def higher_derivative(node: Node, variable: Node) -> Node:
+    """The derivative of a derivative."""
+    return regularised(derivative(node, variable), first=False)
 
 
 def second_derivative(node: Node, variable: Node) -> Node:
     """The second derivative of a scalar by one variable."""
     cuts = _cuts(node, variable)
     if len(cuts) < _LEAST_LAYERS:
-        return derivative(derivative(node, variable), variable)
-    slope = opaque(derivative(node, cuts[0]))
-    curvature = opaque(derivative(derivative(node, cuts[0]), cuts[0]))
+        return higher_derivative(first_derivative(node, variable), variable)
+    first = regularised(derivative(node, cuts[0]), first=True)
+    slope = opaque(first)
+    curvature = opaque(higher_derivative(first, cuts[0]))
     for above, cut in zip(cuts, (*cuts[1:], variable), strict=True):
-        slopes = derivative(above, cut)
+        slopes = regularised(derivative(above, cut), first=True)
         jacobian = slopes if cut is variable else opaque(slopes)  # as it is read twice
         rows = tuple(range(above.order))
         rows_too = tuple(i + above.order for i in rows)
@@ -50,7 +58,7 @@ def second_derivative(node: Node, variable: Node) -> Node:
             (curvature, rows + rows_too),
             (jacobian, rows_too + axes_too),
         )
-        bend = derivative(slopes, cut)
+        bend = higher_derivative(slopes, cut)
         linear = einsum(shape, axes + axes_too, (slope, rows), (bend, rows + axes + axes_too))
         curvature = total(shape, (*quadratic.terms, *linear.terms))
         if cut is not variable:

@@ -29,7 +29,7 @@ def _derivative(node: Node, variable: Node) -> Node:
     new = tuple(range(node.order, len(shape)))
     if node is variable:
         return total(shape, [(1, (), axes + axes)])
-    if node.kind in ("variable", "size"):
+    if node.kind in ("variable", "size", "largest"):
         return zero(shape)
     if node.kind == "sum":
         return _of_sum(node, variable)

@@ -21,11 +21,11 @@ def determinant(a: Node) -> Node:
     return intern("determinant", (), (a if original is None else original,))
 
 
-def logdet(a: Node) -> Node:
-    """``log |det A|``."""
+def logdet(a: Node, signed: bool = False) -> Node:
+    """``log |det A|``; signed: ``log det A``, which is NaN where the determinant is negative."""
     original = transposed_atom(a)
     if original is not None:
-        return logdet(original)
+        return logdet(original, signed)
     if a.kind == "inverse":
-        return scale(-1, logdet(a.args[0]))
-    return intern("logdet", (), (a,))
+        return scale(-1, logdet(a.args[0], signed))
+    return intern("logdet", (), (a,), signed or None)

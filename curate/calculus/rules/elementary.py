@@ -11,12 +11,14 @@ from curate.calculus.graph.node import Node, Number, intern
 _AT_ZERO: dict[str, Number] = {
     "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
     "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
-    "root": 0, "rsqrt_or_zero": 0, "log_or_zero": 0,
+    "root": 0, "rsqrt_or_zero": 0, "log_or_zero": 0, "slope": 0, "expm1": 0, "log1p": 0, "erfc": 1,
 }  # fmt: skip
 
 
 def elementary(name: str, u: Node) -> Node:
     """``name(u)`` elementwise, as it stands."""
+    if name == "root":
+        u.nonnegative = True  # a sum of squares, also where it is no longer written as one
     value = constant_value(u)
     known = None if value is None else _constant(name, value)
     return intern("map", u.shape, (u,), name) if known is None else constant(known, u.shape)
@@ -27,12 +29,13 @@ def _constant(name: str, value: Number) -> Number | None:
         return _AT_ZERO.get(name)
     if name == "log" and value == 1:
         return 0
-    if name in ("abs", "relu", "sign", "step"):
+    if name in ("abs", "relu", "sign", "step", "slope"):
         positive = 1 if value > 0 else 0
         known: dict[str, Number] = {
             "abs": value if value > 0 else -value,
             "relu": value * positive,
             "sign": 1 if value > 0 else -1,
+            "slope": 1 if value > 0 else -1,
             "step": positive,
         }
         return known[name]

@@ -1,15 +1,18 @@
 """Elementwise maps: their rewriting rules and derivatives.
 
-Conventions at kinks are those of torch and JAX: the derivatives of abs and relu at 0 are 0, and
-sign has the derivative 0 everywhere.
+Conventions at kinks: the first derivatives of abs and norm2 at 0 are 0, and higher ones are NaN
+there, unless the whole has a limit; those of relu are the ones from the left, 0; sign has the
+derivative 0 everywhere. (JAX has d|x|/dx = 1 at 0, torch 0.)
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
 
+from curate.calculus.errors import CalculusError
 from curate.calculus.graph.algebra import (
     add,
     broadcast,
@@ -21,6 +24,8 @@ from curate.calculus.graph.algebra import (
     zero,
 )
 from curate.calculus.graph.node import Node, Number, intern, number
+from curate.calculus.graph.signs import nonnegative
+from curate.calculus.rules import likelihoods, norms
 from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
 from curate.calculus.rules.stable import log_of_sum
@@ -28,14 +33,13 @@ from curate.calculus.rules.stable import log_of_sum
 
 def apply(name: str, u: Node) -> Node:
     """``name(u)`` elementwise, rewritten where that is exact and steadier."""
-    rewritten = None
-    if constant_value(u) is None:
-        rewritten = _exp(u) if name == "exp" else _log(u) if name == "log" else None
-    return rewritten or elementary(name, u)
+    if constant_value(u) is None and name in _REWRITTEN:
+        return _REWRITTEN[name](u) or elementary(name, u)
+    return elementary(name, u)
 
 
 def _exp(u: Node) -> Node | None:
-    if u.kind == "map" and u.data == "log":
+    if u.kind == "map" and u.data == "log" and nonnegative(u.args[0]):
         return u.args[0]
     if len(u.terms) == 1:
         ((coefficient, factors, out),) = u.terms
@@ -44,7 +48,9 @@ def _exp(u: Node) -> Node | None:
             if coefficient == -1 and inner.kind == "map" and inner.data == "softplus":
                 return apply("sigmoid", scale(-1, inner.args[0]))
             if inner.kind == "map" and inner.data == "log":
-                return power(inner.args[0], coefficient)
+                base = inner.args[0]
+                if nonnegative(base) or not isinstance(coefficient, int):  # NaN below 0 as before
+                    return power(base, coefficient)
     return None
 
 
@@ -56,8 +62,12 @@ def _log(u: Node) -> Node | None:
     if u.kind == "power" and not (isinstance(u.data, int) and u.data % 2 == 0):
         return scale(u.data, apply("log", u.args[0]))
     if u.kind == "determinant":
-        return logdet(u.args[0])
-    return log_of_sum(u)
+        return logdet(u.args[0], signed=True)
+    return (
+        log_of_sum(u)
+        or likelihoods.log_of_product(u, functools.partial(apply, "log"))
+        or likelihoods.log_of_difference(u)
+    )
 
 
 def power(u: Node, exponent: Number) -> Node:
@@ -75,16 +85,26 @@ def power(u: Node, exponent: Number) -> Node:
         exact = Fraction(value) if isinstance(value, int) else value
         return constant(exact**exponent, u.shape)
     if u.kind == "power" and (isinstance(exponent, int) or not isinstance(u.data, int)):
-        return power(u.args[0], u.data * exponent)
+        both = number(u.data * exponent)
+        whole = isinstance(both, int) and not isinstance(u.data, int)
+        if not whole or nonnegative(u.args[0]):  # (x^0.5)^2 is NaN below 0, and x is not
+            return power(u.args[0], both)
+    if u.kind == "map" and u.data == "abs" and isinstance(exponent, int) and exponent % 2 == 0:
+        return power(norms.transparent(u.args[0]), exponent)
+    if exponent == Fraction(1, 2):
+        norm = norms.root_of_squares(u)
+        if norm is not None:
+            return norm
     if u.kind == "map" and u.data == "exp":
         return apply("exp", scale(exponent, u.args[0]))
     if u.kind == "map" and u.data == "root":
-        if isinstance(exponent, int) and exponent % 2 and exponent > 2:
+        if isinstance(exponent, int) and exponent > 1:
             # smooth at 0, and so are these factors
-            return multiply(power(u.args[0], exponent // 2), u)
-        return power(
-            u.args[0], Fraction(exponent) / 2 if isinstance(exponent, int) else exponent / 2
-        )
+            if exponent % 2:
+                return multiply(power(u.args[0], exponent // 2), u)
+            return power(norms.transparent_square(u.args[0]), exponent // 2)
+        half = Fraction(exponent) / 2 if isinstance(exponent, int) else exponent / 2
+        return intern("power", u.shape, u.args, number(half))
     if isinstance(exponent, int):
         if 2 <= exponent <= 4:
             return multiply(*[u] * exponent)
@@ -129,14 +149,22 @@ def _one_minus(node: Node) -> Node:
     return add(constant(1, node.shape), scale(-1, node))
 
 
+def _polygamma(n: int, node: Node) -> Node:
+    return elementary(f"polygamma{n}", node)
+
+
 def _square(node: Node) -> Node:
     return multiply(node, node)
 
 
-# ``step``, ``root``, ``rsqrt_or_zero`` and ``log_or_zero`` cannot be written in a text. ``step`` is
-# the derivative of relu. ``root`` and ``rsqrt_or_zero`` are ``s^(1/2)`` of a sum of squares, and
-# ``s^(-1/2)`` that is 0 at 0, so that the derivative of norm2 at 0 is 0. ``log_or_zero`` is the
-# logarithm that is 0 at 0, as the derivative of ``x^y`` by y needs it.
+# Of these, ``step``, ``slope``, ``kink``, ``root``, ``rsqrt_or_zero``, ``rsqrt_or_nan`` and
+# ``log_or_zero`` cannot be written in a text. ``step`` is the derivative of relu. ``slope`` is that
+# of abs, 0 at 0, and ``kink`` that of slope: 0, but NaN at 0. ``root`` and ``rsqrt_or_zero`` are
+# ``s^(1/2)`` of a sum of squares, and ``s^(-1/2)`` that is 0 at 0, so that the first derivative of
+# norm2 at 0 is 0; higher ones there are NaN (rules/singular.py). ``log_or_zero`` is the logarithm
+# that is 0 at 0, as the derivative of ``x^y`` by y needs it. ``mills`` is the normal density over
+# the distribution, and ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``;
+# ``cloglog(u)`` is ``log(1 - exp(-exp(u)))``.
 _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "sin": lambda u: apply("cos", u),
     "cos": lambda u: scale(-1, apply("sin", u)),
@@ -146,17 +174,40 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "arctan": lambda u: power(add(constant(1, u.shape), _square(u)), -1),
     "tanh": lambda u: _one_minus(_square(apply("tanh", u))),
     "exp": lambda u: apply("exp", u),
+    "expm1": lambda u: apply("exp", u),
     "log": lambda u: power(u, -1),
-    "abs": lambda u: apply("sign", u),
+    "log1p": lambda u: power(add(constant(1, u.shape), u), -1),
+    "abs": lambda u: elementary("slope", u),
+    "slope": lambda u: elementary("kink", u),
+    "slope_or_nan": lambda u: elementary("kink", u),
+    "kink": lambda u: elementary("kink", u),
     "sign": lambda u: zero(u.shape),
     "relu": lambda u: apply("step", u),
     "step": lambda u: zero(u.shape),
     "sigmoid": lambda u: multiply(apply("sigmoid", u), apply("sigmoid", scale(-1, u))),
     "softplus": lambda u: apply("sigmoid", u),
-    "root": lambda u: scale(Fraction(1, 2), apply("rsqrt_or_zero", u)),
-    "rsqrt_or_zero": lambda u: scale(Fraction(-1, 2), multiply(*[apply("rsqrt_or_zero", u)] * 3)),
+    "root": lambda u: scale(Fraction(1, 2), elementary("rsqrt_or_zero", u)),
+    "rsqrt_or_zero": lambda u: scale(
+        Fraction(-1, 2), multiply(*[elementary("rsqrt_or_zero", u)] * 3)
+    ),
+    "rsqrt_or_nan": lambda u: scale(
+        Fraction(-1, 2), multiply(*[elementary("rsqrt_or_nan", u)] * 3)
+    ),
     "log_or_zero": lambda u: power(u, -1),
     "erf": lambda u: scale(2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
+    "erfc": lambda u: scale(-2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
+    "log_ndtr": lambda u: elementary("mills", u),
+    "mills": lambda u: scale(-1, multiply(elementary("mills", u), elementary("mills_excess", u))),
+    "mills_excess": lambda u: _one_minus(
+        multiply(elementary("mills", u), elementary("mills_excess", u))
+    ),
+    "log1mexp": lambda u: scale(-1, elementary("bose", scale(-1, u))),
+    "bose": lambda u: scale(-1, add(elementary("bose", u), _square(elementary("bose", u)))),
+    "cloglog": lambda u: elementary("cloglog_slope", u),
+    "cloglog_slope": lambda u: elementary("cloglog_bend", u),
+    "lgamma": lambda u: elementary("digamma", u),
+    "digamma": lambda u: elementary("polygamma1", u),
+    **{f"polygamma{n}": functools.partial(_polygamma, n + 1) for n in range(1, 9)},
 }
 
 
@@ -182,4 +233,18 @@ def partials(node: Node) -> list[Node]:
             multiply(v, _power_slope(u, less)),
             add(lower, multiply(v, apply("log_or_zero", u), lower)),
         ]
+    if node.data == "xlogy":
+        u, v = node.args
+        return [apply("log", v), multiply(u, power(v, -1))]
+    if node.data == "larger":  # an anchor, which no result depends on
+        return [zero(node.shape), zero(node.shape)]
+    if node.data not in _DERIVATIVES:
+        raise CalculusError(f"{node.data}: no further derivative is known")
     return [_DERIVATIVES[node.data](node.args[0])]
+
+
+_REWRITTEN: dict[str, Callable[[Node], Node | None]] = {
+    "exp": _exp,
+    "log": _log,
+    "abs": norms.absolute,
+}

@@ -47,12 +47,11 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
         return logsumexp(first, node.data)
     if node.kind == "opaque":
         return intern("opaque", first.shape, operands)
-    makers = {
-        "inverse": inverse,
-        "determinant": determinant,
-        "logdet": logdet,
-    }
-    return makers[node.kind](first)
+    if node.kind == "logdet":
+        return logdet(first, bool(node.data))
+    if node.kind == "largest":
+        return intern("largest", first.shape[: first.order - node.data], operands, node.data)
+    return {"inverse": inverse, "determinant": determinant}[node.kind](first)
 
 
 def resized(variable: Node, dims: Mapping[Dim, Dim]) -> Node:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, Term, intern
+from curate.calculus.graph.signs import positive
 from curate.calculus.rules.rebuild import rebuild
-
-_POSITIVE_MAPS = ("exp", "sigmoid", "softplus")
 
 
 def apply_structure(root: Node) -> Node:
@@ -46,10 +45,10 @@ def _definiteness(term: Term) -> int:
     if coefficient <= 0:
         return 0
     if len(set(out)) == 1:
-        positive = all(_positive(node) and set(axes) <= set(out) for node, axes in factors)
-        return 2 if positive else 0
+        plus = all(positive(node) and set(axes) <= set(out) for node, axes in factors)
+        return 2 if plus else 0
     matrices = [factor for factor in factors if factor[1]]
-    if not all(_positive(node) for node, axes in factors if not axes):
+    if not all(positive(node) for node, axes in factors if not axes):
         return 0
     if len(matrices) == 1 and positive_definite(matrices[0][0]):
         return 2
@@ -59,25 +58,3 @@ def _definiteness(term: Term) -> int:
         swapped = tuple(out[1] if i == out[0] else i for i in left)
         return int(one is two and not shared & set(out) and swapped == right)
     return 0
-
-
-def nonnegative(node: Node) -> bool:
-    """Whether no element can be below 0, whatever the variables are."""
-    if node.kind == "power":
-        return not isinstance(node.data, int) or node.data % 2 == 0 or nonnegative(node.args[0])
-    if node.kind == "sum":
-        return bool(node.data) and all(
-            term.coefficient > 0
-            and all(
-                nonnegative(factor) or term.factors.count((factor, labels)) % 2 == 0
-                for factor, labels in term.factors
-            )
-            for term in node.data
-        )
-    return _positive(node) or (
-        node.kind == "map" and node.data in ("abs", "relu", "step", "root", "rsqrt_or_zero")
-    )
-
-
-def _positive(node: Node) -> bool:
-    return node.kind == "size" or (node.kind == "map" and node.data in _POSITIVE_MAPS)

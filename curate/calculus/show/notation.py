@@ -18,6 +18,7 @@ class _NoMatrixForm(Exception):  # noqa: N818
     pass
 
 
+_SPELLED = {"log_or_zero": "log", "slope": "sign", "slope_or_nan": "sign"}
 _ONE = call("vector", name("1"))
 
 
@@ -40,7 +41,7 @@ def formula_of(node: Node) -> Formula:
         return inner[0]
     if node.data == "root":
         return call("sqrt", *inner)
-    if node.data == "rsqrt_or_zero":
+    if node.data in ("rsqrt_or_zero", "rsqrt_or_nan"):
         op = "power" if node.order == 0 else "elementwise_power"
         return Formula(op, (inner[0], Formula("number", (Fraction(-1, 2),))))
     if node.data == "power_slope":
@@ -56,12 +57,16 @@ def formula_of(node: Node) -> Formula:
         exponent = inner[1] if node.data == "pow" else Formula("number", (node.data,))
         return Formula("power" if node.order == 0 else "elementwise_power", (inner[0], exponent))
     if node.kind == "map":
-        return call("log" if node.data == "log_or_zero" else node.data, *inner)
+        if node.data == "step":
+            return call("relu", call("sign", *inner))
+        return call(_SPELLED.get(node.data, node.data), *inner)
     if node.kind == "logsumexp":
         if node.order:
             return call("logsumexp", *inner, name(str(node.order)))
         return call("logsumexp", *inner)
-    short = {"inverse": "inv", "determinant": "det", "logdet": "logdet"}
+    if node.kind == "logdet" and node.data:
+        return call("log", call("det", *inner))
+    short = {"inverse": "inv", "determinant": "det", "logdet": "logdet", "largest": "max"}
     return call(short[node.kind], *inner)
 
 

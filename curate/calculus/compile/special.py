@@ -1,0 +1,111 @@
+"""Elementwise functions that generated programs call and torch lacks, or has less exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def softplus(u: Tensor) -> Tensor:
+    """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
+    return torch.nn.functional.softplus(u, 1.0, 40.0)
+
+
+def rsqrt_or_zero(u: Tensor) -> Tensor:
+    """``u ** (-1/2)``, and 0 where u is 0."""
+    return torch.where(u == 0, 0.0, torch.rsqrt(u))
+
+
+def rsqrt_or_nan(u: Tensor) -> Tensor:
+    """``u ** (-1/2)``, and NaN where u is 0."""
+    return torch.where(u == 0, math.nan, torch.rsqrt(u))
+
+
+def slope_or_nan(u: Tensor) -> Tensor:
+    """The sign, and NaN where u is 0."""
+    return torch.where(u == 0, math.nan, torch.sign(u))
+
+
+def kink(u: Tensor) -> Tensor:
+    """0, and NaN where u is 0 or NaN."""
+    return torch.where(u == 0, math.nan, u - u)
+
+
+def log_or_zero(u: Tensor) -> Tensor:
+    """``log u``, and 0 where u is 0."""
+    return torch.where(u == 0, 0.0, torch.log(u))
+
+
+def log1mexp(u: Tensor) -> Tensor:
+    """``log(1 - exp u)`` for u below 0 (Maechler, 2012)."""
+    near = torch.log(-torch.expm1(u))
+    return torch.where(u > -math.log(2), near, torch.log1p(-torch.exp(u)))
+
+
+def bose(u: Tensor) -> Tensor:
+    """``1 / (exp u - 1)``."""
+    return 1 / torch.expm1(u)
+
+
+def cloglog(u: Tensor) -> Tensor:
+    """``log(1 - exp(-exp u))``; u itself where ``exp u`` vanishes."""
+    return torch.where(u < -40, u, log1mexp(-torch.exp(u)))
+
+
+def cloglog_slope(u: Tensor) -> Tensor:
+    """Its derivative ``t / (exp t - 1)``, where ``t = exp u``."""
+    t = torch.exp(torch.clamp(u, max=7.0))
+    return torch.where(u < -40, 1.0, torch.where(u > 7, 0.0, t / torch.expm1(t)))
+
+
+def cloglog_bend(u: Tensor) -> Tensor:
+    """Its second derivative ``q (1 - t - q)``, with q the first."""
+    t = torch.exp(torch.clamp(u, max=7.0))
+    q = cloglog_slope(u)
+    # near t = 0 the difference cancels: 1 - q is t/2 - t^2/12
+    small = -t / 2 - t * t / 12 + t**4 / 720
+    return q * torch.where(t < 0.05, small, 1 - t - q)
+
+
+def mills(u: Tensor) -> Tensor:
+    """The normal density over the normal distribution function."""
+    return math.sqrt(2 / math.pi) / torch.special.erfcx(-u / math.sqrt(2))
+
+
+def mills_excess(u: Tensor) -> Tensor:
+    """``u + mills(u)``, by its asymptotic series where that cancels."""
+    x = torch.clamp(-u, min=1.0)
+    w = 1 / (x * x)
+    series = (1 + w * (-2 + w * (10 + w * (-74 + w * (706 - 8162 * w))))) / x
+    far = 60.0 if u.dtype == torch.float64 else 12.0
+    return torch.where(u < -far, series, u + mills(u))
+
+
+def xlogy(u: Tensor, v: Tensor) -> Tensor:
+    """``u log v``, and 0 where u is 0."""
+    return torch.special.xlogy(u, v)
+
+
+def larger(u: Tensor, v: Tensor) -> Tensor:
+    """The larger one of each pair."""
+    return torch.maximum(u, v)
+
+
+def power_slope(u: Tensor, v: Tensor) -> Tensor:
+    """``v u^(v-1)``, and 0 where v is 0."""
+    return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
+
+
+MAPS: dict[str, Callable[[Tensor], Tensor]] = {
+    function.__name__: function  # type: ignore[attr-defined]
+    for function in (
+        softplus, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp, bose,
+        cloglog, cloglog_slope, cloglog_bend, mills, mills_excess,
+    )
+}  # fmt: skip
+PAIRS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "xlogy": xlogy, "larger": larger, "power_slope": power_slope,
+}  # fmt: skip

@@ -1,0 +1,37 @@
+"""Which elements cannot be negative, whatever the variables are."""
+
+from __future__ import annotations
+
+from curate.calculus.graph.node import Node
+
+_POSITIVE_MAPS = ("exp", "sigmoid", "softplus", "erfc", "mills", "mills_excess")
+_NONNEGATIVE_MAPS = ("abs", "relu", "step", "root", "rsqrt_or_zero")
+
+
+def nonnegative(node: Node) -> bool:
+    """Whether no element can be below 0, whatever the variables are."""
+    if node.nonnegative is None:
+        node.nonnegative = _nonnegative(node)
+    return node.nonnegative
+
+
+def _nonnegative(node: Node) -> bool:
+    if node.kind == "power":
+        return not isinstance(node.data, int) or node.data % 2 == 0 or nonnegative(node.args[0])
+    if node.kind == "opaque":
+        return nonnegative(node.args[0])
+    if node.kind == "sum":
+        return bool(node.data) and all(
+            term.coefficient > 0
+            and all(
+                nonnegative(factor) or term.factors.count((factor, labels)) % 2 == 0
+                for factor, labels in term.factors
+            )
+            for term in node.data
+        )
+    return positive(node) or (node.kind == "map" and node.data in _NONNEGATIVE_MAPS)
+
+
+def positive(node: Node) -> bool:
+    """Whether every element is above 0 (but for underflow), whatever the variables are."""
+    return node.kind == "size" or (node.kind == "map" and node.data in _POSITIVE_MAPS)

@@ -1,0 +1,111 @@
+"""Points where a norm, an absolute value, a root or a logarithm is singular, beyond first order."""
+
+import numpy as np
+import pytest
+
+from curate.calculus import parse
+
+ZERO = np.zeros(3)
+RNG = np.random.default_rng(0)
+GIVEN = {
+    "x": ZERO, "z": ZERO, "y": ZERO, "A": RNG.random((3, 3)), "B": RNG.random((3, 3)), "c": 1.3,
+}  # fmt: skip
+A, B, EYE = GIVEN["A"], GIVEN["B"], np.eye(3)
+
+
+def at_zero(text, *names, **values):
+    expression = parse(text).derivative(*names)
+    given = {**GIVEN, **values}
+    return expression(**{name: given[name] for name in expression.scope})
+
+
+MATERN = {
+    1: "exp(-norm2(x-z)/c)",
+    3: "(1+sqrt(3)*norm2(x-z)/c)*exp(-sqrt(3)*norm2(x-z)/c)",
+    5: "(1+sqrt(5)*norm2(x-z)/c+5*norm2(x-z)^2/(3*c^2))*exp(-sqrt(5)*norm2(x-z)/c)",
+}
+
+
+def test_matern_kernels_at_coincident_points():
+    np.testing.assert_allclose(at_zero(MATERN[5], "x", "z"), 5 / 3 / 1.3**2 * EYE, atol=1e-12)
+    np.testing.assert_allclose(at_zero(MATERN[3], "x", "z"), 3 / 1.3**2 * EYE, atol=1e-12)
+    assert np.isnan(at_zero(MATERN[1], "x", "z")).any()  # has none
+    assert not at_zero(MATERN[5], "x").any()
+    assert at_zero(MATERN[5], "c") == 0
+    assert not at_zero(MATERN[5], "x", "x", "z").any()  # odd, and continuous
+
+
+@pytest.mark.parametrize("nu", [1, 3, 5])
+def test_matern_kernels_elsewhere_are_those_of_jax(nu):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    np_ = jax.numpy
+
+    def kernel(x, z):
+        r = np_.sqrt(nu) * np_.sqrt(np_.sum((x - z) ** 2)) / 1.3
+        return {1: 1.0, 3: 1 + r, 5: 1 + r + r * r / 3}[nu] * np_.exp(-r)
+
+    x, z = RNG.random(3), RNG.random(3)
+    expected = jax.jacfwd(jax.grad(kernel), 1)(x, z)
+    np.testing.assert_allclose(at_zero(MATERN[nu], "x", "z", x=x, z=z), expected, rtol=1e-11)
+
+
+# text, Hessian by x at 0: a matrix, or None where it does not exist
+HESSIANS = [
+    ("sum(abs(x).^2)", 2 * EYE), ("sum(abs(A*x-y).^2)", 2 * A.T @ A), ("norm2(x)^2", 2 * EYE),
+    ("norm2(c*x)*norm2(x)", 2.6 * EYE), ("norm2(x-z)*norm2(2*z-2*x)", 4 * EYE),
+    ("norm2(A*x)^2", 2 * A.T @ A), ("norm2(A*x)^3", 0 * EYE), ("norm2(x)^3", 0 * EYE),
+    ("norm2(x)*x'*x", 0 * EYE), ("norm2(x)*x'*B*x", 0 * EYE), ("sum(abs(x).^3)", 0 * EYE),
+    ("sum(abs(A*x).^3)", 0 * EYE), ("sum(abs(x).*abs(3*x))", 6 * EYE), ("norm2(x)^4", 0 * EYE),
+    ("sum(abs(x).^2.5)", 0 * EYE), ("sqrt(x'*x)^2", 2 * EYE), ("sum(sqrt(x.^2).^2)", 2 * EYE),
+    ("sqrt(1 + norm2(x)^2)", EYE), ("exp(-norm2(x)^2)", -2 * EYE),
+    ("norm2(x)", None), ("norm2(A*x)", None), ("norm2(x) + x'*x", None), ("norm1(x)", None),
+    ("x'*x + norm1(A*x)", None), ("norm2(x)*sum(x)", None), ("sum(x.*abs(x))", None),
+    ("exp(-norm2(x))", None), ("sqrt(x'*x)", None), ("sum(sqrt(x.^2))", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), HESSIANS, ids=lambda v: v if type(v) is str else "")
+def test_hessians_at_zero(text, expected):
+    hessian = at_zero(text, "x", "x")
+    if expected is None:
+        assert np.isnan(hessian).any()
+        assert not at_zero(text, "x").any()  # by convention
+    else:
+        np.testing.assert_allclose(hessian, expected, atol=1e-9)
+
+
+def test_rows_of_zeros_have_a_first_derivative():
+    W = np.array([[0.0, 0.0], [3.0, 4.0]])
+    for text in ("sum(norm2(W, 1))", "sum(sqrt(sum(W.^2, 1)))", "sum(norm2(W', 0))"):
+        expression = parse(text)
+        assert expression(W=W) == 5
+        np.testing.assert_allclose(expression.gradient("W")(W=W), [[0, 0], [0.6, 0.8]])
+        hessian = expression.hessian("W")(W=W)
+        unit = np.array([0.6, 0.8])
+        np.testing.assert_allclose(hessian[1, :, 1], (np.eye(2) - np.outer(unit, unit)) / 5)
+        assert np.isnan(hessian[0, :, 0]).any()
+    squared = parse("sum(norm2(W, 1).^2)").hessian("W")(W=W)
+    np.testing.assert_allclose(squared.reshape(4, 4), 2 * np.eye(4))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["log(det(X))", "sum(sqrt(X).*sqrt(X))", "sum((X.^0.5).^2)", "sum(exp(log(X)))",
+     "sum(exp(2*log(X)))", "sum(log(X.^3))", "sum(X.^1.5 .* X.^0.5)", "sum((X.^0.25).^4)"],
+)  # fmt: skip
+def test_rewrites_keep_the_domain(text):
+    outside = np.array([[2.0, 0.5], [0.25, -1.0]])
+    inside = np.array([[2.0, 0.5], [0.25, 1.0]])
+    assert np.isnan(parse(text)(X=outside))
+    assert np.isfinite(parse(text)(X=inside))
+    assert np.isfinite(parse(text).hessian("X")(X=inside)).all()
+
+
+def test_log_det_beside_its_inverse():
+    expression = parse("log(det(X)) + tr(inv(X)*Z)")  # one factorisation serves both
+    X = np.diag([2.0, -3.0, 1.0])
+    assert np.isnan(expression(X=X, Z=EYE))
+    value = expression(X=X[[1, 0, 2]], Z=EYE)
+    np.testing.assert_allclose(value, np.log(6) + np.trace(np.linalg.inv(X[[1, 0, 2]])))
