@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from curate.calculus.compile.special import MAPS as MAPS
-from curate.calculus.compile.special import PAIRS as PAIRS
 from curate.calculus.errors import SingularError
+from curate.calculus.special import MAPS as MAPS
+from curate.calculus.special import PAIRS as PAIRS
 
 _constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
 NOT_DEFINITE = (
