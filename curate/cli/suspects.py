@@ -14,6 +14,7 @@ from curate.errors import CurateError
 from curate.features import FEATURES
 
 _SHOWN = 20
+_KNOWN = ("digits", "mnist", "cifar10")
 
 
 def suspects(
@@ -73,11 +74,16 @@ def _evidence(
     source: str, features: str, data: str | None, seed: int, bar: Any
 ) -> tuple[pa.Table, Any]:
     """A table of a data set, by its features; and a function from a label to its class name."""
-    from curate.data import load, open_view
+    from curate.data import folder, load, open_view, parquet
+    from curate.data.formats.parquet import holds_tables
     from curate.features import extract
     from curate.scores import label_noise_table
 
-    dataset = load(source, "train", data)
+    path = Path(source)
+    if source not in _KNOWN and path.exists():  # all of it, whether or not it is divided into training and test
+        dataset = parquet(path) if holds_tables(path) else folder(path)
+    else:
+        dataset = load(source, "train", data)
     view = open_view(dataset)
     if view.labels is None:
         raise CurateError(f"source: {source!r} has no labels; give a data set that has")
