@@ -80,7 +80,7 @@ def _evidence(
     from curate.scores import label_noise_table
 
     path = Path(source)
-    if source not in _KNOWN and path.exists():  # all of it, whether or not it is divided into training and test
+    if source not in _KNOWN and path.exists():  # all of it
         dataset = parquet(path) if holds_tables(path) else folder(path)
     else:
         dataset = load(source, "train", data)
