@@ -1,0 +1,186 @@
+"""Interpretation of neural networks is fragile (Ghorbani et al., AAAI 2019), on pretrained nets.
+
+    python pipelines/saliency_fragility.py [--net resnet20|squeezenet] [--images 32]
+        [--iterations 300] [--data FOLDER] [--out FOLDER]
+
+CIFAR-10 ResNets on the lossless test images (k = 100), or SqueezeNet on ImageNet photos of 224
+pixels (k = 1000), images that they get right only; ε of 1, 2, 4 and 8, steps of 0.5. For each
+method: what is left of its maps under the paper's attacks beside random signs, the controls that
+fragility needs beside it, and pictures.
+"""
+
+import argparse
+import io
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from curate.report import save_fragility
+from curate.saliency import fragility, fragility_curve
+
+DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9}
+CIFAR = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+METHODS = ("gradient", "deeplift", "integrated_gradients")
+
+
+class Block(nn.Module):
+    """Two convolutions, and a shortcut that drops pixels and adds empty channels (option A)."""
+
+    def __init__(self, before: int, after: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.stride, self.empty = stride, (after - before) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        if self.empty:
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.empty, self.empty))
+        return F.relu(y + x)
+
+
+class CifarResNet(nn.Module):
+    """He et al., CVPR 2016, section 4.2."""
+
+    def __init__(self, blocks: int):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16)
+        widths = [(16, 16, 1), (16, 32, 2), (32, 64, 2)]
+        for number, (before, after, stride) in enumerate(widths, 1):
+            first = Block(before, after, stride)
+            others = (Block(after, after, 1) for _ in range(blocks - 1))
+            setattr(self, f"layer{number}", nn.Sequential(first, *others))
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.linear(x.mean((2, 3)))
+
+
+def cifar(data: Path, name: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """A pretrained ResNet, and the 1,000 lossless test images with their labels."""
+    (file,) = (data / "pretrained-cifar10-resnet").glob(f"{name}-*.th")
+    state = torch.load(file, weights_only=True, map_location="cpu")["state_dict"]
+    net = CifarResNet(DEPTHS[name])
+    net.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    rows = np.asarray(Image.open(data / "cifar10-lossless-5k/cifar10_batch_50.png"))
+    pixels = torch.from_numpy(rows.reshape(-1, 32, 32, 3).copy()).permute(0, 3, 1, 2)
+    labels = np.load(data / "cifar10-labels/cifar10_labels_orig_order.npz")["test"][: len(pixels)]
+    return net.eval(), pixels.float() / 255, torch.from_numpy(labels.astype(np.int64))
+
+
+def squeezenet(data: Path) -> tuple[nn.Module, Tensor, Tensor]:
+    """SqueezeNet v1.0 from its compressed weights, and ImageNet photos with their labels."""
+    from torchvision.models import squeezenet1_0
+
+    net = squeezenet1_0()
+    decode(data / "pretrained-squeezenet/imagenet/compressed_SqueezeNet.net", net)
+    table = pq.read_table(data / "natural-images/imagenet_sample512_224.parquet")
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+        for content in table["image"].to_pylist()
+    ]
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return net.eval(), pixels.float() / 255, torch.tensor(table["label"].to_pylist())
+
+
+def bgr(pixels: Tensor) -> Tensor:
+    """What SqueezeNet was trained on: BGR of 0..255 less its mean."""
+    mean = torch.tensor([104.0, 117.0, 123.0]).view(3, 1, 1).to(pixels)
+    return pixels.flip(1) * 255 - mean
+
+
+def decode(path: Path, net: nn.Module) -> None:
+    """Fill the 26 convolutions: a code book, biases, codes, and gaps of four bits between them."""
+    content, at = path.read_bytes(), 0
+
+    def take(count: int, dtype: str) -> np.ndarray:
+        nonlocal at
+        values = np.frombuffer(content, dtype, count, at)
+        at += values.nbytes
+        return values
+
+    counts = struct.unpack("<26I", take(26 * 4, "u1").tobytes())
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
+    for layer, count in zip(layers, counts, strict=True):
+        book, bias = take(256, "<f4"), take(layer.out_channels, "<f4")
+        codes, pairs = take(count, "u1"), take((count - 1) // 2 + 1, "u1")
+        gaps = np.stack([pairs & 15, pairs >> 4], 1).ravel()[:count].astype(np.int64)
+        weight = np.zeros(layer.weight.numel(), np.float32)
+        weight[np.cumsum(gaps + 1) - 1] = book[codes]
+        layer.weight.data = torch.from_numpy(weight).view_as(layer.weight)
+        layer.bias.data = torch.from_numpy(bias.copy())
+    if at != len(content):
+        raise SystemExit(f"{path}: {len(content) - at} bytes are left over")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--net", default="resnet20", choices=(*DEPTHS, "squeezenet"))
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--data", help="folder with the pretrained nets and their images")
+    parser.add_argument("--out", type=Path, default=Path("runs/saliency_fragility"))
+    arguments = parser.parse_args()
+    data = Path(arguments.data or os.environ.get("CURATE_DATA", ""))
+    if not (data / "pretrained-cifar10-resnet").is_dir():
+        raise SystemExit(f"no pretrained nets in {str(data)!r}: name the data by --data")
+
+    # The images: those that the network gets right.
+    if arguments.net == "squeezenet":
+        (net, pixels, labels), normalise, k = squeezenet(data), bgr, 1000
+    else:
+        (net, pixels, labels), normalise, k = cifar(data, arguments.net), CIFAR, 100
+    taken = pixels[: 3 * arguments.images]
+    with torch.no_grad():
+        values = bgr(taken) if normalise is bgr else (taken - _column(0)) / _column(1)
+        right = (net(values).argmax(1) == labels[: len(taken)]).nonzero()[:, 0]
+    print(f"{arguments.net}: {len(right)} of {len(taken)} images right")
+    right = right[: arguments.images]
+    pixels, labels = pixels[right], labels[right]
+
+    # What is left of each method's maps as ε grows (figures 3 and 4), beside random signs.
+    methods = arguments.methods.split(",")
+    options = {"integrated_gradients": {"steps": 8}, "smoothgrad": {"samples": 8}}
+    terms = {"k": k, "iterations": arguments.iterations, "normalise": normalise}
+    curve = fragility_curve(net, pixels, methods, options=options, **terms)
+    print(curve, end="\n\n")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    curve.plot().savefig(arguments.out / f"{arguments.net}_curve.svg")
+    pq.write_table(curve.table, arguments.out / f"{arguments.net}_curve.parquet")
+
+    # At ε = 8: controls, certificates, pictures, and columns for the example table.
+    for method in methods:
+        own = options.get(method)
+        found = fragility(
+            net,
+            pixels,
+            method,
+            example_ids=right.tolist(),
+            labels=labels,
+            options=own,
+            certify=(0.15, 0.25),
+            **terms,
+        )
+        print(found, end="\n\n")
+        folder = arguments.out / f"{arguments.net}_{method}"
+        print(save_fragility(folder, found, title=f"{method} of {arguments.net}"), end="\n\n")
+        found.plot().savefig(folder / "maps.png", dpi=110)
+
+
+def _column(which: int) -> Tensor:
+    return torch.tensor(CIFAR[which]).view(3, 1, 1)
+
+
+if __name__ == "__main__":
+    main()
