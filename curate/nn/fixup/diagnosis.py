@@ -14,6 +14,9 @@ from curate.nn.fixup.errors import FixupError
 from curate.nn.fixup.groups import fixup_param_groups
 from curate.nn.fixup.scalars import scalars_of
 
+_LEAST_UPDATE = 1e-4
+"""Over the learning rate: Fixup's networks move their outputs by 0.05 to 0.2 of it."""
+
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
@@ -35,10 +38,24 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
-        """All numbers are finite, and no loss is more than twice the first one (or 1)."""
+        """Nothing explodes, the outputs move, and the weights have gradients.
+
+        All numbers are finite, no loss is more than twice the first one (or 1), some step moves the
+        outputs by a ten-thousandth of the learning rate, and in three steps or more at most a tenth
+        of the weights never has a gradient.
+        """
         numbers = [*self.updates, *self.losses]
         limit = 2 * max(1.0, self.losses[0])
-        return all(math.isfinite(x) for x in numbers) and max(self.losses) <= limit
+        if not all(math.isfinite(x) for x in numbers) or max(self.losses) > limit:
+            return False
+        return max(self.updates) >= _LEAST_UPDATE * self.lr and not self._dead
+
+    @property
+    def _dead(self) -> bool:
+        if len(self.updates) < 3:  # before, Fixup's inner layers have none
+            return False
+        dead = sum(not any(norms) for norms in self.gradient_norms.values())
+        return 10 * dead > len(self.gradient_norms)
 
     def __repr__(self) -> str:
         healthy = "healthy" if self.healthy else "not healthy"

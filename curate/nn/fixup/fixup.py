@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from curate.nn.fixup.apply import attach_biases, attach_scales, remove_norms, reset_scalars
 from curate.nn.fixup.branches.explicit import Given
@@ -23,6 +22,12 @@ from curate.nn.fixup.relatives import (
 )
 from curate.nn.fixup.report import FixupReport, Row
 from curate.nn.fixup.scalars import scalars_of
+from curate.nn.fixup.weights import (
+    layer_scales,
+    refuse_foreign_weights,
+    refuse_tied_branches,
+    sharers,
+)
 
 RULES = ("fixup", "rezero", "skipinit", "tfixup", "deepnorm")
 
@@ -46,7 +51,8 @@ def fixup_(
     every f become zero, (2) the other layers of an f of m layers He x L^(-1/(2m-2)), and (3) a
     scalar bias (0) goes before each convolution, linear layer and activation, and a scalar
     multiplier (1) into each f. Layers elsewhere become He. Attention counts as m = 4 and is
-    drawn by Xavier, as are the layers behind it, as in the authors' Transformer.
+    drawn by Xavier, as are the layers behind it, as in the authors' Transformer. A classifier that
+    shares its weight with an embedding is left as it is, and LayerScales become 1.
 
     Branches are found in a trace of the forward pass (torch.fx) wherever a sum has two ways back
     to the same tensor, in whatever library the model was written; torch's transformer layers
@@ -97,15 +103,21 @@ def fixup_(
             f"norm: {len(structure.norms)} normalisations in the model, the first is "
             f"{structure.norms[0]!r}; give norm='remove' or norm='keep'"
         )
-    _refuse_parametrized(modules)
+    refuse_foreign_weights(modules)
+    shared = sharers(modules)
     rows, install = _plan(structure, modules, rule, scalars, generator)
     rows += [Row(name, "norm", "kept" if norm == "keep" else "removed") for name in structure.norms]
     rows += _left_alone(modules)
+    refuse_tied_branches(rows, shared)
+    scales = layer_scales(modules) if rule in ("fixup", "skipinit") else {}
+    rows += [Row(name, "layer scale", "one") for name in scales]
     if not dry_run:
         if norm == "remove":
             remove_norms(model, structure.norm_before_activation if scalars else set())
         install()
         reset_scalars(model)
+        for scale in scales.values():
+            nn.init.ones_(scale)
     count = sum(1 for _ in scalars_of(model))
     report = FixupReport(structure.branches, rows, structure.classifiers, count, rule, not dry_run)
     if verbose:
@@ -191,12 +203,3 @@ def _left_alone(modules: dict[str, nn.Module]) -> list[Row]:
             if not inside and any(True for _ in module.parameters(recurse=False)):
                 rows.append(Row(name or "(the model)", "other", "left"))
     return rows
-
-
-def _refuse_parametrized(modules: dict[str, nn.Module]) -> None:
-    for name, module in modules.items():
-        if kind_of(module) == "layer" and is_parametrized(module):
-            raise FixupError(
-                f"model: the weight of {name!r} is parametrized (spectral or weight norm), so it "
-                "cannot be set; call torch.nn.utils.parametrize.remove_parametrizations first"
-            )

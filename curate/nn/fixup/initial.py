@@ -10,6 +10,7 @@ from curate.nn.fixup.branches.kinds import ATTENTION
 from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.report import Row
 from curate.nn.fixup.rule import branch_scale, he_std
+from curate.nn.fixup.weights import sharers
 
 
 def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
@@ -37,9 +38,12 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
 
 def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
     """Layers outside branches: He's standard, and a classifier of zeros."""
-    rows = []
+    rows, shared = [], sharers(modules)
     for name in structure.plain:
-        if name in structure.classifiers and zero_classifier:
+        if name in shared:  # zeroing or drawing it would do the same to an embedding
+            role = "classifier" if name in structure.classifiers else "plain"
+            rows.append(Row(name, role, f"left, tied to {shared[name]}"))
+        elif name in structure.classifiers and zero_classifier:
             rows.append(Row(name, "classifier", "zero", None, 0.0))
         else:
             role = "classifier" if name in structure.classifiers else "plain"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from curate.nn.fixup.branches.kinds import is_transposed_linear
 from curate.nn.fixup.errors import FixupError
 
 
@@ -43,6 +44,8 @@ def he_std(layer: Any) -> float:
     Raises:
         FixupError: not a convolution, transposed convolution or linear layer.
     """
+    if is_transposed_linear(layer):
+        return math.sqrt(2.0 / layer.weight.shape[1])
     if not isinstance(layer, (_ConvNd, nn.Linear)):
         raise FixupError(
             f"layers: {type(layer).__name__} is no convolution or linear layer; give those only"

@@ -19,6 +19,7 @@ ACTIVATIONS = {
     F.hardswish, F.hardsigmoid, F.mish, F.softplus, F.tanh, F.sigmoid, torch.relu, torch.relu_,
     torch.tanh, torch.sigmoid, "relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_",
 }  # fmt: skip
+ATTENTION = {F.scaled_dot_product_attention, F.softmax, torch.softmax, "softmax"}
 PASS = {F.dropout, "contiguous", "clone"}
 SLICE = {operator.getitem, "getitem"}
 
@@ -27,7 +28,8 @@ SLICE = {operator.getitem, "getitem"}
 class Node:
     """One step of a forward pass.
 
-    ``kind`` is as in kinds.py, or 'input', 'add', 'mul', or 'slice' (a part of a tensor or tuple);
+    ``kind`` is as in kinds.py, or 'input', 'add', 'mul', 'attention' (a softmax or what holds one),
+    or 'slice' (a part of a tensor or tuple);
     ``name`` that of the module;
     ``inputs`` are positions in the list, always smaller than the node's own.
     """
@@ -54,6 +56,8 @@ def function_kind(function: Callable[..., Any] | str, operands: int) -> str:
         return "mul" if operands == 2 else "pass"
     if function in ACTIVATIONS:
         return "act"
+    if function in ATTENTION:
+        return "attention"
     if function in SLICE:
         return "slice"
     return "pass" if function in PASS else "other"

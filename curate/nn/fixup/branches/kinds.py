@@ -36,13 +36,19 @@ def kind_of(module: nn.Module) -> str:
         return "scale"
     if isinstance(module, BLOCKS):
         return "block"
-    if isinstance(module, LAYERS):
+    if isinstance(module, LAYERS) or is_transposed_linear(module):
         return "layer"
     if isinstance(module, NORMS) or _is_foreign_norm(module):
         return "norm"
     if isinstance(module, PASSES) or type(module).__name__ == "DropPath":
         return "pass"
     return "act" if type(module).__module__ == "torch.nn.modules.activation" else "other"
+
+
+def is_transposed_linear(module: nn.Module) -> bool:
+    """Hugging Face's Conv1D (GPT-2): a linear layer whose weight is inputs x outputs."""
+    weight = module._parameters.get("weight")
+    return type(module).__name__ == "Conv1D" and weight is not None and weight.ndim == 2
 
 
 def fused_activation(norm: nn.Module) -> nn.Module | None:

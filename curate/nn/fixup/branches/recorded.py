@@ -47,6 +47,19 @@ def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:
     return recording.nodes
 
 
+def dummy_inputs(model: Any) -> dict[str, Any] | None:
+    """Inputs that a Hugging Face model says it can read; None for any other model."""
+    config = getattr(model, "config", None)
+    if config is None or not hasattr(model, "dummy_inputs"):
+        return None
+    device = next(model.parameters()).device
+    if getattr(model, "main_input_name", "") == "pixel_values":
+        size = getattr(config, "image_size", None)
+        height, width = size if isinstance(size, (tuple, list)) else (size or 64, size or 64)
+        return {"pixel_values": torch.zeros(1, config.num_channels, height, width, device=device)}
+    return {name: value.to(device) for name, value in model.dummy_inputs.items()}
+
+
 class _Recording(TorchFunctionMode):
     """Writes down every torch function on tensors, and known modules as one step each."""
 

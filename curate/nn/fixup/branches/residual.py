@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from curate.nn.fixup.branches.branch import Branch, common_name
 from curate.nn.fixup.branches.graph import Node
@@ -87,7 +87,11 @@ def _add_branch(
     last = tuple(dict.fromkeys(str(nodes[i].name) for i in way if i not in before))
     shortcut = tuple(dict.fromkeys(str(nodes[i].name) for i in ways[1 - main]))
     result.branch_of_sum[index] = len(result.branches)
-    result.branches.append(Branch(common_name(layers), layers, last, length, shortcut))
+    attends = len(layers) >= 2 and any(nodes[i].kind == "attention" for i in side)
+    branch = Branch(common_name(layers), layers, last, length, shortcut)
+    if attends:  # queries, keys, values and output, whatever library wrote them
+        branch = replace(branch, num_layers=max(4, length), standard="xavier")
+    result.branches.append(branch)
 
 
 def _fork(nodes: Sequence[Node], a: int, b: int) -> tuple[int, list[set[int]]] | None:

@@ -1,7 +1,7 @@
 """The structure of a network for Fixup: its branches, and the positions of the scalars."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import nn
@@ -10,7 +10,7 @@ from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.explicit import Given, explicit_branches
 from curate.nn.fixup.branches.graph import Node, traced
 from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
-from curate.nn.fixup.branches.recorded import recorded
+from curate.nn.fixup.branches.recorded import dummy_inputs, recorded
 from curate.nn.fixup.branches.residual import find_residuals
 from curate.nn.fixup.branches.transformer import is_transformer_layer, transformer_branches
 from curate.nn.fixup.errors import FixupError
@@ -71,7 +71,16 @@ def structure_of(
     elif example_inputs is not None:
         _read(structure, recorded(model, example_inputs), modules, layers)
     else:
-        _read_parts(structure, model, "", modules, layers)
+        try:
+            _read_parts(structure, model, "", modules, layers)
+        except FixupError:
+            dummies = dummy_inputs(model)
+            if dummies is None:
+                raise
+            norms = structure.norms
+            structure = Structure(norms=norms)
+            _read(structure, recorded(model, dummies), modules, layers)
+    structure.branches = _one_standard(structure.branches, modules)
     for branch in structure.branches:
         if branch.standard == "xavier" and len(branch.layers) == 2:  # linear, activation, linear
             structure.before_activation.add(branch.layers[0])
@@ -87,6 +96,19 @@ def structure_of(
         structure.unbiased.update(structure.plain[:1])
     _choose_classifiers(structure, list(layers), modules)
     return structure
+
+
+def _one_standard(branches: list[Branch], modules: dict[str, Any]) -> list[Branch]:
+    """The feed-forward branches of a transformer are drawn by Xavier, as its attention is."""
+    if not any(branch.standard == "xavier" for branch in branches):
+        return branches
+    return [
+        replace(branch, standard="xavier")
+        if len(branch.layers) == 2
+        and all(getattr(getattr(modules[n], "weight", None), "ndim", 0) == 2 for n in branch.layers)
+        else branch
+        for branch in branches
+    ]
 
 
 def _read_parts(
