@@ -66,7 +66,7 @@ def _uses_weight(layer: Any) -> bool:
         return True
     if layer.weight.is_meta or not isinstance(layer, (nn.Linear, _ConvNd)):
         return True
-    probe = copy.deepcopy(layer).eval().float().cpu()
+    probe: Any = copy.deepcopy(layer).eval().float().cpu()
     if isinstance(layer, _ConvNd):
         extent = [d * (k - 1) + 2 for k, d in zip(probe.kernel_size, probe.dilation, strict=True)]
         inputs = torch.ones(1, probe.in_channels, *extent)
