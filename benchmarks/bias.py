@@ -2,8 +2,8 @@
 
     python benchmarks/bias.py [PART …] [--quick] [--checkpoints FOLDER]
 
-Parts: features, linear, network, audit, overlap, two_sample, market; without one, all of them (an
-hour and three quarters on one core, of which the networks take 40 minutes: with ``--checkpoints``
+Parts: features, linear, network, audit, nuisances, overlap, two_sample, market; without one,
+all of them (four hours on one core, of which the networks take 40 minutes: with ``--checkpoints``
 these go on where an earlier run stopped). Each part is also a program of its own,
 benchmarks/bias_<part>.py.
 Real data are found through CURATE_DATA; a part without them says so, or leaves its rows out.
@@ -19,6 +19,7 @@ import bias_features
 import bias_linear
 import bias_market
 import bias_network
+import bias_nuisances
 import bias_overlap
 import bias_two_sample
 from measure import Row
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "linear": bias_linear.rows,
     "network": bias_network.rows,
     "audit": bias_audit.rows,
+    "nuisances": bias_nuisances.rows,
     "overlap": bias_overlap.rows,
     "two_sample": bias_two_sample.rows,
     "market": bias_market.rows,

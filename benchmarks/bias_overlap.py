@@ -52,7 +52,7 @@ def played(d: int, share: float, seed: int) -> dict[str, float]:
     parts = {"a": x[:COUNT], "b": rng.permutation(x[len(x) - COUNT :])}
     found = name_that_dataset(
         parts, controls=False, sizes=(), folds=2, permutations=199, seed=seed,
-        train_size=150, test_size=100,
+        train_size=125, test_size=125,
     )  # fmt: skip
     counts = found.overlap.counts.to_pylist()
     return {

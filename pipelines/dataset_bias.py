@@ -148,7 +148,7 @@ def main() -> None:
             played = [sources[name] for name in names]
             repeats = 2 if arguments.quick else 20
             found = name_that_dataset(
-                played, repeats=repeats, cache=cache, on_progress=follow(game), **size
+                played, "hog", repeats=repeats, cache=cache, on_progress=follow(game), **size
             )
             say(f"The {game} sources\n{found}")
             page = save_identification(

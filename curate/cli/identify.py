@@ -27,7 +27,7 @@ def identify(
     ],
     features: Annotated[
         str, typer.Option(help=f"{one_of(FEATURES)}; 'network' trains on the pixels.")
-    ] = "hog",
+    ] = "hog+colour",
     train_size: Annotated[int, typer.Option(help="Training examples per source.")] = 1000,
     test_size: Annotated[int, typer.Option(help="Test examples per source.")] = 300,
     repeats: Annotated[int, typer.Option(help="Random splits of the learning curve.")] = 20,
@@ -54,7 +54,7 @@ def identify(
         opened = as_sources(named)
         result = name_that_dataset(
             opened,
-            features="hog" if network else features,
+            features="hog+colour" if network else features,
             classifier="network" if network else "linear",
             train_size=train_size,
             test_size=test_size,
@@ -113,7 +113,7 @@ def cross_dataset_tables(
 
     if any(source.labels is None for source in sources):
         return None, None, "cross-dataset tables: not all sources have labels"
-    kind = "hog" if features == "network" else features
+    kind = "hog" if features in ("network", "hog+colour") else features  # what a class looks like
     cache = folder / "features"
     try:
         cross = cross_dataset(

@@ -14,6 +14,7 @@ from curate.errors import CurateError
 from curate.features._cnn import cnn, default_model
 from curate.features._hog import hog
 from curate.features._local_dct import local_dct
+from curate.features._outlines_and_colour import outlines_and_colour
 from curate.features._pixels import pixel_batches
 from curate.features._thumbnail import colour, thumbnail
 from curate.features.cache import cache_path, read_cache, write_cache
@@ -29,6 +30,9 @@ class Feature(NamedTuple):
 
 FEATURES: dict[str, Feature] = {
     "hog": Feature(lambda: hog, "histograms of oriented gradients"),
+    "hog+colour": Feature(
+        lambda: outlines_and_colour, "hog, and a coarse picture of the colours and their spread"
+    ),
     "colour": Feature(lambda: colour, "colour thumbnails of 32×32 pixels"),
     "thumbnail": Feature(lambda: thumbnail, "grey thumbnails of 32×32 pixels"),
     "cnn": Feature(
@@ -60,8 +64,8 @@ def extract(
     Args:
         source: a :class:`curate.bias.Source`, or any data set that
             :func:`curate.data.with_ids` takes: n examples.
-        features: a name in ``FEATURES``: "hog", "colour", "thumbnail", "cnn" or "local_dct"; a
-            network, whose penultimate layer counts (:func:`curate.features.cnn`); a function from
+        features: a name in ``FEATURES``, such as "hog", "hog+colour" or "local_dct"; a network,
+            whose penultimate layer counts (:func:`curate.features.cnn`); a function from
             uint8 images (N, 3, size, size) to (N, d); or names of columns, for a source of
             features.
         size: of the images that features are computed from.

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.report.outcomes import Outcomes, most_forgotten, numbers
-from curate.report.text import clean, count, plural
+from curate.report.text import clean, clean_id, count, plural
 from curate.report.thumbnail import thumbnail
 
 _SHOWN = 24
@@ -128,7 +128,7 @@ def _cards(
         name = name_of(label)
         cards.append(
             Card(
-                example_id=clean(example_id),
+                example_id=clean_id(example_id),
                 label=name,
                 fate=fate,
                 kept=None if kept is None else bool(kept[row]),

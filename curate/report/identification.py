@@ -60,8 +60,10 @@ def write_identification(
     return write_page(
         path,
         "identification.html.jinja",
+        script="tables.js",
         title=clean(title, 160),
         headline=_headline(found),
+        conclusion=clean(_conclusion(found), 900),
         overlap=_overlap(found),
         notes=[clean(note, 400) for note in found.notes],
         left_out=clean(left_out or "", 600),
@@ -75,6 +77,7 @@ def write_identification(
         sources=_sources(found),
         null_control="" if found.null_control is None else clean(found.null_control, 400),
         causes=None if found.audit is None else _causes(found.audit.table),
+        pairs=None if found.audit is None else _pairs(found.audit.pairs),
         equalised="" if found.audit is None else clean(found.audit.equalised, 400),
         cross=None if cross is None else _cross(cross),
         exchange=None
@@ -93,6 +96,54 @@ def _headline(found: "Identification") -> str:
         f"not seen ({percent(low)} to {percent(high)}, 95 %). By chance it would be "
         f"{percent(found.chance)}."
     )
+
+
+def _conclusion(found: "Identification") -> str:
+    """What to do, in two or three sentences."""
+    low, high = found.interval
+    shared = found.overlap is not None and len(found.overlap.counts) > 0
+    said = ["First take the shared examples out of one of the sources."] if shared else []
+    if low <= found.chance <= high:
+        said.append(
+            "This classifier does not tell the sources apart; what it cannot see is said below."
+        )
+    elif high < found.chance:
+        said.append("The sources are told apart worse than by chance: look for near copies.")
+    else:
+        said.append("Mixing these sources teaches a model which source an example is from.")
+    audit = found.audit
+    if audit is not None and audit.warnings:
+        causes = ", ".join(warning.cause for warning in audit.warnings)
+        said.append(f"Their files differ in {causes}: make them alike first.")
+    if audit is not None and audit.equalised.after_interval[0] > audit.equalised.chance:
+        after = percent(audit.equalised.after)
+        said.append(
+            f"Made alike, the audit’s images are still told apart with {after}, by content."
+        )
+    return " ".join(said)
+
+
+def _pairs(table: pa.Table) -> Figures | None:
+    """The causes that were named, by pair of sources."""
+    rows = [
+        [
+            clean(row["first"], 60),
+            clean(row["second"], 60),
+            row["cause"],
+            percent(row["accuracy"]),
+            f"{row['p_value']:.1g}",
+        ]
+        for row in table.to_pylist()
+        if row["named"]
+    ]
+    if not rows:
+        return None
+    return {
+        "title": "Causes by pair.",
+        "note": "How well a cause tells two sources apart by itself; chance is 50 %.",
+        "heads": ["Source", "Other", "Cause", "Accuracy", "p-value"],
+        "rows": rows,
+    }
 
 
 def _key_figures(found: "Identification") -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.report.galleries import Card, Gallery
-from curate.report.text import clean, count, percent
+from curate.report.text import clean, clean_id, count, percent
 from curate.report.thumbnail import thumbnail
 
 _SHOWN = 12
@@ -64,7 +64,7 @@ def _cards(
         guess = f"{percent(columns[row, first], digits=0)} {clean(names[first], 30)}"
         cards.append(
             Card(
-                example_id=clean(example_id),
+                example_id=clean_id(example_id),
                 label="",
                 fate=guess,
                 kept=None,

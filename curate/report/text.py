@@ -21,6 +21,15 @@ def clean(value: object, limit: int = 80) -> str:
     return _UNSHOWABLE.sub("\ufffd", text)
 
 
+def clean_id(value: object, limit: int = 160) -> str:
+    """As :func:`clean`, a longer text cut in the middle: ids differ at their end."""
+    text = str(value)
+    if len(text) > limit:
+        head = (limit - 1) // 2
+        text = text[:head] + "…" + text[len(text) - (limit - 1 - head) :]
+    return clean(text, limit)
+
+
 def count(number: int) -> str:
     """12345 as '12,345'."""
     return f"{int(number):,}"

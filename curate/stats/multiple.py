@@ -30,8 +30,8 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
         float64 (k,). Of the tests whose adjusted value is at most 0.05, an expected share of 0.05
         at most are false.
     """
-    order = np.argsort(p_values, kind="stable")
-    grown = p_values[order] * len(p_values) / np.arange(1, len(p_values) + 1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(grown[::-1])[::-1], 1)
-    return adjusted
+    from scipy.stats import false_discovery_control
+
+    if not len(p_values):
+        return np.empty_like(p_values)
+    return np.asarray(false_discovery_control(p_values, method="bh"))

@@ -7,13 +7,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from curate.bias.audit.across_images import odd_place_numbers, orientation
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
 from curate.bias.audit.probe_answers import ProbeAnswers, fit_probe
 from curate.bias.audit.probes import probe
 from curate.bias.audit.result import Audit, Equalised
-from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, Shortcut, shortcut
+from curate.bias.audit.same_scenes import SameScenes
+from curate.bias.audit.shortcut import CAUSES, OF_HEADERS, OF_NAMES, Shortcut, shortcut
 from curate.bias.audit.verdicts import Verdict, verdicts
+from curate.bias.audit.words import words_of
 from curate.bias.classifiers.linear import fit_linear
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.source import Source
@@ -65,21 +68,32 @@ def nuisance_audit(
             on_progress(done, total)
 
     headers = all(source.encoded is not None for source in taken)
-    measured = [probe(source, count, headers) for source in taken]
+    measured, maps = [], []
+    for source in taken:
+        numbers, read, odd = probe(source, count, headers)
+        measured.append((numbers, read))
+        maps += odd
     y = np.repeat(np.arange(len(taken)), [len(source) for source in taken])
     train = np.concatenate([np.arange(len(source)) % 2 == 0 for source in taken])
     answers = {
         name: fit_probe(np.concatenate([numbers[name] for numbers, _ in measured]), y, train, seed)
         for name in measured[0][0]
     }
+    facts = [fact for _, fact in measured]
+    others = words_of(taken, facts) | {"place": odd_place_numbers(maps, y, train)}
+    del maps
+    answers |= {name: fit_probe(numbers, y, train, seed) for name, numbers in others.items()}
     everything = np.concatenate([np.hstack(list(numbers.values())) for numbers, _ in measured])
     answers["all"] = fit_probe(everything, y, train, seed)
     grey = answers["grey"].count_right()
     mixed = grey[0] / grey[1] > 1.5 / len(taken)
-    before = _content([hog(pixels(source)) for source in taken], y, train)
-    after = _content([hog(equalised(source, grey=mixed)) for source in taken], y, train)
-    decided = verdicts(answers, after)
-    names, facts = [source.name for source in opened], [fact for _, fact in measured]
+    seen = torch.cat([hog(pixels(source)) for source in taken])
+    alike = torch.cat([hog(equalised(source, grey=mixed)) for source in taken])
+    before, after = _content(seen, y, train), _content(alike, y, train)
+    answers["orientation"] = orientation(seen, y, train)
+    phases = [numbers["phase"].mean(0) for numbers, _ in measured]
+    decided = verdicts(answers, SameScenes(alike, y, train), phases)
+    names = [source.name for source in opened]
     return Audit(
         table=_table(answers, before, headers),
         pairs=_pairs(decided, names),
@@ -99,11 +113,10 @@ def _sample(source: Source, most: int, seed: int) -> Source:
     return source.take(rows)
 
 
-def _content(features: list[torch.Tensor], y: np.ndarray, train: np.ndarray) -> ProbeAnswers:
+def _content(x: torch.Tensor, y: np.ndarray, train: np.ndarray) -> ProbeAnswers:
     """What a linear classifier makes of the images themselves."""
-    x, labels = torch.cat(features), torch.from_numpy(y)
-    learn = torch.from_numpy(train)
-    model = fit_linear(x[learn], labels[learn], len(features))
+    labels, learn = torch.from_numpy(y), torch.from_numpy(train)
+    model = fit_linear(x[learn], labels[learn], int(y.max()) + 1)
     return ProbeAnswers(y[~train], model.scores(x[~learn]).double().numpy())
 
 
@@ -113,8 +126,10 @@ def _table(answers: dict[str, ProbeAnswers], before: ProbeAnswers, headers: bool
     right, tested = before.count_right()
     gain = max(right / tested - chance, 1e-9)
     rows = []
-    for cause in (*CAUSES, "all together"):
+    for cause in (*CAUSES, *OF_NAMES, "all together"):
         if not headers and cause in OF_HEADERS:
+            continue
+        if cause in OF_NAMES and OF_NAMES[cause] not in answers:
             continue
         right, tested = _of_cause(cause, answers)
         low, high = clopper_pearson(right, tested)
@@ -142,6 +157,18 @@ def _of_cause(cause: str, answers: dict[str, ProbeAnswers]) -> tuple[int, int]:
         "aspect ratio": ("aspect", "tilt"),
         "grey or colour": ("grey",),
         "border": ("border",),
+        "stored mode": ("mode",),
+        "metadata": ("metadata",),
+        "writer": ("writer",),
+        "file names": ("names",),
+        "labels": ("labels",),
+        "tone": ("tone",),
+        "colour balance": ("colour",),
+        "levels": ("levels",),
+        "grain or sharpness": ("grain",),
+        "fixed place": ("place",),
+        "crop offset": ("phase",),
+        "orientation": ("orientation",),
         "all together": ("all",),
     }
     if cause in both:
@@ -180,7 +207,7 @@ def _shortcuts(
     decided: list[Verdict], names: list[str], facts: list[list[Facts] | None]
 ) -> list[Shortcut]:
     shortcuts = []
-    for cause in CAUSES:
+    for cause in (*CAUSES, *OF_NAMES):
         named = [verdict for verdict in decided if verdict.cause == cause and verdict.named]
         if named:
             pairs = [

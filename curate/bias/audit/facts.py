@@ -2,9 +2,11 @@
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from curate.bias.audit.layout import layout
 from curate.errors import CurateError
 
 # The luminance table of the JPEG standard (ITU-T T.81, table K.1), row by row.
@@ -37,6 +39,9 @@ class Facts:
         steps: mean logarithm of the luminance quantisation steps of a JPEG, else 0.
         subsampling: of the chroma of a JPEG, such as "4:2:0"; "" for others and grey ones.
         progressive: whether a JPEG is stored scan by scan.
+        metadata: what else the header holds, in a fixed order: "EXIF, comment", or "".
+        writer: how the file is laid out: segments of a JPEG and whether its Huffman tables are the
+            standard's, chunks of a PNG and the level of compression that it states.
     """
 
     format: str
@@ -47,6 +52,8 @@ class Facts:
     steps: float
     subsampling: str
     progressive: bool
+    metadata: str = ""
+    writer: str = ""
 
 
 def read_facts(content: bytes, name: object) -> Facts:
@@ -71,11 +78,33 @@ def read_facts(content: bytes, name: object) -> Facts:
                 progressive = bool(image.info.get("progressive", False))
             width, height = image.size
             kind = "JPEG" if image.format == "MPO" else str(image.format)
-            return Facts(kind, image.mode, width, height, quality, steps, subsampling, progressive)
+            return Facts(
+                kind, image.mode, width, height, quality, steps, subsampling, progressive,
+                metadata=_metadata(image.info), writer=layout(content),
+            )  # fmt: skip
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise CurateError(
             f"dataset: the image of example {name!r} cannot be opened; repair it or leave it out"
         ) from error
+
+
+_METADATA = {
+    "exif": "EXIF",
+    "icc_profile": "colour profile",
+    "comment": "comment",
+    "xmp": "XMP",
+    "photoshop": "Photoshop",
+    "adobe": "Adobe",
+    "dpi": "resolution in dpi",
+    "gamma": "gamma",
+    "srgb": "sRGB",
+    "transparency": "transparent colour",
+    "Software": "software",
+}
+
+
+def _metadata(info: dict[Any, Any]) -> str:
+    return ", ".join(shown for key, shown in _METADATA.items() if info.get(key))
 
 
 def _quality(table: np.ndarray) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from curate.bias.audit.appearance import colour_balance, grain, levels, odd_places, tone
 from curate.bias.audit.facts import Facts, read_facts
 from curate.bias.audit.traces import Traces, read_traces
 from curate.bias.sources.source import Source
@@ -23,6 +24,11 @@ PROBES = (
     "tilt",
     "blocks",
     "history",
+    "phase",
+    "tone",
+    "colour",
+    "levels",
+    "grain",
 )
 """What is looked at; see :func:`probe`."""
 
@@ -32,7 +38,7 @@ _SAMPLINGS = ("", "4:4:4", "4:2:2", "4:2:0")
 
 def probe(
     source: Source, on_image: Callable[[], None], headers: bool
-) -> tuple[dict[str, np.ndarray], list[Facts] | None]:
+) -> tuple[dict[str, np.ndarray], list[Facts] | None, list[np.ndarray]]:
     """Measure every image of a source.
 
     Args:
@@ -41,19 +47,28 @@ def probe(
         headers: whether to read what the files say of themselves.
 
     Returns:
-        For every probe float64 (n, numbers), and the headers, if they were read.
+        For every probe float64 (n, numbers); the headers, if they were read; and of every image
+        how far each pixel stands out, int8 (h, w).
     """
     facts: list[Facts] | None = [] if headers else None
     rows: list[dict[str, np.ndarray]] = []
+    odd: list[np.ndarray] = []
     for position in range(len(source)):
         image = source.image(position)
         fact = None
         if source.encoded is not None and facts is not None:
             fact = read_facts(source.encoded[position], source.ids[position])
             facts.append(fact)
-        rows.append(_numbers(fact, image.shape[1], image.shape[0], read_traces(image)))
+        seen = {
+            "tone": tone(image),
+            "colour": colour_balance(image),
+            "levels": levels(image),
+            "grain": grain(image),
+        }
+        rows.append(_numbers(fact, image.shape[1], image.shape[0], read_traces(image)) | seen)
+        odd.append(odd_places(image))
         on_image()
-    return {name: np.stack([row[name] for row in rows]) for name in PROBES}, facts
+    return {name: np.stack([row[name] for row in rows]) for name in PROBES}, facts, odd
 
 
 def _numbers(fact: Facts | None, width: int, height: int, traces: Traces) -> dict[str, np.ndarray]:
@@ -74,6 +89,7 @@ def _numbers(fact: Facts | None, width: int, height: int, traces: Traces) -> dic
         # the header of a JPEG tells its quality; its blocks may tell of another one before
         "blocks": np.zeros_like(traces.blocks) if jpeg else traces.blocks,
         "history": traces.blocks if jpeg else np.zeros_like(traces.blocks),
+        "phase": traces.phase,
     }
     return {name: np.asarray(values, np.float64) for name, values in found.items()}
 

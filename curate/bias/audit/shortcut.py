@@ -15,10 +15,23 @@ CAUSES = (
     "grey or colour",
     "border",
     "resizing filter",
+    "stored mode",
+    "metadata",
+    "writer",
+    "tone",
+    "colour balance",
+    "levels",
+    "grain or sharpness",
+    "fixed place",
+    "crop offset",
+    "orientation",
 )
-"""Every cause that a shortcut may have, in the order in which they are reported."""
+"""Every cause that images may have, in the order in which they are reported."""
 
-OF_HEADERS = ("file format", "chroma subsampling")
+OF_NAMES = {"file names": "names", "labels": "labels"}
+"""Causes beside the images, of ids that are text and of labels, and the answers that tell them."""
+
+OF_HEADERS = ("file format", "chroma subsampling", "stored mode", "metadata", "writer")
 """Those that only the header of a file tells."""
 
 _FIXES = {
@@ -30,6 +43,18 @@ _FIXES = {
     "grey or colour": "Bring all to grey.",
     "border": "Trim the edges of all.",
     "resizing filter": "Resize all from the originals with one filter, or make all smaller.",
+    "stored mode": "Convert all to RGB without transparency and save them again.",
+    "metadata": "Decode both and save them again without metadata.",
+    "writer": "Decode both and save them again with one program and one set of options.",
+    "file names": "Give all names of one form; a classifier of pixels does not see them.",
+    "labels": "Take as many of each class from both.",
+    "tone": "Bring all to one brightness and contrast, or vary both at random in training.",
+    "colour balance": "Bring all to one white balance and saturation, or to grey.",
+    "levels": "Save both with the same bit depth and levels; make both smaller first.",
+    "grain or sharpness": "Make all smaller, or blur both alike.",
+    "fixed place": "Cover or crop the place in all (a pixel, a mark, a date).",
+    "crop offset": "Decode both, make them smaller, and save them again at one quality.",
+    "orientation": "Turn all upright, or mirror and turn at random in training.",
 }
 _NAMED = 4  # sources in a sentence
 
@@ -81,21 +106,25 @@ def shortcut(
         facts: the headers of every source's files, where known.
         of_pixels: whether this was seen in pixels rather than read in the files.
     """
-    best = max(pairs, key=lambda pair: pair[2])
+    # a certain pair is quoted where there is one: what is said of it needs no hedge
+    best = max(pairs, key=lambda pair: (pair[3], pair[2]))
     reach: dict[int, float] = {}
     for first, second, accuracy, _ in pairs:
         for source in (first, second):
             reach[source] = reach.get(source, 0.0) + accuracy
     order = sorted(reach, key=lambda source: -reach[source])
-    certain = any(pair[3] for pair in pairs)
+    certain = best[3]
     described = [
         _described(cause, names[source], facts[source], of_pixels) for source in order[:_NAMED]
     ]
     if len(order) > _NAMED:
         described.append(f"{len(order) - _NAMED} more")
     how = "as seen in the pixels alone" if of_pixels else "by the files alone"
+    what = f"{cause[0].upper()}{cause[1:]} tells"
+    if cause == "JPEG quality" and of_pixels:
+        what = "Traces of JPEG blocks differ (JPEG quality, or another crop or turn) and tell"
     text = (
-        f"{cause[0].upper()}{cause[1:]} tells {_listed(described)} apart, {how}: "
+        f"{what} {_listed(described)} apart, {how}: "
         f"{names[best[0]]!r} and {names[best[1]]!r} at {best[2]:.0%} (chance 50%). "
     )
     if not certain:
@@ -121,6 +150,8 @@ def _described(cause: str, name: str, facts: list[Facts] | None, of_pixels: bool
         "chroma subsampling": [fact.subsampling or "none" for fact in facts],
         "resolution": [f"{fact.width}×{fact.height}" for fact in facts],
         "aspect ratio": [f"{fact.width / fact.height:.2f}" for fact in facts],
+        "stored mode": [fact.mode for fact in facts],
+        "metadata": [fact.metadata or "none" for fact in facts],
     }.get(cause)
     if not values:
         return repr(name)

@@ -32,6 +32,8 @@ class Traces:
             those along columns.
         blocks: (5,) how much more coefficients vanish on the grid of 8×8 blocks that JPEG uses
             than on a grid beside it, in four bands; and how much lines jump on that grid.
+        phase: (16,) how much curvature there is at each of 8 columns, then rows, from the top left,
+            in logarithms, less the mean: peaks tell where a grid of blocks lies.
     """
 
     grey: bool
@@ -43,6 +45,7 @@ class Traces:
     mixed: np.ndarray
     tilt: np.ndarray
     blocks: np.ndarray
+    phase: np.ndarray
 
 
 def read_traces(image: np.ndarray) -> Traces:
@@ -65,6 +68,7 @@ def read_traces(image: np.ndarray) -> Traces:
         mixed=_mixed(inner),
         tilt=np.log((_energies(inner) + _TINY) / (_energies(inner.T) + _TINY))[[0, 1, 3]],
         blocks=_blocks(_middle(luminance, 8 if shortest >= 32 else 0)),
+        phase=_phase(_middle(luminance, 8 if shortest >= 32 else 0)),
     )
 
 
@@ -173,6 +177,19 @@ def _blocks(luminance: np.ndarray) -> np.ndarray:
         )
     aligned, beside = np.array(shares)
     return np.append(aligned - beside, _jumps(luminance))
+
+
+def _phase(luminance: np.ndarray) -> np.ndarray:
+    if min(luminance.shape) < 17:
+        return np.zeros(16)
+    found = []
+    for axis in (1, 0):
+        curved = np.abs(np.diff(luminance, 2, axis=axis)).mean(1 - axis)
+        place = np.arange(1, len(curved) + 1) % 8
+        sums = np.bincount(place, curved, 8) / np.bincount(place, minlength=8)
+        logs = np.log(sums + 0.1)
+        found.append(logs - logs.mean())
+    return np.concatenate(found)
 
 
 def _jumps(luminance: np.ndarray) -> float:

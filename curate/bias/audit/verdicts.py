@@ -6,7 +6,9 @@ from itertools import combinations
 
 import numpy as np
 
+from curate.bias.audit.explained import explains, rank
 from curate.bias.audit.probe_answers import ProbeAnswers
+from curate.bias.audit.same_scenes import SameScenes
 from curate.stats import holm
 
 _LEVEL = 0.01
@@ -16,11 +18,11 @@ _LEAST = 0.56
 _LEAST_OF_SCENES = 0.75
 """The same for what scenes may look like, where the scenes differ."""
 
-_ALIKE = 0.7
-"""Accuracy after equalising up to which two sources show the same scenes."""
+_AS_MUCH = 0.03
+"""How much less than the scenes a turn may tell, to be what tells."""
 
-_FRAMED = 0.9
-"""Accuracy from which on a border is one, however the files were saved."""
+_PEAK = 0.02
+"""Height, in logarithms and over the images of a source, of the lines of a grid of blocks."""
 
 _ONE_SIDED = 0.12
 """Accuracy by which one direction must lead for a picture to be squeezed rather than resized."""
@@ -45,6 +47,7 @@ class Verdict:
         of_pixels: seen in pixels rather than read in headers.
         certain: whether scenes cannot look like this, or are the same.
         named: whether it is a shortcut.
+        least: accuracy from which on it may be one; 0: the usual one.
     """
 
     cause: str
@@ -55,35 +58,45 @@ class Verdict:
     of_pixels: bool
     certain: bool
     named: bool = False
+    least: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.least:
+            object.__setattr__(self, "least", _LEAST if self.certain else _LEAST_OF_SCENES)
 
 
-def verdicts(answers: dict[str, ProbeAnswers], content: ProbeAnswers) -> list[Verdict]:
+def verdicts(
+    answers: dict[str, ProbeAnswers], scenes: SameScenes, phases: list[np.ndarray]
+) -> list[Verdict]:
     """Judge every pair by every cause.
 
     Args:
         answers: answers by probe.
-        content: answers on equalised images.
+        scenes: whether two sources show the same.
+        phases: of every source where lines of 8×8 blocks lie, (16,), on average.
     """
-    sources = range(content.scores.shape[1])
     judged = []
-    for first, second in combinations(sources, 2):
-        alike = content.pair_accuracy(first, second)[0] <= _ALIKE
-        judged += list(_of_pair(answers, first, second, alike))
+    for first, second in combinations(range(scenes.sources), 2):
+        moved = _moved(phases[first], phases[second])
+        judged += list(_of_pair(answers, first, second, scenes.compare(first, second), moved))
     clear = [
         verdict
         for verdict, beyond in zip(judged, _beyond_chance(judged), strict=True)
-        if beyond and verdict.accuracy >= (_LEAST if verdict.certain else _LEAST_OF_SCENES)
+        if beyond and verdict.accuracy >= verdict.least
     ]
     named: list[Verdict] = []
-    for verdict in sorted(clear, key=lambda verdict: (_rank(verdict), -verdict.accuracy)):
+    for verdict in sorted(
+        clear, key=lambda one: (rank(one.cause, one.of_pixels, one.accuracy), -one.accuracy)
+    ):
         if not _brought_about(verdict, named):
             named.append(verdict)
     return [replace(verdict, named=verdict in named) for verdict in judged]
 
 
 def _of_pair(
-    answers: dict[str, ProbeAnswers], first: int, second: int, alike: bool
+    answers: dict[str, ProbeAnswers], first: int, second: int, same: tuple[bool, float], moved: bool
 ) -> Iterator[Verdict]:
+    alike, content = same
     signs = {name: probe.pair_accuracy(first, second) for name, probe in answers.items()}
 
     def verdict(cause: str, sign: tuple[float, float], pixels: bool, certain: bool) -> Verdict:
@@ -91,9 +104,12 @@ def _of_pair(
 
     yield verdict("file format", signs["format"], False, True)
     yield verdict("JPEG quality", signs["quality"], False, True)
-    yield verdict("JPEG quality", signs["blocks"], True, True)
-    if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
-        yield verdict("JPEG quality", signs["history"], True, True)
+    if moved:
+        yield verdict("crop offset", max(signs["phase"], signs["blocks"]), True, True)
+    else:
+        yield verdict("JPEG quality", signs["blocks"], True, alike)
+        if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
+            yield verdict("JPEG quality", signs["history"], True, True)
     yield verdict("chroma subsampling", signs["encoding"], False, True)
     yield verdict("resolution", min(signs["longest"], signs["shortest"]), False, True)
     yield verdict("aspect ratio", signs["aspect"], False, True)
@@ -109,6 +125,42 @@ def _of_pair(
         yield verdict("aspect ratio", of_two, True, alike)
     else:
         yield verdict("aspect ratio", signs["tilt"], True, alike)
+    for cause, probe in _OF_FILES.items():
+        if probe in signs:
+            yield verdict(cause, signs[probe], False, True)
+    for cause, probe in _OF_PIXELS.items():
+        yield verdict(cause, signs[probe], True, alike)
+    turned = verdict("orientation", signs["orientation"], True, alike)
+    # a turn is a difference of scenes as well: it is named where it tells as much as they do
+    yield replace(turned, least=_LEAST) if turned.accuracy >= content - _AS_MUCH else turned
+
+
+_OF_FILES = {
+    "stored mode": "mode",
+    "metadata": "metadata",
+    "writer": "writer",
+    "file names": "names",
+    "labels": "labels",
+}
+_OF_PIXELS = {
+    "tone": "tone",
+    "colour balance": "colour",
+    "levels": "levels",
+    "grain or sharpness": "grain",
+    "fixed place": "place",
+}
+
+
+def _moved(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether both sources show lines of blocks, at different places in one direction or both."""
+    for one, other in ((first[:8], second[:8]), (first[8:], second[8:])):
+        # a line lies between two pixels, and bends both
+        lines = [part + np.roll(part, -1) for part in (one, other)]
+        peaks = [int(part.argmax()) for part in lines]
+        clear = all(part.max() - np.median(part) > 2 * _PEAK for part in lines)
+        if clear and peaks[0] != peaks[1]:
+            return True
+    return False
 
 
 def _beyond_chance(judged: list[Verdict]) -> list[bool]:
@@ -117,29 +169,12 @@ def _beyond_chance(judged: list[Verdict]) -> list[bool]:
     return (adjusted <= _LEVEL).tolist()
 
 
-def _rank(verdict: Verdict) -> int:
-    """What can be the cause of others without being their effect comes first."""
-    if verdict.cause in ("file format", "grey or colour"):
-        return 0
-    return 2 if verdict.of_pixels else 1
-
-
 def _brought_about(verdict: Verdict, named: list[Verdict]) -> bool:
     """Whether a cause that is named for the same pair explains this one."""
-    resampled, saved = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
-    explained_by = {
-        ("JPEG quality", False): {"file format"},
-        # resampling wipes out the grid of blocks
-        ("JPEG quality", True): {*resampled, *saved, "resizing filter"},
-        ("chroma subsampling", False): {"file format", "grey or colour"},
-        ("resizing filter", True): {*resampled, *saved},
-        ("aspect ratio", True): {*resampled, *saved, "resizing filter"},
-        ("border", True): {*resampled, "resizing filter"},
-    }.get((verdict.cause, verdict.of_pixels), set())
-    if verdict.cause == "border" and verdict.accuracy < _FRAMED:
-        explained_by |= saved  # coarse quantisation ripples at a flat edge, too
     return any(
         (other.first, other.second) == (verdict.first, verdict.second)
-        and other.cause in explained_by
+        and explains(
+            other.cause, other.accuracy, verdict.cause, verdict.of_pixels, verdict.accuracy
+        )
         for other in named
     )

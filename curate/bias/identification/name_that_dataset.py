@@ -41,7 +41,7 @@ _SIZE = 64  # pixels a side that a network sees
 
 def name_that_dataset(
     sources: Mapping[str, Any] | Iterable[Any],
-    features: Any = "hog",
+    features: Any = "hog+colour",
     *,
     classifier: str | Callable[..., Any] = "linear",
     train_size: int = 1000,
@@ -64,7 +64,8 @@ def name_that_dataset(
 
     Args:
         sources: two or more, as in :func:`curate.bias.as_sources`.
-        features: as in :func:`curate.bias.extract`; ignored by the network, which sees
+        features: as in :func:`curate.bias.extract`; "hog+colour" sees outlines and colour, "hog"
+            outlines only; ignored by the network, which sees
             pixels after the common decode to 64×64. That decode enlarges smaller images, whose
             blur then tells them apart: a difference between the sources, but not of their
             content.

@@ -67,13 +67,13 @@ def _draw(shown: list[Bar], never: Bar, merged: bool, shaded: bool, width: int) 
     every = _label_step(shown, slot)
     for index, bar in enumerate(shown):
         x = left + slot * index
-        parts += _bar(bar, x + slot * 0.09, slot * 0.82, floor, scale, shaded, "forgotten")
+        parts += _bar(bar, x + slot * 0.09, slot * 0.82, floor, scale, shaded, log, "forgotten")
         if index % every == 0 or (bar is shown[-1] and bar.label.endswith("+")):
             label = svg.text(x + slot / 2, floor + 17, bar.label, text_anchor="middle")
             parts.append(label)
     x = left + slot * (max(1, len(shown)) + gap)
     room = width - right - x
-    parts += _bar(never, x + room * 0.12, room * 0.76, floor, scale, shaded, "")
+    parts += _bar(never, x + room * 0.12, room * 0.76, floor, scale, shaded, log, "")
     words = ("not learned", "in every run") if merged else ("never", "learned")
     for line, word in enumerate(words):
         centre = min(x + room / 2, width - len(word) * svg.GLYPH / 2)
@@ -95,9 +95,10 @@ def _bar(
     floor: float,
     scale: Callable[[float], float],
     shaded: bool,
+    log: bool,
     verb: str,
 ) -> list[str]:
-    """On a logarithmic axis stacked parts would mislead: the shading shows the share instead."""
+    """One bar; on a logarithmic axis, where stacked parts would mislead, its parts side by side."""
     if not bar.total:
         return []
     full = max(2.0, scale(bar.total))
@@ -106,12 +107,23 @@ def _bar(
     tip = f"{head}: {plural(bar.total, 'example')}"
     tip += f", {count(bar.kept)} kept" if shaded else ""
     parts = []
-    if share < 1:
+    if shaded and log:
+        for place, (number, cls) in enumerate(
+            ((bar.kept, "kept"), (bar.total - bar.kept, "removed"))
+        ):
+            if number:
+                tall = max(2.0, scale(number))
+                at = x + place * width / 2
+                parts.append(
+                    svg.tag("rect", x=at, y=floor - tall, width=width / 2, height=tall, cls=cls)
+                )
+        full = max(2.0, scale(max(bar.kept, bar.total - bar.kept)))
+    elif share < 1:
         removed = full * (1 - share)
         parts.append(
             svg.tag("rect", x=x, y=floor - full, width=width, height=removed, cls="removed")
         )
-    if share > 0:
+    if share > 0 and not (shaded and log):
         kept = full * share
         parts.append(svg.tag("rect", x=x, y=floor - kept, width=width, height=kept, cls="kept"))
     if len(_short(bar.total)) * svg.GLYPH * 0.9 <= width * 1.15:

@@ -1,0 +1,120 @@
+"""How light, coloured, stepped and grainy an image is: a few numbers for each, and odd places."""
+
+import numpy as np
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_MAP = 128  # height and width, at most, of the map of odd places
+
+
+def tone(image: np.ndarray) -> np.ndarray:
+    """Lightness: mean, spread, seven quantiles of means of 4×4 pixels; (9,).
+
+    Of means, so that it is light that is seen, and not which levels there are.
+    """
+    light = _light(image)
+    height, width = (max(1, length // 4) for length in light.shape)
+    tiles = light[: 4 * height, : 4 * width]
+    if min(light.shape) >= 4:
+        tiles = tiles.reshape(height, 4, width, 4).mean((1, 3))
+    quantiles = np.quantile(tiles, [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])
+    return np.array([tiles.mean(), tiles.std(), *quantiles]) / 255
+
+
+def colour_balance(image: np.ndarray) -> np.ndarray:
+    """Channels against each other: means, spreads, saturation, correlations; (13,)."""
+    if image.ndim == 2:
+        return np.zeros(13)
+    values = image.reshape(-1, 3).astype(np.float32)
+    means, spreads = values.mean(0) + 1, values.std(0) + 1
+    chroma = values.max(1) - values.min(1)
+    # of the middle tones and of the lightest tenth: a white balance shows where it was white
+    lightest = values[values.sum(1) >= np.quantile(values.sum(1), 0.9)].mean(0) + 1
+    opponent = values[:, ::2] - values[:, 1:2]
+    return np.array(
+        [
+            *np.log(means[[0, 2]] / means[1]),
+            *np.log(spreads[[0, 2]] / spreads[1]),
+            *np.log(lightest[[0, 2]] / lightest[1]),
+            chroma.mean() / 255,
+            chroma.std() / 255,
+            chroma.mean() / (values.std() + 1),
+            *np.log1p(opponent.std(0)),
+            *opponent.mean(0) / 255,
+        ]
+    )
+
+
+def levels(image: np.ndarray) -> np.ndarray:
+    """Which of the 256 levels occur: count, holes, ends, multiples, unevenness; (12,)."""
+    planes = image.reshape(-1, 3 if image.ndim == 3 else 1).T
+    rows = []
+    for plane in planes:
+        counts = np.bincount(plane, minlength=256).astype(np.float64)
+        present = np.flatnonzero(counts)
+        low, high = present[0], present[-1]
+        inside = counts[low : high + 1]
+        uneven = np.abs(np.diff(inside, 2)).sum() / (4 * len(plane))
+        multiples = [
+            np.bincount(np.arange(256) % step, counts).max() / len(plane) for step in (2, 4, 8)
+        ]
+        odd = counts[1::2].sum() / len(plane)
+        filled = (inside > 0).mean()
+        heaps = counts.max() / len(plane), counts[low] / len(plane), counts[high] / len(plane)
+        rows.append(
+            [len(present) / 256, filled, low / 255, high / 255, uneven, odd, *multiples, *heaps]
+        )
+    return np.mean(rows, axis=0)
+
+
+def grain(image: np.ndarray) -> np.ndarray:
+    """Fine differences in the calmer parts, of lightness and of colours; (10,)."""
+    light = _light(image)
+    if min(light.shape) < 4:
+        return np.zeros(10)
+    found = [*_calm(light)]
+    if image.ndim == 2:
+        return np.array([*found, *np.zeros(5)])
+    values = image.astype(np.float32)
+    reds, blues = values[..., 0] - values[..., 1], values[..., 2] - values[..., 1]
+    red, blue = _curved(reds), _curved(blues)
+    together = (red * blue).mean() / (np.sqrt((red**2).mean() * (blue**2).mean()) + 0.1)
+    sizes = [
+        np.log(0.25 + np.quantile(np.abs(part), at)) for part in (red, blue) for at in (0.25, 0.75)
+    ]
+    return np.array([*found, *sizes, together])
+
+
+def odd_places(image: np.ndarray) -> np.ndarray:
+    """How far each pixel stands out from its neighbours, int8 (H, W), counted from the top left.
+
+    Images of more than 128 pixels a side are brought to that by the largest of each tile, so that a
+    single pixel stays seen.
+    """
+    light = _light(image)
+    padded = np.pad(light, 1, mode="edge")
+    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    spread = around.max(0) - around.min(0)
+    odd = (light - around.mean(0)) / (4 + spread)
+    odd = np.clip(odd * 16, -127, 127).astype(np.int8)
+    step = -(-max(odd.shape) // _MAP)
+    if step > 1:
+        height, width = (length // step * step for length in odd.shape)
+        tiles = odd[:height, :width].reshape(height // step, step, width // step, step)
+        highest, lowest = tiles.max((1, 3)), tiles.min((1, 3))
+        odd = np.where(-lowest.astype(np.int16) > highest, lowest, highest)
+    return odd
+
+
+def _light(image: np.ndarray) -> np.ndarray:
+    return image.astype(np.float32) if image.ndim == 2 else image.astype(np.float32) @ _LUMA
+
+
+def _curved(plane: np.ndarray) -> np.ndarray:
+    """The second difference in both directions at once: noise stays, edges go."""
+    return np.diff(np.diff(plane, axis=0), axis=1)
+
+
+def _calm(light: np.ndarray) -> list[float]:
+    curved = np.abs(_curved(light))
+    sizes = [np.log(0.25 + np.quantile(curved, at)) for at in (0.1, 0.25, 0.5, 0.9)]
+    return [*sizes, sizes[1] - sizes[3]]

@@ -1,0 +1,90 @@
+"""Which cause brings which others about, and so goes first."""
+
+_FRAMED = 0.9
+"""Accuracy from which on a border is one, however the files were saved."""
+
+_RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
+_STORED = {"file format", "grey or colour", "stored mode"}
+
+# What brings a sign about wherever it is named; (cause, seen in pixels): its causes.
+_BY = {
+    ("JPEG quality", False): {"file format", "stored mode", "grey or colour"},
+    # resampling wipes out the grid of blocks; turning by a tag moves it
+    ("JPEG quality", True): {*_RESAMPLED, *_SAVED, *_STORED, "resizing filter", "metadata"},
+    # nearest neighbours move the lines of blocks, too
+    ("crop offset", True): {*_RESAMPLED, *_SAVED, "metadata", "resizing filter"},
+    ("chroma subsampling", False): _STORED,
+    ("resizing filter", True): {*_RESAMPLED, *_SAVED, "stored mode", "metadata"},
+    ("aspect ratio", True): {*_RESAMPLED, *_SAVED, "resizing filter", "metadata", "stored mode"},
+    ("border", True): {*_RESAMPLED, "resizing filter"},
+    ("stored mode", False): {"file format", "grey or colour"},
+    ("metadata", False): {"file format", "stored mode"},
+    ("writer", False): {
+        *_SAVED,
+        *_STORED,
+        "metadata",
+        "chroma subsampling",
+        "resolution",
+        "aspect ratio",
+    },
+    ("tone", True): {"stored mode"},
+    ("colour balance", True): {*_STORED, *_SAVED, "chroma subsampling"},
+    ("levels", True): {*_RESAMPLED, *_SAVED, *_STORED, "chroma subsampling", "crop offset"},
+    ("grain or sharpness", True): {
+        *_RESAMPLED,
+        *_SAVED,
+        *_STORED,
+        "chroma subsampling",
+        "crop offset",
+        "metadata",
+    },
+    ("fixed place", True): {*_RESAMPLED, *_SAVED, "resizing filter", "crop offset"},
+    ("orientation", True): {"metadata", "labels"},
+}
+
+# Signs that pixels share: the one that parts better goes first; a lead that it needs, or is given.
+_MARGIN = {
+    "border": 0.0,
+    "fixed place": 0.0,
+    "resizing filter": 0.0,
+    "JPEG quality": -0.02,
+    "aspect ratio": 0.0,
+    "tone": -0.1,
+    "colour balance": -0.1,
+    "levels": -0.02,
+    "grain or sharpness": -0.01,
+}
+_SHARED = set(_MARGIN)
+_OWN = {"tone", "colour balance", "levels"}
+
+
+def rank(cause: str, of_pixels: bool, accuracy: float) -> float:
+    """What can be the cause of others without being their effect comes first; then, of what is
+    seen in pixels, what parts best, with a lead for the more specific."""
+    if cause in ("file format", "grey or colour"):
+        return 0
+    if not of_pixels:
+        return 1
+    if cause == "crop offset":
+        return 2.45  # after a resizing filter that parts better than by chance
+    if cause == "orientation":
+        return 4
+    return 3 - accuracy + _MARGIN.get(cause, 0.0)
+
+
+def explains(
+    cause: str, accuracy: float, other: str, other_of_pixels: bool, other_accuracy: float
+) -> bool:
+    """Whether a cause that is named, at this accuracy, brings another sign about."""
+    if cause in _BY.get((other, other_of_pixels), set()):
+        return True
+    if other == "border" and other_accuracy < _FRAMED and cause in _SAVED:
+        return True  # coarse quantisation ripples at a flat edge, too
+    if other == "orientation" and cause in _SHARED and accuracy >= other_accuracy:
+        return True  # few levels, or fine detail, lean the outlines to one side, too
+    if not other_of_pixels or cause not in _SHARED or other not in _SHARED:
+        return False
+    if "levels" in (cause, other) and {cause, other} <= _OWN:
+        return False  # which levels there are is a fact by itself
+    lead = accuracy - _MARGIN[cause] - (other_accuracy - _MARGIN[other])
+    return lead >= 0 and other not in ("border",)
