@@ -15,6 +15,7 @@ from curate.calculus.graph.node import variables as variables_of
 from curate.calculus.graph.sizes import Reason, shown
 from curate.calculus.operators import averaged, elementwise, expression, matmul, summed
 from curate.calculus.rules.deep import first_derivative, higher_derivative, second_derivative
+from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.scoped import Scoped
 from curate.calculus.show.einsum import dot_text, einsum_text
 from curate.calculus.show.render import latex_of
@@ -148,7 +149,7 @@ class Expression(Scoped):
 
     def latex(self) -> str:
         """The expression in LaTeX."""
-        return latex_of(self.node)
+        return latex_of(with_symmetry(self.node))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

@@ -8,6 +8,7 @@ from typing import Any
 from curate.calculus.graph.flat import flattened, restored
 from curate.calculus.graph.node import Dim, Node
 from curate.calculus.graph.sizes import Reason, shown
+from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.show.render import shortened, text_of
 
 
@@ -62,7 +63,7 @@ class Scoped:
         self.__init__(node, scope, state["reasons"], state["columns"])  # type: ignore[misc]
 
     def __str__(self) -> str:
-        return text_of(self.node)
+        return text_of(with_symmetry(self.node))
 
     def __repr__(self) -> str:
         end = f", shape={shown(self.shape)})"

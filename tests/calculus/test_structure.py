@@ -139,3 +139,15 @@ def test_the_same_text_is_read_derived_and_compiled_once():
     assert parse("x'*A*x") is not one  # another kind
     for kinds in ({"A": "matrix"}, {"A": 2}):
         assert str(parse("x'*A*x", **kinds).hessian("x")) == "A + A'"
+
+
+@pytest.mark.parametrize("kind", ["symmetric matrix", "positive definite matrix"])
+def test_symmetry_is_shown(kind):
+    quadratic = parse("x'*S*x", S=kind)
+    assert str(quadratic.hessian("x")) == "2*S"
+    assert str(quadratic.gradient("x")) == "2*S*x"
+    assert "top" not in quadratic.hessian("x").latex()
+    assert str(parse("x'*inv(S)*x", S=kind).hessian("x")) == "2*inv(S)"
+    assert str(parse("x'*S*x").hessian("x")) == "S + S'"
+    # derivatives by S itself treat its elements as independent all the same
+    np.testing.assert_array_equal(quadratic.gradient("S")(x=np.array([1.0, 2])), [[1, 2], [2, 4]])

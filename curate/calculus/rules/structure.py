@@ -17,6 +17,11 @@ def apply_structure(root: Node) -> Node:
     return rebuild(root, _leaf, {})
 
 
+def with_symmetry(root: Node) -> Node:
+    """The graph with ``S' = S`` for matrices that are declared symmetric: what is shown."""
+    return rebuild(root, lambda v: v if v.data[1] == "diagonal" else _leaf(v), {})
+
+
 def _leaf(variable: Node) -> Node:
     name, structure = variable.data
     if structure in ("symmetric", "definite"):
