@@ -36,8 +36,7 @@ def _of_jpeg(content: bytes) -> str:
         if marker == 0xDA:
             break
         place += 2 + length
-    end = "" if content[-2:] == b"\xff\xd9" else "+"
-    return " ".join(parts) + end
+    return " ".join(parts)
 
 
 def _lengths() -> set[int]:
