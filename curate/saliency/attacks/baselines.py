@@ -35,8 +35,7 @@ def random_signs(
 
     Args:
         draws: the one that does most and keeps the prediction counts.
-        model, images, method, target, objective, k, region, epsilon, confidence, options, seed,
-            bounds, normalise, chunk: as in :func:`iterative_attack`.
+        model, images: and all others, as in :func:`iterative_attack`.
 
     Raises:
         CurateError: as :func:`iterative_attack`.
@@ -89,8 +88,7 @@ def black_box_step(
 
     Args:
         queries: maps per image, rounded up to pairs.
-        model, images, method, target, objective, k, region, epsilon, confidence, options, seed,
-            bounds, normalise, chunk: as in :func:`iterative_attack`.
+        model, images: and all others, as in :func:`iterative_attack`.
 
     Raises:
         CurateError: as :func:`iterative_attack`.

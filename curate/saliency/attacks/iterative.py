@@ -120,8 +120,7 @@ def strong_attack(
     other restart follows the map turned by half as its target before the objective judges it.
 
     Args:
-        model, images, method, target, objective, k, region, epsilon, iterations, confidence,
-            options, seed, bounds, normalise, chunk: as in :func:`iterative_attack`.
+        model, images: and all others that are not named here, as in :func:`iterative_attack`.
         restarts: the best counts; all but the first start anywhere within ε.
         softplus_betas: first and last β.
         momentum: share of the running sum that is kept.
