@@ -191,7 +191,7 @@ def test_a_column_of_lists_is_all_its_numbers():
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        ("hoc", "features: 'hoc'; give 'hog', 'colour', 'thumbnail', 'cnn'"),
+        ("hoc", r"features: 'hoc'; give 'hog', 'hog\+colour', 'colour', 'thumbnail', 'cnn'"),
         (3, "features: 3; give"),
         (lambda images: images, r"gave uint8 of shape \(21, 3, 64, 64\) for 21 images of 'source'"),
         (lambda images: means(images)[:3], r"of shape \(3, 3\) for 21"),
