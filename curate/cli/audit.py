@@ -6,12 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.options import Data, Format, Json, Seed, check_range, one_of
+from curate.cli.options import Data, Format, Json, Seed, check_range, one_of, opened
 from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
-
-_KNOWN = ("digits", "mnist", "cifar10")
 
 
 def audit(
@@ -87,17 +85,12 @@ def audit(
 
 
 def _opened(train: str, test: str, root: str | None) -> tuple[Any, Any]:
-    from curate.data import load
-    from curate.data.formats.folder import folder
-    from curate.data.formats.parquet import holds_tables, parquet
+    """One set by its two splits, or two sets."""
+    if train == test:
+        from curate.data import load
 
-    def opened(name: str, split: str) -> Any:
-        path = Path(name)
-        if train == test or name in _KNOWN or name.startswith("hf:") or not path.exists():
-            return load(name, split, root)
-        return parquet(path) if holds_tables(path) else folder(path)
-
-    return opened(train, "train"), opened(test, "test")
+        return load(train, "train", root), load(test, "test", root)
+    return opened(train, "train", root), opened(test, "test", root)
 
 
 def _features(name: str) -> Any:

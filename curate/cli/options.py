@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from curate.errors import CurateError
 from curate.exporting import FORMATS
 from curate.pruning import STRATEGIES
 from curate.scores import SCORES
+
+_KNOWN = ("digits", "mnist", "cifar10")  # whatever folder has such a name
 
 
 def one_of(names: Any) -> str:
@@ -107,6 +110,17 @@ def keep_of(text: str) -> int | float:
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise CurateError(f"--keep: {text!r} is not a number; give 0.7 or 35000") from None
+
+
+def opened(name: str, split: str, root: str | None) -> Any:
+    """A split of a set that is known by its name; all of a folder or file, divided or not."""
+    from curate.data import folder, load, parquet
+    from curate.data.formats.parquet import holds_tables
+
+    path = Path(name)
+    if name in _KNOWN or name.startswith("hf:") or not path.exists():
+        return load(name, split, root)
+    return parquet(path) if holds_tables(path) else folder(path)
 
 
 def check_range(option: str, value: int, least: int, most: int) -> None:

@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from curate.cli.options import Data, Json, Seed, check_range, one_of
+from curate.cli.options import Data, Json, Seed, check_range, one_of, opened
 from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
 
 _SHOWN = 20
-_KNOWN = ("digits", "mnist", "cifar10")
 
 
 def suspects(
@@ -74,16 +73,11 @@ def _evidence(
     source: str, features: str, data: str | None, seed: int, bar: Any
 ) -> tuple[pa.Table, Any]:
     """A table of a data set, by its features; and a function from a label to its class name."""
-    from curate.data import folder, load, open_view, parquet
-    from curate.data.formats.parquet import holds_tables
+    from curate.data import open_view
     from curate.features import extract
     from curate.scores import label_noise_table
 
-    path = Path(source)
-    if source not in _KNOWN and path.exists():  # all of it
-        dataset = parquet(path) if holds_tables(path) else folder(path)
-    else:
-        dataset = load(source, "train", data)
+    dataset = opened(source, "train", data)
     view = open_view(dataset)
     if view.labels is None:
         raise CurateError(f"source: {source!r} has no labels; give a data set that has")

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from curate.notebook import Shown
+
 _SHOWN = 15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AccuracyByAgreement:
+class AccuracyByAgreement(Shown):
     """What models' agreement says of their accuracy on a new set.
 
     Attributes:
@@ -55,8 +57,3 @@ class AccuracyByAgreement:
                 f"{self.r_squared:.1%} of their differences{doubt}.",
             ]
         )
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"

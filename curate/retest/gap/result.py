@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from curate.notebook import Shown
 from curate.stats import kendall_tau_b, spearman_rho
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ _SHOWN = 15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AccuracyGap:
+class AccuracyGap(Shown):
     """Models on an original and on a new test set; shares are in 0..1, the best model first.
 
     Attributes:
@@ -96,11 +97,6 @@ class AccuracyGap:
             rest = len(lines) - _SHOWN
             lines = [*lines[:_SHOWN], f"… and {rest} more in .table"]
         return "\n".join([head, *lines, *self.verdicts])
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
 
     def _ranked(self) -> tuple[np.ndarray, np.ndarray]:
         # ranks, not accuracies: weighted sums of equal ones may differ in the last bit

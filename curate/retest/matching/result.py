@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 
 from curate.errors import CurateError
 from curate.files import atomic_path
+from curate.notebook import Shown
 from curate.table import as_table, library_version
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Matched:
+class Matched(Shown):
     """Examples that were drawn from a pool to match an original set.
 
     Attributes:
@@ -74,11 +75,6 @@ class Matched:
         if len(rows) > 20:
             lines.append(f"… and {len(rows) - 20} more in .shortfall")
         return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
 
 
 def rematch(pool: Any, manifest: Mapping[str, Any] | str | os.PathLike[str]) -> Matched:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from curate.notebook import Shown
+
 ESTIMATORS = ("gap", "naive", "jackknife", "mixture")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SelectionCorrectedGap:
+class SelectionCorrectedGap(Shown):
     """The gap as it is, and what is left of it with images that are selected alike.
 
     Attributes:
@@ -52,8 +54,3 @@ class SelectionCorrectedGap:
                 *lines,
             ]
         )
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
+from curate.notebook import Shown
 from curate.saliency.attacks.result import Attacked
 from curate.saliency.maps.scores import pixel_scores
 from curate.stats import generator, percentile_interval
@@ -36,7 +37,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fragility:
+class Fragility(Shown):
     """Explanations under attack, one row per image.
 
     Attributes:
@@ -124,11 +125,6 @@ class Fragility:
         if lost:
             lines.append(f"Of {lost} images nothing that was tried keeps the prediction.")
         return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
 
     def plot(self, count: int = 6) -> "Figure":
         """Image, map, perturbed image, its map and the difference, one row per image.
