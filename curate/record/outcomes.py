@@ -51,7 +51,6 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     where the label's probability is close to 1: loss = log1p(sum of the others) there, and
     EL2N (Paul et al., 2021) = sqrt(sum_{j != y} p_j^2 + (sum_{j != y} p_j)^2).
     """
-    top = logits.amax(1)
     # addressing the labels' entries by hand is twice as fast as gather and scatter
     step, stride = logits.stride()
     positions = torch.arange(0, labels.shape[0] * step, step, device=labels.device)
@@ -61,7 +60,8 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     )
     of_label = storage.index_select(0, entries)
     storage.index_fill_(0, entries, -torch.inf)
-    margin = of_label - logits.amax(1)
+    top_other = logits.amax(1)
+    margin = of_label - top_other
     finite = margin.isfinite()  # the label's logit and the largest other one are
     correct = margin > 0
     tied = margin == 0
@@ -76,6 +76,7 @@ def multiclass(logits: Tensor, labels: Tensor, statistics: bool) -> Judged:
     outcome = Outcome(correct, finite, label_code)
     if not statistics:
         return outcome, None
+    top = torch.maximum(of_label, top_other)
     others = logits.sub_(top.unsqueeze(1)).exp_()
     label_exp = (of_label - top).exp()
     rest, rest_squared = others.sum(1), others.square().sum(1)

@@ -65,12 +65,13 @@ def _in_numpy_on_the_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @_in_numpy_on_the_cpu
 def unpack(packed: Any) -> Any:
-    """Last outcome, last label code, presentations seen, and whether never learned so far."""
+    """Last outcome, last label code, presentations seen, and 1 where never learned so far."""
+    first_learned = packed & (MAX_COUNT << _FIRST_LEARNED_SHIFT)
     return (
         packed & 1,
         (packed >> _LABEL_SHIFT) & MAX_LABEL_CODE,
         (packed >> _PRESENTATIONS_SHIFT) & MAX_COUNT,
-        (packed & (MAX_COUNT << _FIRST_LEARNED_SHIFT)) == 0,
+        ((first_learned - 1) >> 63) & 1,  # the sign: a comparison would have to be widened again
     )
 
 
@@ -78,11 +79,15 @@ def unpack(packed: Any) -> Any:
 def transition(
     correct: Any, label_code: Any, last: Any, last_label_code: Any, seen: Any, unlearned: Any
 ) -> Any:
-    """What one presentation adds to a word, given what went before; int64 (N,)."""
+    """What one presentation adds to a word, given what went before; all int64 (N,).
+
+    Of ``last`` and the count of forgetting events beside it, a learning event adds 1 to the first
+    and a forgetting event 1 to the second and -1 to the first: 1 to the word, both.
+    """
     return (
-        (correct - last)
-        + ((last > correct) * (1 << _FORGETTING_SHIFT) + (1 << _PRESENTATIONS_SHIFT))
-        + ((correct * unlearned * (seen + 1)) << _FIRST_LEARNED_SHIFT)
+        (last ^ correct)
+        + (1 << _PRESENTATIONS_SHIFT)
+        + (((correct & unlearned) * (seen + 1)) << _FIRST_LEARNED_SHIFT)
         + ((label_code - last_label_code) << _LABEL_SHIFT)
     )
 

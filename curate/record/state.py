@@ -92,7 +92,7 @@ class State:
             self._scratch = np.empty(len(self.packed), np.uint16)
         indices, positions = rows.numpy(), np.arange(len(rows), dtype=np.uint16)
         self._scratch[indices] = positions
-        return bool((self._scratch[indices] == positions).all())
+        return bool((self._scratch.take(indices) == positions).all())
 
 
 class Part(NamedTuple):
@@ -160,10 +160,10 @@ def accumulate(state: State, rows: Tensor, outcome: Outcome, statistics: Statist
 
 def write(state: State, change: Change) -> None:
     """Put new values in their places."""
-    state.packed.index_copy_(0, change.rows, change.packed)
-    if change.sums is not None:
+    if change.sums is not None:  # first, while what was read of them is in the cache
         assert state.sums is not None
         state.sums.index_copy_(0, change.rows, change.sums)
+    state.packed.index_copy_(0, change.rows, change.packed)
     state.overflow = change.overflow
     if change.windowed is not None:
         rows, statistics, groups, before = change.windowed

@@ -100,7 +100,7 @@ def _is_plain(logits: Any, labels: Any) -> bool:
     if type(logits) is not Tensor or type(labels) is not Tensor or labels.dtype != torch.int64:
         return False
     shape = logits.shape
-    fits = len(shape) == 2 and shape[1] > 1 and labels.shape == shape[:1]
+    fits = len(shape) == 2 and shape[1] > 1 and labels.shape == (shape[0],)
     return fits and logits.dtype in _FLOATS and logits.layout == torch.strided
 
 

@@ -24,10 +24,12 @@ def as_tensor(name: str, values: Any) -> Tensor:
             raise CurateError(f"{name}: a tensor of layout {layout}; give a dense one")
         if values.is_meta:
             raise CurateError(f"{name}: a tensor on the device 'meta', which holds no values")
+        if type(values) is Tensor:
+            return values
         if hasattr(values, "full_tensor"):
             raise CurateError(f"{name}: a {type(values).__name__}; give its .full_tensor()")
         # kinds of tensors that fastai and torchvision make refuse to be mixed
-        return values if type(values) is Tensor else values.as_subclass(Tensor)
+        return values.as_subclass(Tensor)
     kind = type(values).__name__
     if hasattr(values, "logits") or (isinstance(values, Mapping) and "logits" in values):
         raise CurateError(f"{name}: a {kind}; give its .logits")
