@@ -162,7 +162,7 @@ def write(state: State, change: Change) -> None:
     """Put new values in their places."""
     if change.sums is not None:  # first, while what was read of them is in the cache
         assert state.sums is not None
-        state.sums.index_copy_(0, change.rows, change.sums)
+        _put(state.sums, change.rows, change.sums)
     state.packed.index_copy_(0, change.rows, change.packed)
     state.overflow = change.overflow
     if change.windowed is not None:
@@ -171,6 +171,23 @@ def write(state: State, change: Change) -> None:
             for key, values in before[name].items():
                 keeps.tensors[key].index_copy_(0, rows, values)
             keeps.add(rows, statistics, groups)
+
+
+def _taken(sums: Tensor, rows: Tensor) -> Tensor:
+    """(N, width): these rows; on the CPU by numpy, which takes two thirds of the time."""
+    if not sync.is_free_to_read(rows):
+        return sums.index_select(0, rows)
+    return torch.from_numpy(sums.numpy().take(rows.numpy(), axis=0))
+
+
+def _put(sums: Tensor, rows: Tensor, values: Tensor) -> None:
+    """Write rows; on the CPU by numpy, each as one item, in half the time of index_copy_."""
+    if not sync.is_free_to_read(rows):
+        sums.index_copy_(0, rows, values)
+        return
+    whole = np.dtype((np.void, sums.shape[1] * sums.element_size()))
+    items = np.ascontiguousarray(values.numpy()).view(whole)[:, 0]
+    sums.numpy().view(whole)[:, 0].put(rows.numpy(), items)
 
 
 def change_of(state: State, part: Part) -> Change:
@@ -247,11 +264,11 @@ def _summed(
     """
     split = sums.shape[1] - len(LASTS)
     if groups is None:
-        added[:, :split] += sums.index_select(0, rows)[:, :split]
+        added[:, :split] += _taken(sums, rows)[:, :split]
         return added
     if compact:
         ends = groups.ends.nonzero().squeeze(1)
-        found = sums.index_select(0, rows[ends])
+        found = _taken(sums, rows[ends])
         found[:, :split].index_put_((groups.number,), added[:, :split], accumulate=True)
         found[:, split:] = added[ends, split:]
         return found
