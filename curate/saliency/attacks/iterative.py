@@ -182,7 +182,7 @@ def climb(
 
 
 def _uphill(setting: Setting, changed: Tensor, rows: Tensor, beta: float) -> Tensor:
-    net = replace(setting.net, softplus_beta=beta)
+    net = replace(setting.net, softplus_beta=beta, constant_weights=True)
     with torch.enable_grad():
         changed = changed.detach().requires_grad_()
         maps = setting.explain(net, changed, setting.target[rows])

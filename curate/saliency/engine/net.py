@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.errors import CurateError
+from curate.saliency.engine.constant import ConstantWeights
 from curate.saliency.engine.rules import Rules
 
 Normalise = Callable[[Tensor], Tensor] | tuple[Sequence[float], Sequence[float]] | None
@@ -22,19 +23,21 @@ class Net:
         normalise: (mean, std) per channel, a function of the images, or None.
         softplus_beta: β of the softplus that stands in for ReLU; None: ReLU itself.
         chunk: images in one forward pass at most.
+        constant_weights: whether nobody differentiates by the model's weights, which is faster.
     """
 
     model: nn.Module
     normalise: Normalise = None
     softplus_beta: float | None = None
     chunk: int = 64
+    constant_weights: bool = False
 
     def logits(self, images: Tensor, rules: Rules | None = None) -> Tensor:
         """Logits (n, classes) of images (n, C, H, W), under rules for its nonlinearities."""
         if rules is None and self.softplus_beta is not None:
             rules = Rules(self.softplus_beta)
         mode: AbstractContextManager = nullcontext() if rules is None else rules
-        with mode:
+        with mode, ConstantWeights() if self.constant_weights else nullcontext():
             logits = self.model(self._normalised(images))
         _check_logits(logits, len(images))
         return logits
