@@ -1,21 +1,24 @@
 """One vector of features per example, computed batch by batch and cached."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from curate.data.on_ray import Engine, blocks_on_ray, checked_engine
 from curate.data.opening import open_view
+from curate.data.pixels import checked_size
 from curate.data.view import View
 from curate.errors import CurateError
+from curate.features import _pixels
 from curate.features._cnn import cnn, default_model
 from curate.features._hog import hog
 from curate.features._local_dct import local_dct
 from curate.features._outlines_and_colour import outlines_and_colour
-from curate.features._pixels import pixel_batches
 from curate.features._thumbnail import colour, thumbnail
 from curate.features.cache import cache_path, read_cache, write_cache
 
@@ -54,6 +57,7 @@ def extract(
     *,
     size: int = 64,
     cache: str | os.PathLike[str] | None = None,
+    engine: Engine | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Features of every example of a data set, in its order.
@@ -72,15 +76,21 @@ def extract(
         cache: a folder of Parquet files, one per source and kind of features, that are written once
             and then read; a function or network is known again by its features of two fixed
             images.
+        engine: None: this process; "ray": the workers of a Ray cluster, the one that ``ray.init``
+            connected to or else one on this machine (``pip install 'curate-data[ray]'``). They
+            open files under the same paths, work on the same batches with one thread each, and a
+            network on a GPU gives each of them a GPU. The result has the same bytes as that of
+            one process with one thread.
         on_progress: called with the examples done and n after every batch.
 
     Returns:
         float32 of shape (n, d).
 
     Raises:
-        CurateError: features of another kind, columns that the source lacks, a torn image, or
-            features that are not finite or of varying length.
+        CurateError: features of another kind, columns that the source lacks, a torn image,
+            features that are not finite or of varying length, or Ray is not installed.
     """
+    on_ray = checked_engine(engine)
     source = open_view(source)
     if not isinstance(features, str) and isinstance(features, Sequence):
         return _columns(source, features)
@@ -99,7 +109,8 @@ def extract(
             if on_progress is not None:
                 on_progress(len(source), len(source))
             return cached
-    whole = _computed(source, function, size, on_progress)
+    blocks = _on_ray(source, function, size, features) if on_ray else _here(source, function, size)
+    whole = _computed(source, blocks, on_progress)
     if path is not None:
         write_cache(path, source.ids, whole)
     return whole
@@ -120,16 +131,35 @@ def _function(features: Any) -> tuple[str, Callable[[torch.Tensor], Any]]:
     )
 
 
+def _here(source: View, function: Callable[[torch.Tensor], Any], size: int) -> Iterator[np.ndarray]:
+    for images in _pixels.pixel_batches(source, size):
+        yield _rows(function(images), len(images), source.name)
+
+
+def _on_ray(
+    source: View, function: Callable[[torch.Tensor], Any], size: int, features: Any
+) -> Iterator[np.ndarray]:
+    checked_size(size)
+    on_gpu = isinstance(features, nn.Module) and any(p.is_cuda for p in features.parameters())
+    block = partial(_block, function=function, size=size)
+    return blocks_on_ray(source, block, _pixels.BATCH, gpus=int(on_gpu))
+
+
+def _block(
+    source: View, start: int, stop: int, function: Callable[[torch.Tensor], Any], size: int
+) -> np.ndarray:
+    images = _pixels.pixel_batch(source, start, stop, size)
+    return _rows(function(images), len(images), source.name)
+
+
 def _computed(
     source: View,
-    function: Callable[[torch.Tensor], Any],
-    size: int,
+    blocks: Iterator[np.ndarray],
     on_progress: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     whole: np.ndarray | None = None
     done = 0
-    for images in pixel_batches(source, size):
-        rows = _rows(function(images), len(images), source.name)
+    for rows in blocks:
         if whole is None:
             whole = np.empty((len(source), rows.shape[1]), np.float32)
         if rows.shape[1] != whole.shape[1]:

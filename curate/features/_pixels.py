@@ -8,6 +8,7 @@ import torch
 
 from curate.data.opening import open_view
 from curate.data.pixels import checked_size
+from curate.data.view import View
 from curate.errors import CurateError
 
 BATCH = 256
@@ -52,20 +53,23 @@ def pixel_batches(source: Any, size: int) -> Iterator[torch.Tensor]:
             f"source {source.name!r}: its examples are features, not images; give images, or ask "
             "for nothing that looks at pixels"
         )
-    stored = source.pixels
     for start in range(0, len(source), BATCH):
-        stop = min(start + BATCH, len(source))
-        if stored is not None and source.encoded is None and stored.shape[2:] == (size, size):
-            yield stored[start:stop].expand(-1, 3, -1, -1).contiguous()
-            continue
-        batch = np.empty((stop - start, size, size, 3), np.uint8)
-        for row in range(start, stop):
-            try:
-                image = source.image(row)
-            except CurateError as error:
-                raise CurateError(f"source {source.name!r}: {error}") from error
-            batch[row - start] = central_square(image, size)
-        yield torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous()
+        yield pixel_batch(source, start, min(start + BATCH, len(source)), size)
+
+
+def pixel_batch(source: View, start: int, stop: int, size: int) -> torch.Tensor:
+    """The images from ``start`` up to ``stop``: uint8 of shape (stop - start, 3, size, size)."""
+    stored = source.pixels
+    if stored is not None and source.encoded is None and stored.shape[2:] == (size, size):
+        return stored[start:stop].expand(-1, 3, -1, -1).contiguous()
+    batch = np.empty((stop - start, size, size, 3), np.uint8)
+    for row in range(start, stop):
+        try:
+            image = source.image(row)
+        except CurateError as error:
+            raise CurateError(f"source {source.name!r}: {error}") from error
+        batch[row - start] = central_square(image, size)
+    return torch.from_numpy(batch).permute(0, 3, 1, 2).contiguous()
 
 
 def central_square(image: np.ndarray, size: int) -> np.ndarray:

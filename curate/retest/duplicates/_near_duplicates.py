@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from curate.data.on_ray import Engine
 from curate.errors import CurateError
 from curate.features import FEATURES, local_dct, middle
 from curate.retest.duplicates.comparing import compare, make_ready
@@ -21,6 +22,7 @@ def near_duplicates(
     threshold: float = 0.9,
     size: int | None = None,
     seed: int = 0,
+    engine: Engine | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> NearDuplicates:
     """Find exact and near duplicates of the images of ``a`` in ``b``, or within ``a``.
@@ -43,6 +45,9 @@ def near_duplicates(
         size: side of the images that features are computed from; None: 32 for small images, else
             64.
         seed: of the planted copies and the samples.
+        engine: what decodes the images: None: this process; "ray": the workers of a Ray cluster,
+            as for :func:`curate.features.extract`. The search stays in this process; the result
+            is the same.
         on_progress: called with the images searched and n.
 
     Returns:
@@ -50,7 +55,7 @@ def near_duplicates(
 
     Raises:
         CurateError: sets without images, an image that does not decode, a threshold outside of
-            0..1, or ``b`` that is the same object as ``a``.
+            0..1, ``b`` that is the same object as ``a``, or Ray is not installed.
     """
     if b is a and b is not None:
         raise CurateError("b: the same set as a; leave it out to search within one set")
@@ -59,8 +64,8 @@ def near_duplicates(
     other = None if b is None else as_view("b", b)
     if size is None:
         size = natural_size("a", view) if other is None else natural_size("b", other)
-    queries = read_images("a", view, size)
-    searched = queries if other is None else read_images("b", other, size)
+    queries = read_images("a", view, size, engine)
+    searched = queries if other is None else read_images("b", other, size, engine)
     if other is None and len(queries) < 2:
         raise CurateError("a: it has 1 image; give at least 2 to search within it")
     ready = make_ready(searched, feature_function(features), seed)

@@ -3,13 +3,15 @@
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from curate.data._load import load
 from curate.data.ids import Ids
+from curate.data.on_ray import Engine, blocks_on_ray, checked_engine
 from curate.data.opening import open_view
 from curate.data.view import View
 from curate.errors import CurateError
@@ -17,6 +19,8 @@ from curate.features._pixels import central_square
 
 SIDE = 32
 """Pixels to a side at which pairs are compared."""
+
+_ROWS = 256  # that a worker of a cluster decodes at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,26 +78,58 @@ class _Pixels(View):
         self.labels = self.class_names = self.columns = self.encoded = self.features = None
 
 
-def read_images(name: str, view: View, size: int) -> Images:
+def read_images(name: str, view: View, size: int, engine: Engine | None = None) -> Images:
     """Decode a set once: for pairs at 32×32, for features at ``size``.
 
     Raises:
         CurateError: an image that does not decode; the message names the example.
     """
-    count = len(view)
-    small = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
-    sized = small if size == SIDE else torch.empty((count, 3, size, size), dtype=torch.uint8)
-    digests = np.empty(count, "S16")
-    for row in range(count):
-        image = _image(name, view, row)
-        content = np.ascontiguousarray(image)
-        shape = f"{image.shape}".encode()
-        digest = hashlib.blake2b(content.data, digest_size=16, person=shape[:16]).digest()
-        digests[row] = digest.replace(b"\0", b"\1")  # numpy drops zero bytes at the end
-        small[row] = torch.from_numpy(central_square(image, SIDE).copy()).permute(2, 0, 1)
-        if sized is not small:
-            sized[row] = torch.from_numpy(central_square(image, size).copy()).permute(2, 0, 1)
-    return Images(view.ids, view.labels, small, sized, digests)
+    decoded = _Decoded.room(len(view), size)
+    if not checked_engine(engine):
+        decoded.fill(view, 0, name)
+    else:
+        start = 0
+        for block in blocks_on_ray(view, partial(_block, name=name, size=size), _ROWS):
+            stop = start + len(block.digests)
+            decoded.small[start:stop], decoded.sized[start:stop] = block.small, block.sized
+            decoded.digests[start:stop] = block.digests
+            start = stop
+    return Images(view.ids, view.labels, *decoded)
+
+
+class _Decoded(NamedTuple):
+    """The attributes of :class:`Images` that are read off pixels, of some rows."""
+
+    small: torch.Tensor
+    sized: torch.Tensor
+    digests: np.ndarray
+
+    @classmethod
+    def room(cls, count: int, size: int) -> "_Decoded":
+        """For so many images."""
+        small = torch.empty((count, 3, SIDE, SIDE), dtype=torch.uint8)
+        sized = small if size == SIDE else torch.empty((count, 3, size, size), dtype=torch.uint8)
+        return cls(small, sized, np.empty(count, "S16"))
+
+    def fill(self, view: View, start: int, name: str) -> None:
+        """Decode as many images as there is room for, from ``start`` on."""
+        small, sized, digests = self
+        for row in range(len(digests)):
+            image = _image(name, view, start + row)
+            content = np.ascontiguousarray(image)
+            shape = f"{image.shape}".encode()
+            digest = hashlib.blake2b(content.data, digest_size=16, person=shape[:16]).digest()
+            digests[row] = digest.replace(b"\0", b"\1")  # numpy drops zero bytes at the end
+            small[row] = torch.from_numpy(central_square(image, SIDE).copy()).permute(2, 0, 1)
+            if sized is not small:
+                side = sized.shape[2]
+                sized[row] = torch.from_numpy(central_square(image, side).copy()).permute(2, 0, 1)
+
+
+def _block(view: View, start: int, stop: int, name: str, size: int) -> _Decoded:
+    block = _Decoded.room(stop - start, size)
+    block.fill(view, start, name)
+    return block
 
 
 def _image(name: str, view: View, row: int) -> np.ndarray:
