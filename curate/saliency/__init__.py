@@ -5,6 +5,8 @@ from curate.saliency.attacks.baselines import random_signs as random_signs
 from curate.saliency.attacks.iterative import iterative_attack as iterative_attack
 from curate.saliency.attacks.iterative import strong_attack as strong_attack
 from curate.saliency.attacks.objectives import OBJECTIVES as OBJECTIVES
+from curate.saliency.attacks.of_influence import InfluenceAttacked as InfluenceAttacked
+from curate.saliency.attacks.of_influence import influence_attack as influence_attack
 from curate.saliency.attacks.result import Attacked as Attacked
 from curate.saliency.audit._fragility import fragility as fragility
 from curate.saliency.audit.curve import FragilityCurve as FragilityCurve

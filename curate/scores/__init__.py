@@ -31,12 +31,17 @@ from curate.scores.registry import score as score
 
 if TYPE_CHECKING:
     from curate.scores._influence import Influence as Influence
+    from curate.scores._influence import SingleInfluence as SingleInfluence
     from curate.scores._influence import influence as influence
 
 _old = moved(__name__, {"hash_ids": "curate.table.hash_ids"})
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("influence", "Influence"):  # the calculus is imported when it is used
+    if name in (
+        "influence",
+        "Influence",
+        "SingleInfluence",
+    ):  # the calculus is imported when it is used
         return getattr(import_module("curate.scores._influence"), name)
     return _old(name)

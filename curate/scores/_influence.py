@@ -7,16 +7,17 @@ conjugate-gradient or diagonal approximation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from curate.calculus.errors import CalculusError, ShapeError
+from curate.calculus.errors import CalculusError
 from curate.calculus.expression import Expression
 from curate.calculus.language.parse import parse
+from curate.scores._head import array, design, guess, parameters, targets
 
 Loss = Literal["logistic", "softmax", "squared"]
 
@@ -97,38 +98,114 @@ def influence(
         CalculusError: an unknown loss, labels outside the head's outputs, a damping below 0 or
             one under which the Hessian is singular.
     """
-    weight, has_bias = _parameters(head)
-    x = _design(features, has_bias, weight, "features")
-    y_given = _array(labels, "labels")
-    kind = loss or _guess(weight, y_given)
-    if kind not in LOSSES:
-        raise CalculusError(f"loss: {kind!r} is none of {sorted(LOSSES)}")
-    if not damping >= 0:
-        raise CalculusError(f"damping: {damping!r}; it has to be 0 or more")
-    if kind == "logistic" and len(weight) != 1:
-        raise CalculusError(f"loss: logistic is for one output; the head has {len(weight)}")
-    y = _targets(y_given, kind, x, weight, "labels")
     if (test_features is None) != (test_labels is None):
         raise CalculusError("test_features and test_labels: give both or none")
-
-    hessian = _hessian(kind)(X=x, W=weight, Y=y, a=damping)
-    n = weight.numel()
-    matrix = hessian.reshape(n, n)
-    factor, failed = torch.linalg.cholesky_ex(matrix)
-    if failed:
-        raise CalculusError(
-            f"damping: with {damping} the Hessian is not positive definite; give a larger one"
-        )
-    residuals = _residuals(kind, x, weight, y)
-    own = _self_products(factor, residuals, x) / len(x)
+    single = SingleInfluence(head, features, labels, loss=loss, damping=damping)
+    own = _self_products(single.factor, single.residuals, single.x) / len(single.x)
     if test_features is None:
         return Influence(None, own.numpy())
-    x_test = _design(test_features, has_bias, weight, "test_features")
-    y_test = _targets(_array(test_labels, "test_labels"), kind, x_test, weight, "test_labels")
-    mean_gradient = _residuals(kind, x_test, weight, y_test).T @ x_test / len(x_test)
-    direction = torch.cholesky_solve(mean_gradient.reshape(n, 1), factor).reshape(weight.shape)
-    others = ((x @ direction.T) * residuals).sum(1) / len(x)
+    x, y = single.read(test_features, test_labels)
+    mean_gradient = _residuals(single.loss, x, single.weight, y).T @ x / len(x)
+    direction = torch.cholesky_solve(mean_gradient.reshape(-1, 1), single.factor)
+    reached = single.x @ direction.reshape(single.weight.shape).T
+    others = (reached * single.residuals).sum(1) / len(single.x)
     return Influence(others.numpy(), own.numpy())
+
+
+class SingleInfluence:
+    """Influence of every training example on every single test example, after one factorisation.
+
+    ``on(test_features, test_labels)[t, i] = g_t' H^-1 g_i / m``: what the loss of test example t
+    would gain (to first order) if training example i were left out; positive for examples that
+    help. Its mean over t is the ``influence`` of :func:`influence`.
+
+    Args:
+        head, features, labels, loss, damping: as :func:`influence` has them.
+
+    Raises:
+        ShapeError, CalculusError: as :func:`influence`.
+
+    Attributes:
+        weight: (outputs, d), d the features and, where the head has a bias, a column of ones.
+        loss: its kind. ``x``: (m, d). ``residuals``: (m, outputs), the losses' derivatives by the
+            outputs. ``factor``: of the Hessian (Cholesky, lower). All float64 on the CPU.
+    """
+
+    def __init__(
+        self,
+        head: Any,
+        features: Any,
+        labels: Any,
+        *,
+        loss: Loss | None = None,
+        damping: float = 1e-3,
+    ) -> None:
+        self.weight, self._has_bias = parameters(head)
+        self.x = design(features, self._has_bias, self.weight, "features")
+        y = array(labels, "labels")
+        self.loss = loss or guess(self.weight, y)
+        if self.loss not in LOSSES:
+            raise CalculusError(f"loss: {self.loss!r} is none of {sorted(LOSSES)}")
+        if not damping >= 0:
+            raise CalculusError(f"damping: {damping!r}; it has to be 0 or more")
+        if self.loss == "logistic" and len(self.weight) != 1:
+            raise CalculusError(
+                f"loss: logistic is for one output; the head has {len(self.weight)}"
+            )
+        y = targets(y, self.loss, self.x, self.weight, "labels")
+        n = self.weight.numel()
+        matrix = _hessian(self.loss)(X=self.x, W=self.weight, Y=y, a=damping).reshape(n, n)
+        self.factor, failed = torch.linalg.cholesky_ex(matrix)
+        if failed:
+            raise CalculusError(
+                f"damping: with {damping} the Hessian is not positive definite; give a larger one"
+            )
+        self.residuals = _residuals(self.loss, self.x, self.weight, y)
+
+    def __repr__(self) -> str:
+        return f"SingleInfluence({len(self.x)} training examples, {self.loss} head)"
+
+    def read(
+        self, features: Any, labels: Any, graph: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Test examples as (t, d) and (t, outputs), checked."""
+        x = design(features, self._has_bias, self.weight, "test_features", graph)
+        return x, targets(array(labels, "test_labels"), self.loss, x, self.weight, "test_labels")
+
+    def outputs(self, features: torch.Tensor) -> torch.Tensor:
+        """What the head says of features (t, ...): (t, outputs), float64, with their graph."""
+        x = design(features, self._has_bias, self.weight, "features", graph=True)
+        return x @ self.weight.T
+
+    def on(self, test_features: Any, test_labels: Any) -> torch.Tensor:
+        """Influence of each training example on each test example.
+
+        Args:
+            test_features: t x features; a tensor that requires a gradient gives a result that can
+                be differentiated by it.
+            test_labels: t, as the labels.
+
+        Returns:
+            float64 (t, m), high = helps.
+
+        Raises:
+            ShapeError, CalculusError: as :func:`influence`.
+        """
+        x, y = self.read(test_features, test_labels, graph=True)
+        residuals = _residuals(self.loss, x, self.weight, y)
+        solved, n = self._solved, self.weight.numel()
+        step = max(1, 2**23 // n)  # test gradients in 64 MiB at a time
+        parts = [
+            (r[:, :, None] * rows[:, None, :]).reshape(len(rows), n) @ solved
+            for r, rows in zip(residuals.split(step), x.split(step), strict=True)
+        ]
+        return torch.cat(parts)
+
+    @cached_property
+    def _solved(self) -> torch.Tensor:
+        """``H^-1 g_i / m`` of the training examples, (n, m)."""
+        gradients = (self.residuals[:, :, None] * self.x[:, None, :]).reshape(len(self.x), -1)
+        return torch.cholesky_solve(gradients.T, self.factor) / len(self.x)
 
 
 @lru_cache(maxsize=8)
@@ -159,77 +236,3 @@ def _self_products(
         half = torch.linalg.solve_triangular(factor, gradients.T, upper=False)
         products.append((half * half).sum(0))
     return torch.cat(products) if products else x.new_zeros(0)
-
-
-def _parameters(head: Any) -> tuple[torch.Tensor, bool]:
-    bias = None
-    if isinstance(head, torch.nn.Linear):
-        head, bias = head.weight, head.bias
-    elif isinstance(head, tuple):
-        if len(head) != 2:
-            raise CalculusError(f"head: a pair (weight, bias) is needed, not {len(head)} parts")
-        head, bias = head
-    weight = _array(head, "head")
-    weight = weight[None] if weight.ndim == 1 else weight
-    if weight.ndim != 2:
-        raise ShapeError(f"head: the weight has the shape {tuple(weight.shape)}; it needs two axes")
-    if bias is None:
-        return weight, False
-    column = _array(bias, "head").reshape(-1, 1)
-    if len(column) != len(weight):
-        raise ShapeError(f"head: {len(column)} biases for {len(weight)} outputs")
-    return torch.cat([weight, column], 1), True
-
-
-def _array(value: Any, name: str) -> torch.Tensor:
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", torch.float64)
-    try:
-        return torch.from_numpy(np.array(value, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise CalculusError(f"{name}: numbers are needed ({error})") from error
-
-
-def _design(features: Any, has_bias: bool, weight: torch.Tensor, name: str) -> torch.Tensor:
-    x = _array(features, name)
-    expected = weight.shape[1] - has_bias
-    if x.ndim != 2 or x.shape[1] != expected or not len(x):
-        raise ShapeError(
-            f"{name}: the shape {tuple(x.shape)}; the head reads (examples, {expected})"
-        )
-    if not torch.isfinite(x).all():
-        raise CalculusError(f"{name}: NaN or infinity among the values")
-    return torch.cat([x, x.new_ones(len(x), 1)], 1) if has_bias else x
-
-
-def _guess(weight: torch.Tensor, labels: torch.Tensor) -> str:
-    if labels.ndim == 2 or not torch.equal(labels, labels.round()):
-        return "squared"
-    return "logistic" if len(weight) == 1 else "softmax"
-
-
-def _targets(
-    labels: torch.Tensor, kind: str, x: torch.Tensor, weight: torch.Tensor, name: str
-) -> torch.Tensor:
-    outputs = len(weight)
-    if kind == "squared":
-        y = labels.reshape(len(labels), -1)
-        if y.shape != (len(x), outputs):
-            raise ShapeError(
-                f"{name}: the shape {tuple(labels.shape)} for {len(x)} examples, {outputs} outputs"
-            )
-        return y
-    if labels.shape != (len(x),):
-        raise ShapeError(f"{name}: the shape {tuple(labels.shape)} for {len(x)} examples")
-    classes = 2 if kind == "logistic" else outputs
-    whole = labels.round()
-    if kind == "logistic" and set(labels.unique().tolist()) <= {-1.0, 1.0}:
-        return labels[:, None]
-    if not torch.equal(whole, labels) or labels.min() < 0 or labels.max() >= classes:
-        raise CalculusError(
-            f"{name}: class indices from 0 to {classes - 1} are needed, not "
-            f"{labels.min().item():g} … {labels.max().item():g}"
-        )
-    if kind == "logistic":
-        return 2 * labels[:, None] - 1
-    return torch.nn.functional.one_hot(labels.long(), outputs).to(x.dtype)

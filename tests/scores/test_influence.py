@@ -7,7 +7,7 @@ from torch.func import grad, hessian
 from torch.nn.functional import cross_entropy, softplus
 
 from curate.calculus import CalculusError
-from curate.scores import influence
+from curate.scores import SingleInfluence, influence
 
 M, D, DAMPING = 30, 3, 0.05
 
@@ -48,6 +48,38 @@ def test_against_autograd(kind):
     np.testing.assert_allclose(ours.influence, test @ solved / M, rtol=1e-9, atol=1e-14)
     guessed = influence(w, x, y, x[:7], y[:7], damping=DAMPING)
     np.testing.assert_array_equal(guessed.influence, ours.influence)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "logistic", "squared"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_each_on_each_against_autograd(kind, bias):
+    x, y, w = problem(kind)
+    loss = losses(kind)
+    head = (w[:, :-1], w[:, -1]) if bias else w
+    if bias:
+        x[:, -1] = 1
+    given = x[:, :-1] if bias else x
+    n = w.numel()
+    h = hessian(lambda v: loss(v.reshape(w.shape), x, y))(w.reshape(-1))
+    h = h + DAMPING * torch.eye(n, dtype=h.dtype)
+    g = torch.stack([grad(loss)(w, x[i : i + 1], y[i : i + 1]).reshape(-1) for i in range(M)])
+    single = SingleInfluence(head, given, y, loss=kind, damping=DAMPING)
+    found = single.on(given[:9], y[:9])
+    expected = g[:9] @ torch.linalg.solve(h, g.T) / M
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
+    mean = influence(head, given, y, given[:9], y[:9], loss=kind, damping=DAMPING)
+    np.testing.assert_allclose(found.mean(0), mean.influence, rtol=1e-9, atol=1e-14)
+    asked = given[:3].clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: single.on(v, y[:3]), asked)
+    assert repr(single) == f"SingleInfluence({M} training examples, {kind} head)"
+
+
+def test_features_of_a_network_keep_no_graph_where_none_is_asked_for():
+    x, y, w = problem("softmax")
+    plain = influence(w, x, y, x[:5], y[:5])
+    graph = influence(w, x.clone().requires_grad_(), y, x[:5].clone().requires_grad_(), y[:5])
+    np.testing.assert_array_equal(plain.influence, graph.influence)
+    assert not SingleInfluence(w, x.clone().requires_grad_(), y).on(x, y).requires_grad
 
 
 def test_sign_and_size_are_those_of_leaving_out():

@@ -75,11 +75,7 @@ def set_up(
         chunk=chunk,
     )
     images = images.detach()
-    if not 0 < epsilon <= bounds[1] - bounds[0]:
-        raise CurateError(
-            f"epsilon: {epsilon}; give the largest change of a pixel, above 0 and within the "
-            f"range of {bounds[1] - bounds[0]:g}, such as {8 / 255 * (bounds[1] - bounds[0]):.3g}"
-        )
+    check_epsilon(epsilon, bounds)
     if not 0 <= confidence < 1:
         raise CurateError(f"confidence: {confidence}; give a probability below 1")
     predicted, sure = net.predict(images)
@@ -139,6 +135,15 @@ class Best:
         lost = (~self.found).nonzero()[:, 0]
         self.objective[lost] = setting.want(setting.maps[lost], lost)
         return Attacked(name, self.images, self.found, self.maps, self.objective, setting.target)
+
+
+def check_epsilon(epsilon: float, bounds: tuple[float, float]) -> None:
+    """Refuse a largest change that is none, or larger than the range of a pixel."""
+    if not 0 < epsilon <= bounds[1] - bounds[0]:
+        raise CurateError(
+            f"epsilon: {epsilon}; give the largest change of a pixel, above 0 and within the "
+            f"range of {bounds[1] - bounds[0]:g}, such as {8 / 255 * (bounds[1] - bounds[0]):.3g}"
+        )
 
 
 def check_steps(step: float, iterations: int, restarts: int) -> None:

@@ -36,11 +36,15 @@ class Net:
         """Logits (n, classes) of images (n, C, H, W), under rules for its nonlinearities."""
         if rules is None and self.softplus_beta is not None:
             rules = Rules(self.softplus_beta)
-        mode: AbstractContextManager = nullcontext() if rules is None else rules
-        with mode, ConstantWeights() if self.constant_weights else nullcontext():
-            logits = self.model(self._normalised(images))
+        logits = self.read(images, rules)
         _check_logits(logits, len(images))
         return logits
+
+    def read(self, images: Tensor, rules: Rules | None = None) -> Tensor:
+        """What the model makes of images, unchecked."""
+        mode: AbstractContextManager = nullcontext() if rules is None else rules
+        with mode, ConstantWeights() if self.constant_weights else nullcontext():
+            return self.model(self._normalised(images))  # type: ignore[no-any-return]
 
     def score(self, images: Tensor, target: Tensor, rules: Rules | None = None) -> Tensor:
         """The logit of each image's target class: (n,)."""
