@@ -1,0 +1,109 @@
+"""Every pipeline says how it is used, and those that run in seconds run."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import curate
+from curate.experiment import run_arm
+from curate.train import settings_for
+
+PIPELINES = Path(__file__).parents[2] / "pipelines"
+
+
+def run(monkeypatch, name, *arguments, **replaced):
+    """A pipeline's ``main`` as a script would run it, some of its functions replaced."""
+    path = PIPELINES / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"pipeline_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+    monkeypatch.syspath_prepend(PIPELINES)  # pipelines import each other as scripts do
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as missing:
+        if missing.name.startswith("curate"):
+            raise
+        pytest.skip(f"{name} needs {missing.name}, which is not installed")
+    for function, value in replaced.items():
+        monkeypatch.setattr(module, function, value)
+    module.main()
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PIPELINES.glob("*.py")))
+def test_help_says_how_it_is_used(name, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, name, "--help")
+    assert ended.value.code == 0
+    assert "usage: " in capsys.readouterr().out
+
+
+def kept_run(folder, train_set, test_set, **settings):
+    """Networks of a training set and of half of it, with one seed."""
+    some = replace(settings_for(train_set.shape), **settings)
+    run_arm(
+        "all", 0, train_set, test_set, some, recorder=curate.Recorder(train_set.ids), folder=folder
+    )
+    run_arm(
+        "half", 0, train_set, test_set, some, rows=np.arange(0, len(train_set), 2), folder=folder
+    )
+
+
+def test_influence(monkeypatch, tmp_path):
+    run(monkeypatch, "influence", "--out", tmp_path / "examples.parquet")
+    table = curate.read(tmp_path / "examples.parquet")
+    assert {"influence", "self_influence"} <= set(table.column_names)
+    assert (table["self_influence"].to_numpy() >= 0).all()
+
+
+def test_pruning_and_fragility(monkeypatch, tmp_path, capsys):
+    sets = [curate.data.load("digits", split) for split in ("train", "test")]
+    kept_run(tmp_path / "run", *sets, epochs=3)
+    out = tmp_path / "out"
+    arguments = ("--images", 20, "--iterations", 2, "--out", out)
+    run(monkeypatch, "pruning_and_fragility", tmp_path / "run", *arguments)
+    printed = capsys.readouterr().out
+    assert "rank correlation with forgetting_events" in printed
+    assert "half" in printed
+    assert "more than all" in printed
+    table = curate.read(out / "forgotten.parquet")
+    assert {"forgetting_events", "margin_mean", "fragility_topk"} <= set(table.column_names)
+    assert len(table) <= 20
+    assert (out / "forgotten.svg").stat().st_size > 1000
+
+
+def test_pruned_retest(monkeypatch, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+
+    def batches(_):
+        images = torch.from_numpy(rng.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8))
+        return [(images, torch.from_numpy(rng.integers(0, 6, 40)))]
+
+    ((images, labels),) = batches(None)
+    made = curate.data.as_example_set(torch.utils.data.TensorDataset(images, labels))
+    kept_run(tmp_path, made, made, steps=2, batch_size=20)
+    sets = dict.fromkeys(("jpeg", "lossless", "tiny"), batches)
+    stranger = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
+    run(
+        monkeypatch,
+        "pruned_retest",
+        tmp_path,
+        **sets,
+        pretrained=lambda *_: lambda images: stranger(images.float()),
+    )
+    printed = capsys.readouterr().out
+    assert "JPEG and Tiny ImageNet, the classes that both have" in printed
+    assert printed.splitlines()[-1].startswith("half")
+
+
+def test_cifar10_1(real_data, monkeypatch, tmp_path, capsys):
+    if not (real_data / "cifar10.1-predictions").is_dir():
+        pytest.skip(f"no published predictions at {real_data}")
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, "cifar10_1")
+    assert "is shown by 1,617 new images" in capsys.readouterr().out
