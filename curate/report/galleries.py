@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.report.outcomes import Outcomes, most_forgotten, numbers
-from curate.report.text import clean, clean_id, count, plural
+from curate.report.text import clean, clean_id, count, percent, plural
 from curate.report.thumbnail import thumbnail
 
 _SHOWN = 24
@@ -79,11 +79,36 @@ def galleries(
             _some(found.unforgettable),
         ),
     ]
+    if "fragility_topk" in table.column_names:
+        groups.append(_fragile(table, found))
     return [
         Gallery(title, caption, total, _cards(table, found, kept, rows, name_of, image, words))
         for title, caption, total, rows in groups
         if total
     ]
+
+
+def _fragile(table: pa.Table, found: Outcomes) -> tuple[str, str, int, np.ndarray]:
+    """The gallery of explanations that an attack changed most."""
+    lost = np.asarray(pc.fill_null(table["fragility_topk"], float("nan")), float)
+    known = np.flatnonzero(np.isfinite(lost))
+    caption = "An attack on the explanation took most of its top pixels; the most first."
+    if len(known):
+        caption += f" On average it took {percent(lost[known].mean())}"
+        seen = known[found.presented[known]]
+        events = found.events[seen]
+        if len(seen) > 2 and np.ptp(events) and np.ptp(lost[seen]):
+            from scipy.stats import rankdata
+
+            ranks = rankdata(events), rankdata(lost[seen])
+            rho = np.corrcoef(ranks)[0, 1]
+            caption += (
+                f"; rank correlation with forgetting events {rho:+.2f} over {count(len(seen))} "
+                "examples"
+            )
+        caption += "."
+    order = known[np.argsort(-lost[known], kind="stable")]
+    return "Most fragile explanations", caption, len(known), order[:_SHOWN]
 
 
 def _never_learned(table: pa.Table, found: Outcomes) -> np.ndarray:
@@ -115,6 +140,9 @@ def _cards(
     ids = shown["example_id"].to_pylist()
     labels = shown["label"].to_pylist() if "label" in table.column_names else [None] * len(ids)
     correct = numbers(shown, "correct") if "correct" in table.column_names else None
+    fragility = None
+    if "fragility_topk" in table.column_names:
+        fragility = shown["fragility_topk"].to_pylist()
     cards = []
     for position, (row, example_id, label) in enumerate(zip(rows, ids, labels, strict=True)):
         seen, events = int(found.presentations[row]), int(found.events[row])
@@ -123,6 +151,8 @@ def _cards(
             fate = "never forgotten"
         right = "" if correct is None else f"{count(int(correct[position]))} of "
         fate += f", right {right}{count(seen)}" if right else f", seen {count(seen)}×"
+        if fragility is not None and fragility[position] is not None:
+            fate += f", {percent(fragility[position])} of its top pixels lost"
         pixels = None if image is None else image(example_id)
         picture, pixelated = (None, False) if pixels is None else thumbnail(pixels, example_id)
         name = name_of(label)

@@ -254,3 +254,16 @@ def test_no_two_marks_of_an_axis_read_alike(spread):
     axis = [label for label in labels if "." not in label or len(label.split(".")[1]) < 4]
     assert len(axis) >= 3
     assert len(set(axis)) == len(axis)
+
+
+def test_the_most_fragile_explanations_are_shown(tmp_path):
+    table = example_table()
+    lost = [None if row % 3 else row / 60 for row in range(60)]
+    table = table.append_column("fragility_topk", pa.array(lost, pa.float64()))
+    text = Page(write_report(tmp_path / "report.html", table=table, title="t")).text
+    assert "Most fragile explanations" in text
+    mean = np.mean([value for value in lost if value is not None])
+    assert f"On average it took {100 * mean:.1f}%; rank correlation with forgetting" in text
+    assert "95.0% of its top pixels lost" in text  # example 57, of all examples the most
+    without = Page(write_report(tmp_path / "other.html", table=example_table(), title="t")).text
+    assert "fragile" not in without
