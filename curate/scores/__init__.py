@@ -4,6 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from curate.moved import moved
+from curate.scores._coresets import facility_location as facility_location
+from curate.scores._coresets import herding as herding
+from curate.scores._coresets import k_centre as k_centre
 from curate.scores._grand import grand as grand
 from curate.scores._label_noise import label_noise_table as label_noise_table
 from curate.scores._suspects import Suspects as Suspects
