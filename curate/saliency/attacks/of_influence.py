@@ -106,15 +106,7 @@ def influence_attack(
     if influences.loss == "squared":
         raise CurateError("influences: of a squared loss, which predicts no class to be kept")
     classifier = _Classifier(features, influences)
-    net, target = prepare(
-        classifier,
-        images,
-        None,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(classifier, images, None, bounds, normalise, None, chunk)
     check_epsilon(epsilon, bounds)
     check_count("iterations", iterations)
     check_count("k", k)

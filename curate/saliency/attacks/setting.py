@@ -65,15 +65,7 @@ def set_up(
     chunk: int,
 ) -> Setting:
     """Check what the user gave, and explain the images before the attack."""
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     images = images.detach()
     check_epsilon(epsilon, bounds)
     if not 0 <= confidence < 1:

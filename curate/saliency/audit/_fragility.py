@@ -69,15 +69,7 @@ def fragility(
         CurateError: as :func:`iterative_attack`; labels or ids of another length, wrong
             predictions.
     """
-    net, target = prepare(
-        model,
-        images,
-        None,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, None, bounds, normalise, None, chunk)
     images = images.detach()
     ids = _ids(example_ids, len(images))
     rows = _right(target, labels, wrong)

@@ -95,15 +95,7 @@ def certify_pixels(
     Raises:
         CurateError: as :func:`gradient`, or numbers outside of their range, or NaN maps.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     check_count("samples", samples)
     check_count("seed", seed, 0)
     for name, value, low in (("top", top, 0), ("tau", tau, 0.5), ("level", level, 0)):

@@ -70,15 +70,7 @@ def deletion_curves(
     Raises:
         CurateError: as :func:`gradient`, maps of another shape, or with NaN.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     if maps.shape != images.shape:
         raise CurateError(f"maps: shape {tuple(maps.shape)}; the images have {tuple(images.shape)}")
     check_maps(maps)

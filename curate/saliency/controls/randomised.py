@@ -46,15 +46,7 @@ def randomised_weights(
     Raises:
         CurateError: as :func:`gradient`, or a model without weights.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=None,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     check_count("seed", seed, 0)
     explain = explainer(method, options)
     before = maps_of(explain, net, images, target)

@@ -14,7 +14,6 @@ def prepare(
     model: nn.Module,
     images: Tensor,
     target: Tensor | int | None,
-    *,
     bounds: tuple[float, float],
     normalise: Normalise,
     softplus_beta: float | None,

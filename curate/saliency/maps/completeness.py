@@ -39,15 +39,7 @@ def completeness_error(
     Raises:
         CurateError: as :func:`gradient`, or maps of another shape.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     if maps.shape != images.shape:
         raise CurateError(f"maps: shape {tuple(maps.shape)}; the images have {tuple(images.shape)}")
     return relative_error(net, images, target, baseline_like(baseline, images), maps)

@@ -43,15 +43,7 @@ def deeplift(
         CurateWarning: maps do not add up, as the model has operations with no rule (softmax,
             layer normalisation, products of matrices); :func:`completeness_error` says by how much.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     base = baseline_like(baseline, images)
     maps = deeplift_maps(net, images, target, base)
     warn_incomplete(net, images, target, base, maps, 0.01, "deeplift")

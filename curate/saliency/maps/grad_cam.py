@@ -40,15 +40,7 @@ def grad_cam(
     Raises:
         CurateError: as :func:`gradient`, or no such layer, or one that gives no feature map.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     return grad_cam_maps(net, images, target, layer=layer, relu=relu)
 
 

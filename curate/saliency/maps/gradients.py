@@ -41,15 +41,7 @@ def gradient(
         CurateError: a model that gives no logits or mixes the examples of a batch, images outside
             the bounds, or a target that the model has not.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     return gradient_maps(net, images, target)
 
 
@@ -67,15 +59,7 @@ def gradient_x_input(
 
     Arguments, result and errors are those of :func:`gradient`.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     return gradient_x_input_maps(net, images, target)
 
 

@@ -27,15 +27,7 @@ def guided_backprop(
 
     Arguments, result and errors are those of :func:`gradient`.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     return guided_backprop_maps(net, images, target)
 
 

@@ -48,15 +48,7 @@ def integrated_gradients(
     Warns:
         CurateWarning: images whose maps still do not add up.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     base = baseline_like(baseline, images)
     if steps is not None:
         check_count("steps", steps)

@@ -37,15 +37,7 @@ def smoothgrad(
     Raises:
         CurateError: as :func:`gradient`, or fewer than one sample, noise below 0.
     """
-    net, target = prepare(
-        model,
-        images,
-        target,
-        bounds=bounds,
-        normalise=normalise,
-        softplus_beta=softplus_beta,
-        chunk=chunk,
-    )
+    net, target = prepare(model, images, target, bounds, normalise, softplus_beta, chunk)
     check_count("samples", samples)
     check_count("seed", seed, 0)
     if not noise >= 0:
