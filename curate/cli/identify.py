@@ -1,12 +1,13 @@
 """``curate identify``: which data set is this from, and what is one worth to another?"""
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.options import Json, Seed, check_range, one_of
+from curate.cli.options import Errors, Json, Seed, check_range, one_of
 from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from curate.bias import CrossDataset, Identification, MarketValue, Source
 
 _MOST = 10**9
+_LISTED = 1000  # what is left out of sources, in summary.json; all of it is in left_out.parquet
 
 
 def identify(
@@ -32,12 +34,20 @@ def identify(
     test_size: Annotated[int, typer.Option(help="Test examples per source.")] = 300,
     repeats: Annotated[int, typer.Option(help="Random splits of the learning curve.")] = 20,
     controls: Annotated[bool, typer.Option(help="Null control and nuisance audit.")] = True,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What belongs together, such as patients: a column that all tables have, or a "
+            "file (.parquet, .csv) with the columns example_id, group and perhaps source."
+        ),
+    ] = None,
+    errors: Errors = "raise",
     seed: Seed = 0,
     out: Annotated[str | None, typer.Option(help="Folder of results; runs/identify.")] = None,
     as_json: Json = False,
 ) -> None:
     """Tell data sets apart, ask what gives them away, and what one is worth to another."""
-    from curate.bias import as_sources, name_that_dataset
+    from curate.bias import name_that_dataset
     from curate.report import save_identification
 
     named = parse_sources(sources)
@@ -51,7 +61,7 @@ def identify(
     folder = Path(out) if out is not None else Path("runs") / "identify"
     network = features == "network"
     with progress_bar(as_json) as bar:
-        opened = as_sources(named)
+        opened = open_sources(named, errors, groups)
         result = name_that_dataset(
             opened,
             features="hog+colour" if network else features,
@@ -66,6 +76,8 @@ def identify(
         )
         cross, market, left_out = cross_dataset_tables(opened, features, seed, folder, bar)
     summary = _summary(result, named) | {"left_out": left_out}
+    if cross is not None:
+        summary["classes_left_out"] = list(cross.left_out)
     page = save_identification(
         folder,
         result,
@@ -103,6 +115,46 @@ def parse_sources(arguments: list[str]) -> dict[str, str]:
     if len(named) < 2:
         raise CurateError(f"sources: {len(named)}; give two or more to tell apart")
     return named
+
+
+def open_sources(named: dict[str, str], errors: str, groups: str | None) -> "list[Source]":
+    """The sources, with the groups in a column or in a file.
+
+    Raises:
+        CurateError: a file without the columns, a column that a source lacks.
+    """
+    from curate.bias import as_sources
+
+    if groups is None or not Path(groups).is_file():
+        return as_sources(named, errors=errors, groups=groups)
+    opened = as_sources(named)
+    return as_sources(opened, errors=errors, groups=_marks(groups, opened))
+
+
+def _marks(path: str, sources: "list[Source]") -> dict[str, list[Any]]:
+    """For every source the group of each of its examples, or None, by its id."""
+    from curate.table import read
+
+    if path.endswith(".csv"):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    else:
+        rows = read(path).to_pylist()
+    if not rows or not {"example_id", "group"} <= rows[0].keys():
+        raise CurateError(
+            f"--groups: {path!r} has the columns {sorted(rows[0]) if rows else []}; give "
+            "example_id and group, and source where two sources have the same ids"
+        )
+    marks = {(row.get("source"), str(row["example_id"])): row["group"] for row in rows}
+    names = [source.name for source in sources]
+    unknown = next((name for name, _ in marks if name is not None and name not in names), None)
+    if unknown is not None:
+        raise CurateError(f"--groups: {path!r} names the source {unknown!r}, none of {names}")
+    found = {}
+    for source in sources:
+        keys = [str(example_id) for example_id in source.ids]
+        found[source.name] = [marks.get((source.name, key), marks.get((None, key))) for key in keys]
+    return found
 
 
 def cross_dataset_tables(
@@ -152,6 +204,13 @@ def _summary(result: "Identification", named: dict[str, str]) -> dict[str, Any]:
             for warning in result.warnings
         ],
         "notes": list(result.notes),
+        "conclusion": result.conclusion,
+        "left_out_of_sources": []
+        if result.left_out is None
+        else result.left_out.slice(0, _LISTED).to_pylist(),
+        "single_columns": []
+        if result.single_columns is None
+        else [row for row in result.single_columns.to_pylist() if row["named"]],
         "sources": named,
         "train_size": result.train_size,
         "test_size": result.test_size,

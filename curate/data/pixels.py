@@ -45,6 +45,7 @@ def decode(content: bytes, name: object, depth: Depth | None = None) -> np.ndarr
             turned = _TURNS.get(_orientation(opened))
     except Exception as error:  # damaged files make Pillow raise errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = reason.split(" <_io.BytesIO")[0]  # "cannot identify image file <…>"
         raise CurateError(
             f"dataset: the image of example {plain!r} cannot be decoded ({reason}); repair it or "
             "leave it out"

@@ -10,9 +10,9 @@ from curate.report.charts.identification_charts import (
 )
 from curate.report.charts.removal import curve_svg as curve_svg
 from curate.report.fragility import save_fragility as save_fragility
-from curate.report.identification import write_identification as write_identification
-from curate.report.identification_folder import save_identification as save_identification
 from curate.report.retest.accuracy_gap import save_retest as save_retest
 from curate.report.retest.audit import save_audit as save_audit
 from curate.report.retest.labelling import write_labelling_sheets as write_labelling_sheets
+from curate.report.sources.folder import save_identification as save_identification
+from curate.report.sources.identification import write_identification as write_identification
 from curate.report.write import write_report as write_report

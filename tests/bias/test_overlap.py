@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import torch
 from hypothesis import given, settings
@@ -231,3 +232,19 @@ def test_folds_are_named_where_they_leave_less_to_train_on():
     (warning,) = [each for each in found.warnings if each.cause == "few examples"]
     assert "folds=2" in warning.text
     assert "fewer than" not in warning.text
+
+
+def test_near_copies_of_features_are_listed_with_their_ids():
+    """Rows in any order of their numbers: each copy's id is that of its original."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(200, 24)).astype(np.float32)
+    order = rng.permutation(200)[:80]
+    y = (x[order] + 1e-3 * rng.normal(size=(80, 24))).astype(np.float32)
+    own = [f"x{row}" for row in range(200)]
+    parts = [Source("a", own, features=x), Source("b", [f"copy{row}" for row in order], features=y)]
+    overlap = find_overlap(parts, [x, y])
+    pairs = overlap.pairs.filter(pc.equal(overlap.pairs["source"], "b")).to_pylist()
+    assert len(pairs) == 80
+    assert all(row["example_id"].replace("copy", "x") == row["other_id"] for row in pairs)
+    assert (overlap.marks[0][order] == overlap.marks[1]).all()
+    assert len(np.unique(overlap.marks[0])) == 200

@@ -112,3 +112,54 @@ def test_wrong_arguments_get_one_sentence(tmp_path, capsys, monkeypatch, argumen
     assert code == 2
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_what_is_left_out_is_in_terminal_summary_and_report(tmp_path, capsys, scenes):
+    save_folder(tmp_path / "one", scenes[:COUNT], 90, ("cat", "dog", "bird"))
+    save_folder(tmp_path / "two", scenes[COUNT:], 90, ("cat ", "dog", "bird"))
+    (tmp_path / "one" / "cat" / "torn.jpg").write_bytes(b"\xff\xd8 torn")
+    (tmp_path / "one" / "cat" / "x.heic").write_bytes(b"x")
+    sources = (tmp_path / "one", tmp_path / "two")
+    options = ("--repeats", 2, "--no-controls", "--out", tmp_path / "out")
+    code, _, err = call(capsys, "identify", *sources, *options)
+    assert code == 2
+    assert "'cat/torn.jpg'" in err
+    code, text, err = call(capsys, "identify", *sources, *options, "--errors", "skip")
+    assert code == 0
+    assert "Of 'one', 2 left out: 'cat/torn.jpg', 'cat/x.heic'" in text
+    assert "'cat' and 'cat ' differ only by spaces" in text
+    assert "In short: " in text
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "cat/torn.jpg" in page
+    assert "differ only by spaces" in page
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert {row["name"] for row in summary["left_out_of_sources"]} == {
+        "cat/torn.jpg",
+        "cat/x.heic",
+    }
+    assert "cat " in " ".join(summary["classes_left_out"])
+    assert (tmp_path / "out" / "left_out.parquet").is_file()
+
+
+def test_groups_from_a_column_and_from_a_file(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        rows = {"example_id": range(COUNT), "x": rng.normal(size=COUNT)}
+        marks = [f"{name}{row // 4}" for row in range(COUNT)]
+        curate.write(pa.table({**rows, "patient": marks}), tmp_path / f"{name}.parquet")
+        curate.write(pa.table(rows), tmp_path / f"plain_{name}.parquet")
+    lines = [f"plain_{n},{row},{n}{row // 4}" for n in "ab" for row in range(COUNT)]
+    (tmp_path / "groups.csv").write_text("\n".join(["source,example_id,group", *lines]))
+    options = ("--repeats", 2, "--no-controls", "--json", "--out", tmp_path / "out")
+    by_column = [tmp_path / "a.parquet", tmp_path / "b.parquet", "--groups", "patient"]
+    code, one, _ = call(capsys, "identify", *by_column, *options)
+    assert code == 0
+    plain = [tmp_path / "plain_a.parquet", tmp_path / "plain_b.parquet"]
+    code, two, _ = call(capsys, "identify", *plain, "--groups", tmp_path / "groups.csv", *options)
+    assert code == 0
+    assert json.loads(one)["accuracy"] == json.loads(two)["accuracy"]
+    assert json.loads(one)["test_size"] <= COUNT // 4
+    (tmp_path / "wrong.csv").write_text("id,group\n1,2\n")
+    code, _, err = call(capsys, "identify", *plain, "--groups", tmp_path / "wrong.csv", *options)
+    assert code == 2
+    assert "give example_id and group" in err

@@ -33,6 +33,7 @@ def nuisance_audit(
     sources: Mapping[str, Any] | Iterable[Any],
     *,
     seed: int = 0,
+    errors: str = "raise",
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
     """Ask what tells the files of sources apart, whatever they show.
@@ -48,13 +49,14 @@ def nuisance_audit(
         sources: two or more, of images, as for :func:`curate.bias.as_sources`; up to 1,000
             images of each are read, and about 6,000 in all.
         seed: of the draw and of the halves.
+        errors: "raise" or "skip" broken images, as in :func:`curate.bias.as_sources`.
         on_progress: called with the images done and their number.
 
     Raises:
         CurateError: fewer than two sources, features instead of images, too few examples, a torn
             image.
     """
-    opened = as_sources(sources)
+    opened = as_sources(sources, errors=errors)
     if len(opened) < 2:
         raise CurateError(f"sources: {len(opened)}; give two or more to tell apart")
     most = min(_EXAMINED, max(8, _EXAMINED_OF_ALL // len(opened)))

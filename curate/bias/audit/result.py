@@ -75,7 +75,7 @@ class Audit:
     def summary(self) -> str:
         """What each cause tells and what is left without them all, not the warnings."""
         lines = [
-            f"Nuisance audit of {self.examined:,} images per source",
+            f"Nuisance audit of at most {self.examined:,} images per source",
             f"{'cause':<20} {'accuracy':>9}   {'95 % interval':<18} {'explains':>8}",
         ]
         for row in self.table.to_pylist():

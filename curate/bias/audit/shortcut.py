@@ -120,7 +120,8 @@ def shortcut(
     if len(order) > _NAMED:
         described.append(f"{len(order) - _NAMED} more")
     how = "as seen in the pixels alone" if of_pixels else "by the files alone"
-    what = f"{cause[0].upper()}{cause[1:]} tells"
+    several = cause in ("file names", "labels", "levels")
+    what = f"{cause[0].upper()}{cause[1:]} {'tell' if several else 'tells'}"
     if cause == "JPEG quality" and of_pixels:
         what = "Traces of JPEG blocks differ (JPEG quality, or another crop or turn) and tell"
     text = (

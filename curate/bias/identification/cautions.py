@@ -1,5 +1,6 @@
 """Alarms that come before the figures are believed, and what was not looked at."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,7 +86,8 @@ def too_few(
     fewest = int(np.argmin(different))
     if small:
         others = len(small) - 1
-        also = f" (so have {others} more of the sources)" if others else ""
+        more = "one more source" if others == 1 else f"{others} more sources"
+        also = f" (as {'has' if others == 1 else 'have'} {more})" if others else ""
         unlike = "" if different[fewest] == len(sources[fewest]) else " different"
         text = (
             f"{sources[fewest].name} has {different[fewest]:,}{unlike} examples, fewer than the "
@@ -129,4 +131,21 @@ def notes(
         found.append(_LINEAR)
     if features == "hog" and classifier != "network" and all(s.has_images for s in sources):
         found.insert(0, _OUTLINES)
-    return tuple(found)
+    return (*found, *left_out_notes(sources))
+
+
+def left_out_notes(sources: Sequence[Source]) -> list[str]:
+    """One sentence for each source that is not taken whole: how many, why, and which first."""
+    said = []
+    for source in sources:
+        if not source.left_out:
+            continue
+        counts = Counter(source.left_out.values())
+        reasons = "; ".join(f"{count:,} {reason}" for reason, count in counts.most_common(4))
+        more = f"; {len(counts) - 4:,} more reasons" if len(counts) > 4 else ""
+        first = ", ".join(repr(name) for name in list(source.left_out)[:3])
+        said.append(
+            f"Of {source.name!r}, {len(source.left_out):,} left out: {first}"
+            f"{' …' if len(source.left_out) > 3 else ''} ({reasons}{more})."
+        )
+    return said

@@ -22,8 +22,10 @@ from curate.bias.identification.probabilities import out_of_fold, probability_ta
 from curate.bias.identification.result import (
     Identification,
     confusion_table,
+    left_out_table,
     recall_table,
 )
+from curate.bias.identification.single_columns import column_alarms, single_columns
 from curate.bias.identification.splits import draw_apart, draw_equal, split_folds
 from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
@@ -52,7 +54,8 @@ def name_that_dataset(
     permutations: int = 200,
     controls: bool = True,
     seed: int = 0,
-    groups: Mapping[str, Sequence[Hashable]] | None = None,
+    groups: str | Mapping[str, Sequence[Hashable]] | None = None,
+    errors: str = "raise",
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Identification:
@@ -85,15 +88,16 @@ def name_that_dataset(
         controls: play the null control on every source (the network: on the largest) and, for
             images, the nuisance audit.
         seed: of all that is random.
-        groups: by the name of a source, one mark per example (a patient, a film …); equal marks,
-            also of different sources, belong together. None marks an example of its own.
+        groups: what belongs together (a patient, a film …): the name of a column of all tables, or,
+            by the name of a source, one mark per example; as in :func:`curate.bias.as_sources`.
+        errors: "raise" or "skip" broken images, as in :func:`curate.bias.as_sources`.
         cache: a folder to keep features in.
         on_progress: called with the steps done and their number.
 
     Raises:
         CurateError: fewer than two sources, too few examples, an argument out of range.
     """
-    opened = as_sources(sources)
+    opened = as_sources(sources, errors=errors, groups=groups)
     _check(opened, repeats, folds, permutations, train_size, test_size)
     names, k = tuple(source.name for source in opened), len(opened)
     network, linear = classifier == "network", classifier == "linear"
@@ -102,7 +106,7 @@ def name_that_dataset(
     step = _Steps(on_progress, k + 1 + folds + repeats * curved + 2 * controls)
     inputs: Inputs = [_inputs(source, features, network, cache, step) for source in opened]
     _check_widths(names, inputs)
-    overlap = find_overlap(opened, inputs, groups=groups, seed=seed, cache=cache)
+    overlap = find_overlap(opened, inputs, seed=seed, cache=cache)
     marks = overlap.marks
 
     rng = generator(seed, 1)
@@ -130,6 +134,7 @@ def name_that_dataset(
         step()
         audit = _audit(opened, seed)
         step()
+    columns = single_columns(opened, train, test)
     confusion = confusion_table(names, test_y.numpy(), guesses.numpy())
     return Identification(
         names=names,
@@ -152,9 +157,12 @@ def name_that_dataset(
             *too_few(opened, marks, len(train[0]), len(test[0]), train_size, test_size, folds),
             *null_alarms(null),
             *(() if audit is None else audit.warnings),
+            *column_alarms(columns),
         ),
         overlap=overlap,
         notes=notes(opened, features, classifier),
+        left_out=left_out_table(opened),
+        single_columns=columns,
     )
 
 

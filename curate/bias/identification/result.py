@@ -1,5 +1,6 @@
 """The result of Name That Dataset."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from curate.bias.audit.result import Audit
     from curate.bias.audit.shortcut import Shortcut
     from curate.bias.overlap.result import Overlap
+    from curate.bias.sources.source import Source
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,6 +57,11 @@ class Identification:
         warnings: causes and alarms, each with ``cause``, ``sources`` and ``text``.
         overlap: what the sources share; equal examples and near copies are on one side.
         notes: what this classifier cannot see, and what was not looked at.
+        left_out: one row per file, example or column of a source that is no part of this:
+            ``source``, ``name``, ``reason``.
+        single_columns: of tables with the same columns, how well each column alone tells each two
+            sources apart, the best first: ``column``, ``first``, ``second``, ``accuracy``,
+            ``p_value``, ``p_holm``, ``named``; else None.
     """
 
     names: tuple[str, ...]
@@ -74,6 +81,8 @@ class Identification:
     warnings: "tuple[Caution | Shortcut, ...]"
     overlap: "Overlap | None" = None
     notes: tuple[str, ...] = ()
+    left_out: pa.Table | None = None
+    single_columns: pa.Table | None = None
 
     @cached_property
     def table(self) -> pa.Table:
@@ -83,6 +92,37 @@ class Identification:
         for position, name in enumerate(self.names):
             table = table.append_column(f"named_{name}", pa.array(rates[:, position].copy()))
         return table
+
+    @property
+    def conclusion(self) -> str:
+        """What to do, in two or three sentences."""
+        low, high = self.interval
+        shared = self.overlap is not None and len(self.overlap.counts) > 0
+        said = ["First take the shared examples out of one of the sources."] if shared else []
+        if low <= self.chance <= high:
+            said.append(
+                "This classifier does not tell the sources apart; what it cannot see is noted."
+            )
+        elif high < self.chance:
+            said.append("The sources are told apart worse than by chance: look for near copies.")
+        else:
+            said.append("Mixing these sources teaches a model which source an example is from.")
+        if self.audit is not None and self.audit.warnings:
+            causes = ", ".join(warning.cause for warning in self.audit.warnings)
+            said.append(f"Their files differ in {causes}: make them alike first.")
+        if self.audit is not None:
+            after = self.audit.equalised
+            if after.after_interval[0] > after.chance:
+                said.append(
+                    f"Made alike, the audit's images are still told apart with {after.after:.1%}, "
+                    "by content."
+                )
+        named = [] if self.single_columns is None else self.single_columns.to_pylist()
+        columns = list(dict.fromkeys(row["column"] for row in named if row["named"]))
+        if columns:
+            shown = ", ".join(columns[:3]) + (" …" if len(columns) > 3 else "")
+            said.append(f"Columns that do so alone: {shown}.")
+        return " ".join(said)
 
     def columns(self, source: str) -> pa.Table:
         """One source's rows of ``probabilities``, ready for :func:`curate.join` by example_id.
@@ -115,6 +155,8 @@ class Identification:
             f"{self.chance:.1%}; exact 95 % interval {low:.1%} to {high:.1%}; permutation "
             f"{p_shown(self.p_value)}),",
             f"by {self.train_size:,} training and {self.test_size:,} test examples of each.",
+            "",
+            f"In short: {self.conclusion}",
             "",
             f"{'source':<24} {'examples':>9} {'recall':>7}   {'95 % interval':<16}   taken for",
         ]
@@ -177,6 +219,19 @@ def recall_table(names: tuple[str, ...], examples: list[int], confusion: pa.Tabl
             "n": tested,
         }
     )
+
+
+def left_out_table(sources: "Sequence[Source]") -> pa.Table:
+    """What is no part of the sources: ``source``, ``name``, ``reason``."""
+    rows = [
+        {"source": source.name, "name": name, "reason": reason}
+        for source in sources
+        for name, reason in source.left_out.items()
+    ]
+    return pa.Table.from_pylist(rows, LEFT_OUT)
+
+
+LEFT_OUT = pa.schema([(name, pa.string()) for name in ("source", "name", "reason")])
 
 
 def printable(name: str) -> str:

@@ -13,7 +13,7 @@ from curate.bias.market.performance import check_task, performances
 from curate.bias.market.splitting import TEST_SHARE, labelled_rows, split_sources
 from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
-from curate.bias.sources.shared_classes import shared_classes
+from curate.bias.sources.shared_classes import classes_left_out, shared_classes
 from curate.errors import CurateError
 from curate.features import extract
 from curate.stats.corrected_t import mean_interval
@@ -32,6 +32,7 @@ class CrossDataset:
         test_sizes: examples tested on, by source.
         scores: float64 (seeds, k, k): performance of training on row, tested on column.
         chance: performance of guessing, for "classify"; None for "one-vs-rest".
+        left_out: sentences on classes that not all sources have.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class CrossDataset:
     test_sizes: tuple[int, ...]
     scores: np.ndarray
     chance: float | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def cells(self) -> pa.Table:
@@ -108,7 +110,7 @@ class CrossDataset:
             cells.append(f"{summary['percent_drop']:.0f} %")
             padded = [cell.rjust(size) for cell, size in zip(cells, sizes, strict=True)]
             lines.append("  ".join([summary["source"].ljust(width), *padded]))
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.left_out])
 
 
 def cross_dataset(
@@ -119,7 +121,8 @@ def cross_dataset(
     train_size: int | None = None,
     seeds: int = 5,
     seed: int = 0,
-    groups: Mapping[str, Sequence[Hashable]] | None = None,
+    groups: str | Mapping[str, Sequence[Hashable]] | None = None,
+    errors: str = "raise",
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CrossDataset:
@@ -139,8 +142,8 @@ def cross_dataset(
         train_size: training examples per source; None: as many as the smallest source has.
         seeds: how many random splits.
         seed: of the first split.
-        groups: by the name of a source, one mark per example; as for
-            :func:`curate.bias.name_that_dataset`.
+        groups: as for :func:`curate.bias.as_sources`.
+        errors: as for :func:`curate.bias.as_sources`.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -150,9 +153,10 @@ def cross_dataset(
     check_task(task)
     if seeds < 1:
         raise CurateError(f"seeds: {seeds}; give at least 1")
-    classes, opened = shared_classes(as_sources(sources))
+    given = as_sources(sources, errors=errors, groups=groups)
+    classes, opened = shared_classes(given)
     x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
-    overlap = find_overlap(opened, x, groups=groups, seed=seed, cache=cache)
+    overlap = find_overlap(opened, x, seed=seed, cache=cache)
     every = [
         split_sources(
             [source.labels for source in opened],
@@ -187,4 +191,5 @@ def cross_dataset(
         test_sizes=tuple(len(rows) for _, rows in splits),
         scores=scores,
         chance=1 / len(classes) if task == "classify" else None,
+        left_out=classes_left_out(given),
     )

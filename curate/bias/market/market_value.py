@@ -12,7 +12,7 @@ from curate.bias.market.result import MarketValue
 from curate.bias.market.splitting import labelled_rows, split_sources
 from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
-from curate.bias.sources.shared_classes import shared_classes
+from curate.bias.sources.shared_classes import classes_left_out, shared_classes
 from curate.errors import CurateError
 from curate.features import extract
 from curate.stats.seeds import generator
@@ -27,7 +27,8 @@ def market_value(
     sizes: Sequence[int] | None = None,
     seeds: int = 10,
     seed: int = 0,
-    groups: Mapping[str, Sequence[Hashable]] | None = None,
+    groups: str | Mapping[str, Sequence[Hashable]] | None = None,
+    errors: str = "raise",
     cache: str | os.PathLike[str] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> MarketValue:
@@ -48,8 +49,9 @@ def market_value(
             source has as many, and all that each source has.
         seeds: how often each source is split at random into training and test examples.
         seed: of the first split, and of the bootstrap.
-        groups: by the name of a source, one mark per example; as for
-            :func:`curate.bias.name_that_dataset`. Copies, near copies and groups are on one side.
+        groups: as for :func:`curate.bias.as_sources`. Copies, near copies and groups are on
+            one side.
+        errors: as for :func:`curate.bias.as_sources`.
         cache: a folder that keeps the features.
         on_progress: called with the trainings done and all of them.
 
@@ -60,13 +62,14 @@ def market_value(
     check_task(task)
     if seeds < 2:
         raise CurateError(f"seeds: {seeds}; give at least 2, the intervals are over seeds")
-    classes, opened = shared_classes(as_sources(sources))
+    given = as_sources(sources, errors=errors, groups=groups)
+    classes, opened = shared_classes(given)
     names = [source.name for source in opened]
     if market is not None and market not in names:
         raise CurateError(f"market: {market!r} is none of the sources {names}")
     markets = list(range(len(names))) if market is None else [names.index(market)]
     x = [torch.from_numpy(extract(source, features, cache=cache)) for source in opened]
-    overlap = find_overlap(opened, x, groups=groups, seed=seed, cache=cache)
+    overlap = find_overlap(opened, x, seed=seed, cache=cache)
     every = [
         split_sources(
             [source.labels for source in opened],
@@ -97,6 +100,7 @@ def market_value(
         sizes=tuple(tuple(ascending) for ascending in steps),
         scores=tuple(curves),
         seed=seed,
+        left_out=classes_left_out(given),
     )
 
 

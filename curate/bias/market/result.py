@@ -27,6 +27,7 @@ class MarketValue:
         sizes: of every source, the numbers of training examples.
         scores: of every source, float64 (seeds, its sizes, markets).
         seed: of the bootstrap.
+        left_out: sentences on classes that not all sources have.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class MarketValue:
     sizes: tuple[tuple[int, ...], ...]
     scores: tuple[np.ndarray, ...]
     seed: int
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def table(self) -> pa.Table:

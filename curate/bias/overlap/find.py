@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from curate.bias.identification.splits import duplicate_groups
 from curate.bias.overlap.near import looks, looks_alike, near_pairs
 from curate.bias.overlap.result import COUNTS, PAIRS, Overlap
 from curate.bias.sources.source import Source
-from curate.errors import CurateError
 from curate.features import extract
 from curate.stats.seeds import generator
 
@@ -26,7 +25,6 @@ def find_overlap(
     sources: Sequence[Source],
     features: Sequence[Any],
     *,
-    groups: Mapping[str, Sequence[Hashable]] | None = None,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
 ) -> Overlap:
@@ -38,14 +36,10 @@ def find_overlap(
     neighbours that are no copies (:func:`curate.bias.overlap.near.near_pairs`).
 
     Args:
-        sources: of images or of features.
+        sources: of images or of features; their groups belong together.
         features: of every source, (n, d); used where there are no images.
-        groups: by the name of a source, a mark for each of its examples (a patient, a film …).
         seed: of the draw.
         cache: a folder to keep features of images in.
-
-    Raises:
-        CurateError: groups of an unknown source, or not one per example.
     """
     images = all(source.has_images for source in sources)
     sizes = [len(source) for source in sources]
@@ -63,7 +57,7 @@ def find_overlap(
     pairs, distances = np.empty((0, 2), np.int64), np.empty(0)
     if not note:
         pairs, distances, note = _near(sources, features, exact, images, seed, cache)
-    marks = _joined(exact, pairs, _given(sources, groups))
+    marks = _joined(exact, pairs, _given(sources))
     starts = np.cumsum(sizes) - sizes
     counts, listed = _tables(sources, owner, starts, exact, pairs, distances)
     return Overlap(counts, listed, tuple(np.split(marks, starts[1:])), note)
@@ -97,7 +91,8 @@ def _near(
     cache: str | os.PathLike[str] | None,
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Pairs of positions among all examples, their distances, and what was left out."""
-    _, different = np.unique(exact, return_index=True)
+    # in the order of the examples: marks of equal rows may be numbered in any
+    different = np.sort(np.unique(exact, return_index=True)[1])
     note = ""
     if len(different) > _MOST:
         different = np.sort(generator(seed, 8).permutation(different)[:_MOST])
@@ -125,30 +120,14 @@ def _near(
     return different[pairs], distances, note
 
 
-def _given(
-    sources: Sequence[Source], groups: Mapping[str, Sequence[Hashable]] | None
-) -> list[np.ndarray]:
-    """Positions among all examples of every group that was given."""
-    if groups is None:
-        return []
-    names = [source.name for source in sources]
-    for name in groups:
-        if name not in names:
-            raise CurateError(f"groups: {name!r} is none of the sources {names}")
+def _given(sources: Sequence[Source]) -> list[np.ndarray]:
+    """Positions among all examples of every group."""
     members: defaultdict[Hashable, list[int]] = defaultdict(list)
     start = 0
     for source in sources:
-        own = groups.get(source.name)
-        if own is not None:
-            marks = own.tolist() if hasattr(own, "tolist") else list(own)
-            if len(marks) != len(source):
-                raise CurateError(
-                    f"groups: {len(marks)} marks for the {len(source)} examples of "
-                    f"{source.name!r}; give one per example"
-                )
-            for row, mark in enumerate(marks):
-                if mark is not None:
-                    members[mark].append(start + row)
+        for row, mark in enumerate(() if source.groups is None else source.groups.tolist()):
+            if mark is not None:
+                members[mark].append(start + row)
         start += len(source)
     return [np.array(rows) for rows in members.values()]
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+_CLEAR = 0.05
+_SMALL = 0.55
+"""Accuracy below which a difference is called small."""
+
 
 @dataclass(frozen=True, repr=False)
 class Power:
@@ -79,7 +83,17 @@ class TwoSample:
             f"{self.test}: statistic {self.statistic:.4g}, p = {self.p_value:.3g} "
             f"({self.n:,} and {self.m:,} examples)\n"
             f"  {self.method}\n"
-            f"  detected with 80 % power: {self.power}"
+            f"  detected with 80 % power: {self.power}{self._reading}"
+        )
+
+    @property
+    def _reading(self) -> str:
+        """Whether a clear difference is a large one: with many examples, any is clear."""
+        if self.test != "classifier" or self.p_value > _CLEAR or self.statistic >= _SMALL:
+            return ""
+        return (
+            f"\n  clear, but small: {self.statistic:.1%} of held-out examples are told right, "
+            "chance 50%"
         )
 
 
@@ -90,10 +104,12 @@ class TwoSamples:
     Attributes:
         tests: the outcomes.
         adjusted: their p-values after Holm's correction for the number of tests.
+        notes: what to know before the p-values are believed, such as copies in both sets.
     """
 
     tests: tuple[TwoSample, ...]
     adjusted: tuple[float, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def p_value(self) -> float:
@@ -113,5 +129,6 @@ class TwoSamples:
         head = (
             f"smallest p of {len(self.tests)} tests, Holm's correction: {self.p_value:.3g}",
             *map(str, self.tests),
+            *self.notes,
         )
         return "\n".join(head)

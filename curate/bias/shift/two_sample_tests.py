@@ -8,8 +8,14 @@ from curate.bias.shift.classifier import classifier_two_sample
 from curate.bias.shift.kolmogorov_smirnov import kolmogorov_smirnov
 from curate.bias.shift.mmd import mmd
 from curate.bias.shift.nearest_neighbour import nearest_neighbour
-from curate.bias.shift.result import TwoSamples
+from curate.bias.shift.result import TwoSample, TwoSamples
+from curate.features.pair import Pair, as_pair, copies
 from curate.stats import holm
+from curate.stats.seeds import generator
+
+_SHARED = 0.01
+_MIXED = 0.99
+"""p-value of nearest neighbours from which on they are suspiciously mixed."""
 
 
 def two_sample(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> TwoSamples:
@@ -42,4 +48,24 @@ def two_sample(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> Two
         nearest_neighbour(x, y, permutations=permutations, seed=seed),
     )
     adjusted = holm(np.array([test.p_value for test in tests]))
-    return TwoSamples(tests, tuple(adjusted.tolist()))
+    return TwoSamples(tests, tuple(adjusted.tolist()), _copies(as_pair(x, y), tests[-1], seed))
+
+
+def _copies(pair: Pair, neighbours: TwoSample, seed: int) -> tuple[str, ...]:
+    """Notes on rows that are in both sets, which the tests take for independent."""
+    marks = copies(pair, generator(seed, 10))
+    own, other = marks[: pair.n], marks[pair.n :]
+    shared = np.isin(own, other)
+    within = 1 - len(np.unique(own)) / len(own)  # values that are few repeat by chance
+    if shared.mean() > max(_SHARED, 2 * within):
+        return (
+            f"{int(shared.sum()):,} of the {pair.n:,} examples of x are also in y, number for "
+            "number: the tests take them for independent, and see less; leave them out of one set",
+        )
+    if neighbours.p_value >= _MIXED:
+        return (
+            f"the nearest neighbours are of the other set more often than by chance (p = "
+            f"{neighbours.p_value:.3g}): look for near copies in both sets; one pair of sets in a "
+            "hundred comes out like this, too",
+        )
+    return ()

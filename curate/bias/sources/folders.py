@@ -17,7 +17,8 @@ def folder_source(name: str, root: Path) -> Source:
 
     Where every image lies in a folder, the outermost folders are its classes, or, in ``train/``
     and ``test/`` (or ``val/`` …) folders, those inside. What counts as an image is the rule of
-    :func:`curate.data.folder`.
+    :func:`curate.data.folder`. Other files in the folder, but for those beside its class folders,
+    are left out and named.
 
     Raises:
         CurateError: there are no images.
@@ -29,8 +30,9 @@ def folder_source(name: str, root: Path) -> Source:
             f"sources: the folder {str(root)!r} of {name!r} holds no images (.png, .jpg, .webp …); "
             "give one that does"
         )
-    beside = {path: reason for path, reason in found.left_out.items() if "/" in path}
-    warn_left_out(beside, str(root))
+    flat = any("/" not in name for name in names)  # else what lies beside the classes is no part
+    left_out = {path: reason for path, reason in found.left_out.items() if flat or "/" in path}
+    warn_left_out(left_out, str(root))
     classes = _classes(names)
     class_names = None if classes is None else tuple(sorted(set(classes)))
     index = {label: number for number, label in enumerate(class_names or ())}
@@ -40,6 +42,7 @@ def folder_source(name: str, root: Path) -> Source:
         encoded=Files(root, names),
         labels=None if classes is None else np.array([index[label] for label in classes], np.int64),
         class_names=class_names,
+        left_out=left_out,
     )
 
 

@@ -1,7 +1,7 @@
 """Open sources: folders, files, names, arrays, tables, data sets."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from curate.bias.sources.columns import aligned
 from curate.bias.sources.folders import folder_source
 from curate.bias.sources.source import Source
 from curate.bias.sources.tables import arrow_source, file_source, hub_source, view_source
 from curate.data._load import load
+from curate.data.formats.images import warn_left_out
 from curate.data.formats.parquet import holds_tables
+from curate.data.formats.whole import check_errors, whole_images
 from curate.data.opening import open_view
 from curate.errors import CurateError
 from curate.table.remote import is_remote, local_copy
@@ -22,7 +25,12 @@ from curate.table.remote import is_remote, local_copy
 _ROWS = 1 << 14
 
 
-def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
+def as_sources(
+    sources: Mapping[str, Any] | Iterable[Any],
+    *,
+    errors: str = "raise",
+    groups: str | Mapping[str, Sequence[Hashable]] | None = None,
+) -> list[Source]:
     """Open sources of images or features, each under a name of its own.
 
     Args:
@@ -39,8 +47,17 @@ def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
               an array; ids are 0..n-1;
             - a ``pyarrow.Table`` or ``datasets.Dataset`` with columns as in a Parquet file.
 
+            Tables of columns have those features in common whose names they share; words are
+            categories (:func:`curate.bias.sources.columns.aligned`).
+        errors: "raise" names the first broken image when it is met; "skip" decodes every image
+            once, now, and leaves the broken ones out with a warning that counts them.
+        groups: what belongs together (a patient, a film …): the name of a column that all tables
+            have and that then is no feature; or, by the name of a source, one mark per example.
+            Equal marks, also of different sources, are one group; None is an example of its own.
+
     Returns:
-        The sources in their order. Files stay on disk until they are asked for.
+        The sources in their order. Files stay on disk until they are asked for. What is no part
+        of them is in :attr:`Source.left_out`, with the reason.
 
     Raises:
         CurateError: something that is none of these, a path that does not exist or holds no
@@ -69,7 +86,14 @@ def as_sources(sources: Mapping[str, Any] | Iterable[Any]) -> list[Source]:
                 f"sources: two are called {name!r}; give a mapping from names of your own"
             )
         names.add(name)
-    return [_checked(_source(name, source)) for name, source in pairs]
+    check_errors(errors)
+    column = groups if isinstance(groups, str) else None
+    opened = [_checked(_source(name, source, column)) for name, source in pairs]
+    if groups is not None and not isinstance(groups, str):
+        opened = with_groups(opened, groups)
+    if errors == "skip":
+        opened = [_whole(source) for source in opened]
+    return aligned(opened)
 
 
 def _name_of(source: Any) -> str:
@@ -86,13 +110,64 @@ def _name_of(source: Any) -> str:
     )
 
 
-def _source(name: str, source: Any) -> Source:
+def with_groups(
+    sources: Sequence[Source], groups: Mapping[str, Sequence[Hashable]]
+) -> list[Source]:
+    """The sources with the marks that are given for them.
+
+    Raises:
+        CurateError: groups of an unknown source, or not one mark per example.
+    """
+    names = [source.name for source in sources]
+    for name in groups:
+        if name not in names:
+            raise CurateError(f"groups: {name!r} is none of the sources {names}")
+    found = []
+    for source in sources:
+        own = groups.get(source.name)
+        if own is not None:
+            listed = own.tolist() if hasattr(own, "tolist") else list(own)
+            if len(listed) != len(source):
+                raise CurateError(
+                    f"groups: {len(listed)} marks for the {len(source)} examples of "
+                    f"{source.name!r}; give one per example"
+                )
+            marks = np.empty(len(listed), object)
+            marks[:] = listed
+            source = replace(source, groups=marks)
+        found.append(source)
+    return found
+
+
+def _whole(source: Source) -> Source:
+    """The source without its broken images."""
+    if source.encoded is None:
+        return source
+    kept, broken = whole_images(source.encoded, source.ids)
+    if not broken:
+        return source
+    warn_left_out(broken, source.name)
+    left_out = {**{str(name): reason for name, reason in broken.items()}, **source.left_out}
+    return replace(source.take(kept), left_out=left_out)
+
+
+def _source(name: str, source: Any, groups: str | None) -> Source:
+    found = _opened_source(name, source, groups)
+    if groups is not None and found.groups is None:
+        raise CurateError(
+            f"groups: {name!r} is no table, so it has no column {groups!r}; give a mapping from "
+            "its name to one mark per example"
+        )
+    return found
+
+
+def _opened_source(name: str, source: Any, groups: str | None) -> Source:
     if isinstance(source, Source):
         return replace(source, name=name)
     if isinstance(source, str | os.PathLike):
-        return _opened(name, os.fspath(source))
+        return _opened(name, os.fspath(source), groups)
     if isinstance(source, pa.Table):
-        return arrow_source(name, source)
+        return arrow_source(name, source, groups)
     if isinstance(source, np.ndarray) and source.dtype.kind in "biuf":
         source = torch.from_numpy(np.ascontiguousarray(source, source.dtype.newbyteorder("=")))
     if isinstance(source, torch.Tensor):
@@ -108,16 +183,16 @@ def _source(name: str, source: Any) -> Source:
         raise CurateError(f"sources: {name!r}: {error}") from None
     if not len(view):
         raise CurateError(f"sources: {name!r} holds no examples; give at least one")
-    return view_source(name, view)
+    return view_source(name, view, groups)
 
 
-def _opened(name: str, name_or_path: str) -> Source:
+def _opened(name: str, name_or_path: str, groups: str | None) -> Source:
     if name_or_path.startswith("hf:") and not is_remote(name_or_path):
-        return hub_source(name, name_or_path.removeprefix("hf:"))
+        return hub_source(name, name_or_path.removeprefix("hf:"), groups)
     path = local_copy(name_or_path)
     if name_or_path not in ("digits", "mnist", "cifar10"):
         if holds_tables(path):
-            return file_source(name, path)
+            return file_source(name, path, groups)
         if path.is_dir():
             return folder_source(name, path)
     return view_source(name, open_view(load(name_or_path), name=name))

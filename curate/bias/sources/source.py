@@ -1,6 +1,7 @@
 """A source: one of the sets of images, or of feature vectors, that are told apart."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -23,6 +24,12 @@ class Source(View):
         labels: int64 class indices of shape (n,), where known.
         class_names: the name of each class, where known.
         columns: the column that each of the d features comes from, where known.
+        words: columns of text of a table, each an object array of shape (n,), that
+            :func:`curate.bias.as_sources` turns into features once it sees all sources; None
+            where there are none or where that is done.
+        groups: object array of shape (n,): equal marks, of any sources, belong together (a
+            patient, a film …); None marks an example of its own.
+        left_out: files, examples and columns that are no part of this, with the reason.
     """
 
     name: str
@@ -33,6 +40,9 @@ class Source(View):
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
+    words: Mapping[str, np.ndarray] | None = None
+    groups: np.ndarray | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def take(self, rows: np.ndarray) -> "Source":
         """The examples at these positions, in this order; files are still read when asked for.
@@ -52,4 +62,8 @@ class Source(View):
             pixels=None if self.pixels is None else self.pixels[torch.from_numpy(rows)],
             features=None if self.features is None else self.features[rows],
             labels=None if self.labels is None else self.labels[rows],
+            words=None
+            if self.words is None
+            else {name: words[rows] for name, words in self.words.items()},
+            groups=None if self.groups is None else self.groups[rows],
         )

@@ -220,6 +220,11 @@ class RowsView(View):
             return "", "numbers"
         return column, kind
 
+    @property
+    def holds(self) -> str:
+        """What the examples are made from: an image, features, text, numbers (columns), nothing."""
+        return self._input[1]
+
     @cached_property
     def _number_columns(self) -> tuple[str, ...]:
         schema = self.root.with_format("arrow")[:0].schema

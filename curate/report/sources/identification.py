@@ -17,7 +17,13 @@ from curate.report.charts.identification_charts import (
     market_curves,
 )
 from curate.report.page import wide_and_narrow, write_page
-from curate.report.source_galleries import source_galleries
+from curate.report.sources.galleries import source_galleries
+from curate.report.sources.tables import (
+    columns_table,
+    dropped_table,
+    overlap_tables,
+    pairs_table,
+)
 from curate.report.text import clean, count, percent
 
 if TYPE_CHECKING:
@@ -63,8 +69,8 @@ def write_identification(
         script="tables.js",
         title=clean(title, 160),
         headline=_headline(found),
-        conclusion=clean(_conclusion(found), 900),
-        overlap=_overlap(found),
+        conclusion=clean(found.conclusion, 900),
+        overlap=overlap_tables(found),
         notes=[clean(note, 400) for note in found.notes],
         left_out=clean(left_out or "", 600),
         warnings=[clean(warning.text, 900) for warning in found.warnings],
@@ -75,9 +81,11 @@ def write_identification(
         if len(found.curve)
         else None,
         sources=_sources(found),
+        columns=columns_table(found),
+        dropped=dropped_table(found),
         null_control="" if found.null_control is None else clean(found.null_control, 400),
         causes=None if found.audit is None else _causes(found.audit.table),
-        pairs=None if found.audit is None else _pairs(found.audit.pairs),
+        pairs=None if found.audit is None else pairs_table(found.audit.pairs),
         equalised="" if found.audit is None else clean(found.audit.equalised, 400),
         cross=None if cross is None else _cross(cross),
         exchange=None
@@ -98,54 +106,6 @@ def _headline(found: "Identification") -> str:
     )
 
 
-def _conclusion(found: "Identification") -> str:
-    """What to do, in two or three sentences."""
-    low, high = found.interval
-    shared = found.overlap is not None and len(found.overlap.counts) > 0
-    said = ["First take the shared examples out of one of the sources."] if shared else []
-    if low <= found.chance <= high:
-        said.append(
-            "This classifier does not tell the sources apart; what it cannot see is said below."
-        )
-    elif high < found.chance:
-        said.append("The sources are told apart worse than by chance: look for near copies.")
-    else:
-        said.append("Mixing these sources teaches a model which source an example is from.")
-    audit = found.audit
-    if audit is not None and audit.warnings:
-        causes = ", ".join(warning.cause for warning in audit.warnings)
-        said.append(f"Their files differ in {causes}: make them alike first.")
-    if audit is not None and audit.equalised.after_interval[0] > audit.equalised.chance:
-        after = percent(audit.equalised.after)
-        said.append(
-            f"Made alike, the audit’s images are still told apart with {after}, by content."
-        )
-    return " ".join(said)
-
-
-def _pairs(table: pa.Table) -> Figures | None:
-    """The causes that were named, by pair of sources."""
-    rows = [
-        [
-            clean(row["first"], 60),
-            clean(row["second"], 60),
-            row["cause"],
-            percent(row["accuracy"]),
-            f"{row['p_value']:.1g}",
-        ]
-        for row in table.to_pylist()
-        if row["named"]
-    ]
-    if not rows:
-        return None
-    return {
-        "title": "Causes by pair.",
-        "note": "How well a cause tells two sources apart by itself; chance is 50 %.",
-        "heads": ["Source", "Other", "Cause", "Accuracy", "p-value"],
-        "rows": rows,
-    }
-
-
 def _key_figures(found: "Identification") -> list[dict[str, str]]:
     examples = len(found.probabilities)
     return [
@@ -155,49 +115,6 @@ def _key_figures(found: "Identification") -> list[dict[str, str]]:
         {"name": "chance", "value": percent(found.chance), "share": ""},
         {"name": "p-value, permutation", "value": f"{found.p_value:.2g}", "share": ""},
     ]
-
-
-_LISTED = 200
-
-
-def _overlap(found: "Identification") -> Figures | None:
-    """Counts of what sources share, and the first ids; None where they share nothing."""
-    overlap = found.overlap
-    if overlap is None or not len(overlap.counts):
-        return None
-    counts = [
-        [
-            clean(row["source"], 60),
-            clean(row["other"], 60),
-            count(row["examples"]),
-            count(row["equal"]),
-            count(row["near"]),
-        ]
-        for row in overlap.counts.to_pylist()
-    ]
-    columns = ("source", "other", "example_id", "other_id", "kind")
-    pairs = [
-        [*(clean(row[name], 160) for name in columns), f"{row['distance']:.2f}"]
-        for row in overlap.pairs.slice(0, _LISTED).to_pylist()
-    ]
-    more = len(overlap.pairs) - len(pairs)
-    rest = f" The first {_LISTED}; {count(more)} more are in overlap.parquet." if more else ""
-    return {
-        "sentences": [clean(sentence, 900) for sentence in overlap.sentences],
-        "counts": {
-            "title": "What the sources share.",
-            "note": "Equal: to the last byte. Near: saved again, made smaller, lighter or darker. "
-            "Copies never stand on both sides of a split.",
-            "heads": ["Source", "Other", "Examples", "Equal in the other", "Near copy there"],
-            "rows": counts,
-        },
-        "pairs": {
-            "title": "Copies.",
-            "note": f"Each example with its nearest copy in the other source.{rest}",
-            "heads": ["Source", "Other", "Example", "Its copy", "Kind", "Distance"],
-            "rows": pairs,
-        },
-    }
 
 
 def _sources(found: "Identification") -> Figures:
@@ -257,7 +174,8 @@ def _cross(cross: "CrossDataset") -> Figures:
     return {
         "title": "Cross-dataset generalisation.",
         "note": f"{measure} on {len(cross.classes)} shared classes, trained on "
-        f"{count(cross.train_size)} examples of the row’s source, tested on the column’s.",
+        f"{count(cross.train_size)} examples of the row’s source, tested on the column’s. "
+        + clean(" ".join(cross.left_out), 600),
         "heads": [
             "Trained on",
             *(clean(name, 24) for name in cross.names),

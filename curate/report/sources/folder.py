@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate.files import atomic_path
 from curate.report.charts.identification_charts import identification_charts
-from curate.report.identification import write_identification
+from curate.report.sources.identification import write_identification
 from curate.table import open_writer, write
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def save_identification(
     """Write all that a game found, each file whole or not at all.
 
     ``probabilities``, ``per_source``, ``confusion``, ``curve``, ``overlap`` (ids of what sources
-    share) and, where there are such results, ``nuisances``, ``nuisance_pairs``, ``cross_dataset``,
+    share), ``left_out`` and, where there are such results, ``single_columns``,
+    ``nuisances``, ``nuisance_pairs``, ``cross_dataset``,
     ``exchange``, ``baskets`` and ``market_curves``, all .parquet; ``confusion``, ``learning_curve``
     and ``exchange``, .svg; and report.html.
 
@@ -81,6 +82,10 @@ def _tables(
     }
     if found.overlap is not None:
         tables["overlap"] = found.overlap.pairs
+    if found.left_out is not None:
+        tables["left_out"] = found.left_out
+    if found.single_columns is not None:
+        tables["single_columns"] = found.single_columns
     if found.audit is not None:
         tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
     if cross is not None:
