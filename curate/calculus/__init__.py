@@ -18,6 +18,7 @@ from curate.calculus.errors import ParseError as ParseError
 from curate.calculus.errors import ShapeError as ShapeError
 from curate.calculus.expression import Expression as Expression
 from curate.calculus.language.functions import abs as abs
+from curate.calculus.language.functions import adj as adj
 from curate.calculus.language.functions import arccos as arccos
 from curate.calculus.language.functions import arcsin as arcsin
 from curate.calculus.language.functions import arctan as arctan

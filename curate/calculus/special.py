@@ -70,6 +70,21 @@ def cloglog_bend(u: Tensor) -> Tensor:
     return q * torch.where(t < 0.05, small, 1 - t - q)
 
 
+def anchor(u: Tensor) -> Tensor:
+    """u, and 0 where it is infinite."""
+    return torch.where(torch.isinf(u), 0.0, u)
+
+
+def capped(u: Tensor) -> Tensor:
+    """u up to a number whose exponential is large and finite."""
+    return torch.clamp(u, max=math.log(torch.finfo(u.dtype).max) - 1)
+
+
+def log_size(u: Tensor) -> Tensor:
+    """``log |u|``."""
+    return torch.log(torch.abs(u))
+
+
 def mills(u: Tensor) -> Tensor:
     """The normal density over the normal distribution function."""
     return math.sqrt(2 / math.pi) / torch.special.erfcx(-u / math.sqrt(2))
@@ -103,7 +118,7 @@ MAPS: dict[str, Callable[[Tensor], Tensor]] = {
     function.__name__: function  # type: ignore[attr-defined]
     for function in (
         softplus, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp, bose,
-        cloglog, cloglog_slope, cloglog_bend, mills, mills_excess,
+        cloglog, cloglog_slope, cloglog_bend, anchor, capped, log_size, mills, mills_excess,
     )
 }  # fmt: skip
 PAIRS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -1,5 +1,7 @@
 """Likelihoods as people write them, at margins where a direct evaluation is NaN."""
 
+import functools
+
 import mpmath
 import numpy as np
 import pytest
@@ -35,6 +37,34 @@ LIKELIHOODS = [
 ]  # fmt: skip
 
 
+# text in a weight c and a margin x, and the true function
+MIXTURES = [
+    ("log(c*exp(x)+(1-c)*exp(-x))", lambda c, x: mp.log(c * mp.exp(x) + (1 - c) * mp.exp(-x))),
+    ("log(c+(1-c)*sigmoid(x))", lambda c, x: mp.log(c + (1 - c) / (1 + mp.exp(-x)))),
+    ("log(c*sigmoid(-x)+(1-c)*sigmoid(x))",
+     lambda c, x: mp.log(c / (1 + mp.exp(x)) + (1 - c) / (1 + mp.exp(-x)))),
+    ("log(c*exp(-x^2/2)+(1-c)*exp(-(x-1)^2/2)/2)",
+     lambda c, x: mp.log(c * mp.exp(-x * x / 2) + (1 - c) * mp.exp(-((x - 1) ** 2) / 2) / 2)),
+    ("log(sigmoid(c)*exp(x)+(1-sigmoid(c))*exp(-x))",
+     lambda c, x: mp.log(mp.exp(x + c) + mp.exp(-x)) - mp.log1p(mp.exp(c))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MIXTURES, ids=lambda case: case[0])
+@pytest.mark.parametrize("c", [0.0, 0.3, 1.0])
+def test_mixtures_at_every_margin(case, c):
+    text, function = case
+    expression = parse(text, x="scalar")
+    for order in range(3):
+        derived = expression.derivative(*["x"] * order) if order else expression
+        for x in MARGINS:
+            expected = float(mp.diff(functools.partial(function, mp.mpf(c)), mp.mpf(x), order))
+            lost = 1e-15 * (1 + abs(x)) ** order  # the slopes of the components cancel
+            result = derived(x=x, c=c)
+            np.testing.assert_allclose(result, expected, rtol=1e-8, atol=lost, err_msg=f"{x}")
+            assert np.isfinite(derived(x=np.float32(x), c=np.float32(c))), x
+
+
 @pytest.mark.parametrize("case", LIKELIHOODS, ids=lambda case: case[0])
 def test_at_every_margin(case):
     text, function, values = case
@@ -47,6 +77,58 @@ def test_at_every_margin(case):
             np.testing.assert_allclose(result, expected, rtol=1e-8, atol=1e-250, err_msg=f"{x}")
             single = derived(x=np.float32(x), **{k: np.float32(v) for k, v in values.items()})
             assert np.isfinite(single), x
+
+
+def test_mixtures_of_many_components():
+    x = np.array([1e4, -1e4, 800.0, 0.0])
+    X = np.array([x, x[::-1], 0 * x, x + 1])
+    p, W = np.array([0.2, 0.5, 0.0, 0.3]), np.array([[0.0, 1, 2, 3], [4, 0, 0.5, 1]])
+    for text, same in (
+        ("log(p'*exp(x))", "logsumexp(log(p)+x)"),
+        ("log(sum(p.*exp(x)))", "logsumexp(log(p)+x)"),
+        ("log(W*exp(x))", "logsumexp(log(W)+vector(1)*x', 1)"),
+        ("sum(log(exp(X)*p))", "sum(logsumexp(X+vector(1)*log(p)', 1))"),
+        ("log(sum(exp(X), 1).*p)", "logsumexp(X, 1)+log(p)"),
+    ):
+        ours, theirs = parse(text), parse(same)
+        given = {"x": x, "X": X, "p": p, "W": W}
+        given = {name: given[name] for name in ours.scope}
+        name = "X" if "X" in given else "x"
+        for order in range(3):
+            one, two = (e.derivative(*[name] * order) if order else e for e in (ours, theirs))
+            np.testing.assert_allclose(one(**given), two(**given), rtol=1e-9, atol=1e-12)
+    assert str(parse("log(p'*exp(x))").gradient("p")) == "(p'*exp(x))^(-1)*exp(x)"
+
+
+def test_mixtures_by_their_weights():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    np_ = jax.numpy
+    p, x = np.array([0.2, 0.5, 0.3]), np.array([3.0, -2.0, 30.0])
+    W = np.array([[0.1, 1, 2], [4, 0.2, 0.5]])
+    for text, function, names in (
+        ("log(p'*exp(x))", lambda p, x: np_.log(p @ np_.exp(x)), "px"),
+        ("log(W*exp(x))", lambda W, x: np_.log(W @ np_.exp(x)), "Wx"),
+        ("log(p.*exp(x)+(1-p).*exp(-x))",
+         lambda p, x: np_.log(p * np_.exp(x) + (1 - p) * np_.exp(-x)), "px"),
+    ):  # fmt: skip
+        given = {name: {"p": p, "x": x, "W": W}[name] for name in names}
+        for first, one in enumerate(names):
+            for second, two in enumerate(names):
+                expected = jax.jacfwd(jax.jacrev(function, first), second)(*given.values())
+                ours = parse(text).derivative(one, two)(**given)
+                np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_an_exponential_of_an_exponential():
+    expression = parse("sum(exp(-exp(x)))")
+    given = {"x": np.array([1e4, -1e4, 0.0])}
+    for order in range(4):
+        result = expression.derivative(*["x"] * order)(**given) if order else expression(**given)
+        assert np.isfinite(result).all()
+    expected = np.exp(-1) * np.array([0, 0, 1.0])  # t e^-t (t - 1 ...) at t = 1
+    np.testing.assert_allclose(expression.gradient("x")(**given), -expected)
 
 
 def test_the_cross_entropy_as_everyone_writes_it():

@@ -21,6 +21,8 @@ _RUNTIME: dict[str, Any] = {
     **runtime.MAPS,
     **runtime.PAIRS,
     "log_det": runtime.log_det,
+    "signed_svd": runtime.signed_svd,
+    "product_of_others": runtime.product_of_others,
     "lu_log_det": runtime.lu_log_det,
     "cholesky": runtime.cholesky,
     "inverse": runtime.inverse,

@@ -15,6 +15,7 @@ from curate.calculus.compile.solving import Inverse, lu_of, only_in_products, so
 from curate.calculus.graph.canonical import canonical
 from curate.calculus.graph.node import Dim, Labels, Node, Term, walk
 from curate.calculus.graph.signs import nonnegative
+from curate.calculus.rules.minors import in_singular_values
 from curate.calculus.rules.structure import positive_definite
 
 _CALLS = {
@@ -42,7 +43,7 @@ class Planner:
 
     def lower(self, root: Node, *, dense: bool = True) -> Value | list[Part]:
         """Emit every node below the root; the root as one tensor, or as parts."""
-        root = factored(root, self.sizes)
+        root = factored(in_singular_values(root), self.sizes)
         self.solved = only_in_products(root)
         uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
         uses.update(n.args[0] for n in walk(root) if n.kind in ("logdet", "determinant"))
@@ -145,6 +146,14 @@ class Planner:
             return emit("torch.mul({0}, 2.0)", (half,), (), 1)
         if node.kind == "inverse":
             return emit("inverse({0}{out})", (matrix,), shape, 2 * cube)
+        if node.kind == "singular":
+            both = emit("signed_svd({0})", (matrix,), matrix.shape, 20 * cube)
+            place = ("left", "right").index(node.data) if isinstance(node.data, str) else 2
+            size = matrix.shape if place < 2 else matrix.shape[:1]
+            value = emit(f"{{0}}[{place}]", (both,), size, view=True)
+            if place < 2:
+                return value
+            return emit(f"product_of_others({{0}}, {node.data})", (value,), shape, math.prod(shape))
         if node.kind == "logdet" and node.args[0] in self.shared:
             lu, pivots = lu_of(self.program, matrix)
             if node.data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
@@ -78,6 +79,31 @@ def factors(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     if not matrix.is_cuda and info.item():
         raise SingularError(f"{SINGULAR} (pivot {info.item()} is 0)")
     return lu, pivots
+
+
+def signed_svd(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """U, V and s with ``A = U diag(s) V'`` and ``det U det V = 1``: one of s may be negative."""
+    u, s, vh = torch.linalg.svd(matrix)
+    if len(s):
+        sign = torch.sign(torch.linalg.det(u) * torch.linalg.det(vh))
+        u[:, 0] *= sign
+        s[0] *= sign
+    return u, vh.mH, s
+
+
+def product_of_others(s: torch.Tensor, order: int) -> torch.Tensor:
+    """``p_ab..`` of this many axes: the product of s but for a, b, ...; 0 where two agree."""
+    n = len(s)
+    for _ in range(order - 1):
+        s = s[..., None, :].repeat(*[1] * (s.ndim - 1), n, 1)
+        s.diagonal(0, -2, -1).fill_(1)
+    one = torch.ones_like(s[..., :1])
+    before = torch.cumprod(torch.cat([one, s[..., :-1]], -1), -1)
+    after = torch.cumprod(torch.cat([one, s[..., 1:].flip(-1)], -1), -1).flip(-1)
+    product = before * after
+    for first, second in itertools.combinations(range(order), 2):
+        product.diagonal(0, first, second).zero_()
+    return product
 
 
 def log_det(matrix: torch.Tensor) -> torch.Tensor:

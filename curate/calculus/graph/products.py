@@ -141,7 +141,14 @@ def _merged_exponentials(
         for node, _ in term.factors
         if node.kind == "logsumexp" or node.data == "softplus"
     )
-    return exponential(both) if shorter or normalised else None
+    # exp(u) exp(-exp(u)) is infinity times 0 where u is large
+    nested = any(node is a or _is_capped_of(node, a) for t in second.terms for node, _ in t.factors)
+    return exponential(both) if shorter or normalised or nested else None
+
+
+def _is_capped_of(node: Node, a: Node) -> bool:
+    capped = node.kind == "map" and node.data == "capped"
+    return capped and any(f is a for term in node.args[0].terms for f, _ in term.factors)
 
 
 def exponential(u: Node) -> Node:

@@ -18,7 +18,7 @@ from curate.calculus.language.variables import scalar as scalar
 from curate.calculus.language.variables import tensor as tensor
 from curate.calculus.language.variables import vector as vector
 from curate.calculus.operators import axis_of, brief, matmul, same_sizes
-from curate.calculus.rules import determinants, maps, matrices, norms, stable
+from curate.calculus.rules import determinants, maps, matrices, minors, norms, stable
 
 
 def _needs(u: Expression, orders: tuple[int, ...], name: str) -> Expression:
@@ -54,6 +54,12 @@ def det(u: Expression) -> Expression:
     """The determinant of a square matrix."""
     u = _square(u, "det")
     return u.with_node(determinants.determinant(u.node))
+
+
+def adj(u: Expression) -> Expression:
+    """The adjugate of a square matrix, ``det(A) inv(A)`` also where A is singular."""
+    u = _square(u, "adj")
+    return u.with_node(algebra.transpose(minors.minors(u.node, 1)))
 
 
 def logdet(u: Expression) -> Expression:

@@ -23,7 +23,7 @@ _SPELLINGS = {
 _ONE = [
     "sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "sqrt", "abs", "sign",
     "relu", "sigmoid", "softplus", "erf", "erfc", "expm1", "log1p", "log_ndtr", "lgamma", "digamma",
-    "tr", "det", "logdet", "inv", "diag", "norm1",
+    "tr", "det", "adj", "logdet", "inv", "diag", "norm1",
 ]  # fmt: skip
 _AXIS = ["sum", "mean", "logsumexp", "softmax", "norm2"]
 _PRINTED = {

@@ -13,6 +13,7 @@ from curate.calculus.graph.node import Node, walk
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.maps import partials
 from curate.calculus.rules.matrices import inverse, softmax_of
+from curate.calculus.rules.minors import minors
 
 
 def derivative(node: Node, variable: Node) -> Node:
@@ -50,6 +51,11 @@ def _derivative(node: Node, variable: Node) -> Node:
         every = tuple(range(node.order + node.data))
         new = tuple(range(len(every), len(every) + variable.order))
         return einsum(shape, axes + new, (softmax_of(node), every), (part, every + new))
+    if node.kind in ("determinant", "minors"):
+        every = tuple(range(node.order + 2))
+        new = tuple(range(len(every), len(every) + variable.order))
+        more = minors(node.args[0], (node.data or 0) + 1)
+        return einsum(shape, axes + new, (more, every), (part, every[-2:] + new))
     i, j, k, m = range(4)
     new = tuple(range(4, 4 + variable.order))
     above = inverse(node.args[0])
@@ -58,10 +64,7 @@ def _derivative(node: Node, variable: Node) -> Node:
             shape, (i, j, *new), (above, (i, k)), (part, (k, m, *new)), (above, (m, j))
         )
         return scale(-1, product)
-    logarithmic = einsum(shape, new, (above, (j, i)), (part, (i, j, *new)))
-    if node.kind == "logdet":
-        return logarithmic
-    return einsum(shape, new, (node, ()), (logarithmic, new))
+    return einsum(shape, new, (above, (j, i)), (part, (i, j, *new)))
 
 
 def _of_sum(node: Node, variable: Node) -> Node:

@@ -28,6 +28,7 @@ from curate.calculus.graph.signs import nonnegative
 from curate.calculus.rules import likelihoods, norms
 from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
+from curate.calculus.rules.mixtures import log_of_mixture
 from curate.calculus.rules.stable import log_of_sum
 
 
@@ -67,6 +68,7 @@ def _log(u: Node) -> Node | None:
         log_of_sum(u)
         or likelihoods.log_of_product(u, functools.partial(apply, "log"))
         or likelihoods.log_of_difference(u)
+        or log_of_mixture(u)
     )
 
 
@@ -164,7 +166,8 @@ def _square(node: Node) -> Node:
 # norm2 at 0 is 0; higher ones there are NaN (rules/singular.py). ``log_or_zero`` is the logarithm
 # that is 0 at 0, as the derivative of ``x^y`` by y needs it. ``mills`` is the normal density over
 # the distribution, and ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``;
-# ``cloglog(u)`` is ``log(1 - exp(-exp(u)))``.
+# ``cloglog(u)`` is ``log(1 - exp(-exp(u)))``. ``anchor``, ``capped`` and ``log_size`` are those of
+# rules/mixtures.py.
 _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "sin": lambda u: apply("cos", u),
     "cos": lambda u: scale(-1, apply("sin", u)),
@@ -203,6 +206,9 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     ),
     "log1mexp": lambda u: scale(-1, elementary("bose", scale(-1, u))),
     "bose": lambda u: scale(-1, add(elementary("bose", u), _square(elementary("bose", u)))),
+    "anchor": lambda u: zero(u.shape),
+    "log_size": lambda u: zero(u.shape),  # inside anchors only
+    "capped": lambda u: constant(1, u.shape),
     "cloglog": lambda u: elementary("cloglog_slope", u),
     "cloglog_slope": lambda u: elementary("cloglog_bend", u),
     "lgamma": lambda u: elementary("digamma", u),

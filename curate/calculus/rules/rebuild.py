@@ -9,6 +9,7 @@ from curate.calculus.graph.sums import size, total
 from curate.calculus.rules.determinants import determinant, logdet
 from curate.calculus.rules.maps import apply, power
 from curate.calculus.rules.matrices import inverse
+from curate.calculus.rules.minors import minors
 from curate.calculus.rules.stable import logsumexp
 
 
@@ -49,6 +50,11 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
         return intern("opaque", first.shape, operands)
     if node.kind == "logdet":
         return logdet(first, bool(node.data))
+    if node.kind == "minors":
+        return minors(first, node.data)
+    if node.kind == "singular":
+        shape = first.shape[:1] * node.data if isinstance(node.data, int) else first.shape
+        return intern("singular", shape, operands, node.data)
     if node.kind == "largest":
         return intern("largest", first.shape[: first.order - node.data], operands, node.data)
     return {"inverse": inverse, "determinant": determinant}[node.kind](first)

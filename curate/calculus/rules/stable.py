@@ -13,13 +13,13 @@ from curate.calculus.graph.node import Node, Term, intern
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.elementary import elementary
 
-_MOST_TERMS = 6
+MOST_TERMS = 6
 
 
 def log_of_sum(u: Node) -> Node | None:
     """The steady form of ``log u``, or None where u is not a sum of positive exponentials."""
     terms = u.terms
-    if not 1 <= len(terms) <= _MOST_TERMS or not any(_has_exponential(term) for term in terms):
+    if not 1 <= len(terms) <= MOST_TERMS or not any(has_exponential(term) for term in terms):
         return None
     exponents = []
     for term in terms:
@@ -35,8 +35,18 @@ def log_of_sum(u: Node) -> Node | None:
     return result
 
 
-def _has_exponential(term: Term) -> bool:
+def has_exponential(term: Term) -> bool:
+    """Whether a term has an exponential among its factors."""
     return any(node.kind == "map" and node.data == "exp" for node, _ in term.factors)
+
+
+def exponent_of(node: Node) -> Node | None:
+    """The logarithm of a factor whose logarithm is steady: exponentials, and sigmoids."""
+    if node.kind == "map" and node.data == "exp":
+        return node.args[0]
+    if node.kind == "map" and node.data == "sigmoid":
+        return scale(-1, elementary("softplus", scale(-1, node.args[0])))
+    return None
 
 
 def _exponent(u: Node, term: Term) -> Node | None:
@@ -46,12 +56,10 @@ def _exponent(u: Node, term: Term) -> Node | None:
         return None
     parts = []
     for node, labels in factors:
-        if node.kind == "size":
-            parts.append((elementary("log", node), labels))
-        elif node.kind == "map" and node.data == "exp":
-            parts.append((node.args[0], labels))
-        else:
+        inside = elementary("log", node) if node.kind == "size" else exponent_of(node)
+        if inside is None:
             return None
+        parts.append((inside, labels))
     dims = {i: dim for node, labels in factors for i, dim in zip(labels, node.shape, strict=True)}
     kept = tuple(i for i in out if i in dims)
     summed = tuple(i for i in dims if i not in out)

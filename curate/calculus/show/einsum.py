@@ -35,7 +35,7 @@ def _title(node: Node) -> str:
         return node.data
     if node.kind == "power":
         return f"power[{plain(node.data)}]"
-    return node.kind
+    return f"minors[{node.data}]" if node.kind == "minors" else node.kind
 
 
 def _term(term: Term, names: dict[Node, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple
 
+from curate.calculus.graph.algebra import zero
 from curate.calculus.graph.node import Labels, Node, Term
 from curate.calculus.show.formula import LETTERS, Formula, call, name, times, transposed
 
@@ -30,14 +31,17 @@ def formula_of(node: Node) -> Formula:
         if not node.data:
             zeros = {0: name("0"), 1: call("vector", name("0")), 2: call("matrix", name("0"))}
             return zeros.get(node.order, name(f"zeros{node.shape}"))
-        terms = tuple((term.coefficient, _term(term)) for term in node.data)
+        shown = [term for term in node.data if not _is_anchor(term)]
+        if not shown:
+            return formula_of(zero(node.shape))
+        terms = tuple((term.coefficient, _term(term)) for term in shown)
         # a sum that begins with a minus reads worse
         ordered = tuple(sorted(terms, key=lambda item: item[0] < 0))
         return Formula("sum", ordered)
     if node.kind == "size":
         return name(f"size({node.data})")
     inner = tuple(formula_of(operand) for operand in node.args)
-    if node.kind == "opaque":
+    if node.kind == "opaque" or node.data == "capped":
         return inner[0]
     if node.data == "root":
         return call("sqrt", *inner)
@@ -60,6 +64,10 @@ def formula_of(node: Node) -> Formula:
         if node.data == "step":
             return call("relu", call("sign", *inner))
         return call(_SPELLED.get(node.data, node.data), *inner)
+    if node.kind == "minors" and node.data == 1:
+        return transposed(call("adj", *inner))
+    if node.kind == "minors":
+        return call("minors", *inner, name(str(node.data)))
     if node.kind == "logsumexp":
         if node.order:
             return call("logsumexp", *inner, name(str(node.order)))
@@ -68,6 +76,11 @@ def formula_of(node: Node) -> Formula:
         return call("log", call("det", *inner))
     short = {"inverse": "inv", "determinant": "det", "logdet": "logdet", "largest": "max"}
     return call(short[node.kind], *inner)
+
+
+def _is_anchor(term: Term) -> bool:
+    """Whether a term is only there so that exponentials do not overflow."""
+    return any(node.kind == "map" and node.data == "anchor" for node, _ in term.factors)
 
 
 def _term(term: Term) -> Formula:
