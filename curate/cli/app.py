@@ -7,9 +7,10 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TextIO
+from typing import Annotated, Any, NamedTuple, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from curate.cli.audit import audit
 from curate.cli.export import export
@@ -26,8 +27,59 @@ from curate.errors import CurateError, CurateWarning
 from curate.table import library_version
 
 _INTERRUPTED = 130
+_NAMES = 15  # letters that the names of the commands take of a line
+
+
+class _About(NamedTuple):
+    """Under which heading a command is listed, and a call of it."""
+
+    group: str
+    example: str
+
+    @property
+    def epilog(self) -> str:
+        """The end of the command's help; the first line keeps the others as they are."""
+        return f"\b\nExample:\n  {self.example}"
+
+
+ABOUT = {
+    "run": _About("Training sets", "curate run --dataset cifar10 --keep auto --margin 0.01"),
+    "merge": _About("Training sets", "curate merge a.parquet b.parquet --out merged.parquet"),
+    "prune": _About(
+        "Training sets",
+        "curate prune merged.parquet --keep 0.7 --stratify label --out selection.parquet",
+    ),
+    "export": _About("Training sets", "curate export digits selection.parquet --out pruned"),
+    "suspects": _About("Training sets", "curate suspects digits --precision 0.9"),
+    "identify": _About("Data set bias", "curate identify photos/ crawl.parquet cifar10"),
+    "audit": _About("Test sets", "curate audit train/ test/ --fix clean"),
+    "retest": _About("Test sets", "curate retest original.parquet new.parquet"),
+    "fragility": _About("Explanations", "curate fragility run:runs/digits digits --images 16"),
+    "inspect": _About("Looking", "curate inspect merged.parquet"),
+    "report": _About("Looking", "curate report runs/digits"),
+}
+"""By the name of the command, in the order of the help."""
+
+
+class _Grouped(TyperGroup):
+    """Lists its commands by group."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The groups, in the order of :data:`ABOUT`."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            assert command is not None
+            line = (name, command.get_short_help_str(formatter.width - _NAMES))
+            groups.setdefault(ABOUT[name].group, []).append(line)
+        for group, lines in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(lines)
+
+
 app = typer.Typer(
     help="Which examples does my training set need? Record, prune, export, compare.",
+    cls=_Grouped,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -62,7 +114,7 @@ for command in (
     inspect,
     report,
 ):
-    app.command()(command)
+    app.command(epilog=ABOUT[command.__name__].epilog)(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -33,7 +33,9 @@ Strategy = Annotated[
     str,
     typer.Option(help="; ".join(f"{name} ({entry.help})" for name, entry in STRATEGIES.items())),
 ]
-Stratify = Annotated[str | None, typer.Option(help="'label': keep the same share of each class.")]
+Stratify = Annotated[
+    str, typer.Option(help="'label': keep the same share of each class; 'none': do not.")
+]
 NeverLearned = Annotated[
     str, typer.Option(help="'keep' or 'drop' the examples that no run ever learned.")
 ]
@@ -110,6 +112,11 @@ def keep_of(text: str) -> int | float:
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError:
         raise CurateError(f"--keep: {text!r} is not a number; give 0.7 or 35000") from None
+
+
+def stratified(text: str) -> str | None:
+    """What ``stratify=`` of the library takes for the option."""
+    return None if text == "none" else text
 
 
 def opened(name: str, split: str, root: str | None) -> Any:

@@ -18,6 +18,7 @@ from curate.cli.options import (
     Ties,
     Unknown,
     keep_of,
+    stratified,
     with_strategy_options,
 )
 
@@ -32,7 +33,7 @@ def prune(
     keep: Keep = "0.7",
     by: By = "forgetting",
     strategy: Strategy = "hardest",
-    stratify: Stratify = None,
+    stratify: Stratify = "none",
     never_learned: NeverLearned = "keep",
     unknown: Unknown = "error",
     ties: Ties = "hash",
@@ -57,7 +58,8 @@ def prune(
         "seed": seed,
         **options,
     }
-    streams = not drop_duplicates and can_stream(by, strategy, stratify, ties, min_per_class)
+    by_class = stratified(stratify)
+    streams = not drop_duplicates and can_stream(by, strategy, by_class, ties, min_per_class)
     if streams and sum(open_row_groups(table).rows) > LARGE:
         policy = prune_file(table, out, **arguments)
         text = (
@@ -66,7 +68,7 @@ def prune(
         )
         where = f"{out}, a folder"
     else:
-        arguments |= {"stratify": stratify, "ties": ties, "min_per_class": min_per_class}
+        arguments |= {"stratify": by_class, "ties": ties, "min_per_class": min_per_class}
         if drop_duplicates:
             arguments["duplicates"] = "drop"
         selection = select(table, **arguments)

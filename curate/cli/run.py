@@ -17,10 +17,12 @@ from curate.cli.options import (
     MinPerClass,
     NeverLearned,
     Strategy,
+    Stratify,
     Ties,
     check_range,
     keep_of,
     one_of,
+    stratified,
     with_strategy_options,
 )
 from curate.cli.output import check_out, folder_name, progress_bar, write_json
@@ -55,9 +57,7 @@ def run(
         ),
     ] = None,
     strategy: Strategy = "hardest",
-    stratify: Annotated[
-        str, typer.Option(help="'label': keep the same share of each class; 'none': do not.")
-    ] = "label",
+    stratify: Stratify = "label",
     never_learned: NeverLearned = "keep",
     ties: Ties = "hash",
     min_per_class: MinPerClass = None,
@@ -135,7 +135,7 @@ def run(
     )
     choices = {"never_learned": never_learned, "ties": ties, "min_per_class": min_per_class}
     candidate = Candidate(by or "aum", strategy, {**choices, **options})
-    by_class = None if stratify == "none" else stratify
+    by_class = stratified(stratify)
     if searched:
         check_candidate(candidate, 0.5, by_class, train_set)
         chosen = strategy != "hardest" or options or set(choices.values()) != {"keep", "hash", None}
