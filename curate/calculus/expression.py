@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 from curate.calculus.compile.compiled import Compiled
@@ -116,20 +116,23 @@ class Expression(Scoped):
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def compile(self, dtype: Any = None, device: Any = None, out: Any = None) -> Compiled:
-        """A function of the variables by name.
+    def compile(
+        self, dtype: Any = None, device: Any = None, out: Any = None, args: Sequence[str] = ()
+    ) -> Compiled:
+        """A function of the variables by name, as `scipy.optimize.minimize` takes it with ``args``.
 
         Args:
             dtype: what to compute in (``torch.float32``, ``"float64"``); that of the values
                 when not given.
             device: where to compute; that of the values when not given.
             out: a tensor that every call writes its result into.
+            args: the variables whose values may be given by position, in that order.
         """
-        key = (str(dtype), str(device), id(out) if out is not None else None)
+        key = (str(dtype), str(device), tuple(args))
         if out is not None:
-            return Compiled(self, dtype, device, out)
+            return Compiled(self, dtype, device, out, args)
         if key not in self._compiled:
-            self._compiled[key] = Compiled(self, dtype, device, None)
+            self._compiled[key] = Compiled(self, dtype, device, None, args)
         return self._compiled[key]
 
     def __call__(self, /, *positional: Any, out: Any = None, **values: Any) -> Any:
@@ -138,7 +141,7 @@ class Expression(Scoped):
         Raises:
             TypeError: a value without the name of its variable.
         """
-        compiled = self._compiled.get(("None", "None", None)) or self.compile()
+        compiled = self._compiled.get(("None", "None", ())) or self.compile()
         return compiled(*positional, out=out, **values)
 
     def lazy(self, /, **values: Any) -> Lazy:

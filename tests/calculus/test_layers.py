@@ -11,7 +11,7 @@ ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
     {"errors", "special"},
     {"graph"},
-    {"rules", "show"},
+    {"rules", "show", "spread"},
     {"scoped"},
     {"compile", "operators"},
     {"expression"},

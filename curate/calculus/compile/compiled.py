@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,11 @@ class Compiled:
     have to be. Numpy in gives numpy out. The result carries no gradient.
     """
 
-    def __init__(self, expression: Scoped, dtype: Any, device: Any, out: Any) -> None:
+    def __init__(
+        self, expression: Scoped, dtype: Any, device: Any, out: Any, args: Sequence[str] = ()
+    ) -> None:
         self.expression = expression
+        self.args = _checked(args, expression.scope)
         self.node = apply_structure(expression.node)
         self.dtype = as_dtype(dtype)
         self.device = None if device is None else torch.device(device)
@@ -37,7 +40,7 @@ class Compiled:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: programs are compiled again, and ``out`` is a buffer of its own."""
-        return {k: getattr(self, k) for k in ("expression", "dtype", "device", "out")}
+        return {k: getattr(self, k) for k in ("expression", "dtype", "device", "out", "args")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -53,15 +56,16 @@ class Compiled:
         Args:
             out: a tensor or array of the result's shape and dtype to write into; the value of the
                 variable of that name, where there is one.
+            *positional: values of the variables that ``args`` names, in that order.
             **values: one tensor, array or number per variable.
 
         Raises:
-            TypeError: a value without the name of its variable.
+            TypeError: a value without the name of its variable, or two values for one.
             CalculusError: a value is missing or of the wrong type.
             ShapeError: shapes do not fit.
         """
         if positional:
-            raise unnamed(self.expression.scope)
+            values = self._named(positional, values)
         if out is None:
             out = self.out
         elif "out" in self.expression.scope:
@@ -80,6 +84,15 @@ class Compiled:
         if out is None:
             return run(like, *arguments)
         return self._into(out, run, like, arguments)
+
+    def _named(self, positional: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """All values by name."""
+        if len(positional) > len(self.args):
+            raise unnamed(self.expression.scope, self.args)
+        named = dict(zip(self.args, positional, strict=False))
+        if twice := sorted(set(named) & set(values)):
+            raise TypeError(f"{twice[0]}: given by position and by name; give it once")
+        return {**named, **values}
 
     def _converted(self, out: Any, values: dict[str, Any]) -> Any:
         values = without_underscores(values, self.expression.scope)
@@ -146,12 +159,30 @@ class Compiled:
         return out
 
 
-def unnamed(scope: Mapping[str, Any]) -> TypeError:
-    """The error for values that are given by position."""
+def _checked(args: Sequence[str], scope: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the variables that may be given by position.
+
+    Raises:
+        CalculusError: a name that is no variable's, or that occurs twice.
+    """
+    names = (args,) if isinstance(args, str) else tuple(args)
+    for k, name in enumerate(names):
+        if name not in scope or name in names[:k]:
+            raise CalculusError(
+                f"args: {name!r} in {list(names)}; name each of {sorted(scope)} at most once"
+            )
+    return names
+
+
+def unnamed(scope: Mapping[str, Any], args: Sequence[str] = ()) -> TypeError:
+    """The error for values that are given by position and have no name."""
+    if args:
+        return TypeError(f"values by position: at most {len(args)}, those of {', '.join(args)}")
     forms = [name if name.isidentifier() and not keyword.iskeyword(name) else "" for name in scope]
     form = ", ".join(f"{name}=..." for name in sorted(forms) if name)
     return TypeError(
-        f"values are given by name: call it as f({form}); the result is written into out=..."
+        f"values are given by name: call it as f({form}), or name those that are given by position "
+        "in compile(args=[...]); the result is written into out=..."
     )
 
 

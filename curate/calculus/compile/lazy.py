@@ -19,10 +19,10 @@ from curate.calculus.graph.node import Labels
 from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
 from curate.calculus.show.render import shortened
+from curate.calculus.spread import aligned, block_solve, diagonal_view, spell
 
 _FLOATING = (torch.float64, torch.float32)
 _DEFAULT = torch.zeros((), dtype=torch.float64)
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -53,7 +53,7 @@ class Lazy:
     @property
     def pattern(self) -> str:
         """The patterns in einsum's notation, as ``"bd->abad"``."""
-        return " + ".join(f"{_spell(labels)}->{_spell(out)}" for _, _, labels, out in self.cores)
+        return " + ".join(f"{spell(labels)}->{spell(out)}" for _, _, labels, out in self.cores)
 
     @property
     def nbytes(self) -> int:
@@ -64,8 +64,8 @@ class Lazy:
         """The whole tensor."""
         total = self._like.new_zeros(self.shape)
         for core, scale, labels, out in self.cores:
-            view, order = _diagonal_view(total, out)
-            view.add_(_aligned(core, labels, order), alpha=scale)
+            view, order = diagonal_view(total, out)
+            view.add_(aligned(core, labels, order), alpha=scale)
         return self._given(total)
 
     def __matmul__(self, other: Any) -> Any:
@@ -91,14 +91,52 @@ class Lazy:
             left, right = out[: self._rows], out[self._rows :]
             free = max((*out, *labels), default=-1) + 1
             batch = (free,) if extra else ()
-            view, order = _diagonal_view(result, (*left, *batch))
+            view, order = diagonal_view(result, (*left, *batch))
             seen = (*labels, *right, *batch)
             kept = tuple(label for label in order if label in seen)
-            spec = f"{_spell(labels)},{_spell((*right, *batch))}->{_spell(kept)}"
-            view.add_(_aligned(torch.einsum(spec, core, vector), kept, order), alpha=scale)
+            spec = f"{spell(labels)},{spell((*right, *batch))}->{spell(kept)}"
+            view.add_(aligned(torch.einsum(spec, core, vector), kept, order), alpha=scale)
         if not shaped:
             result = result.reshape(math.prod(rows), *extra)
         return self._given(result)
+
+    def as_linear_operator(self) -> Any:
+        """The matrix as a `scipy.sparse.linalg.LinearOperator` of flat rows and columns."""
+        from scipy.sparse.linalg import LinearOperator
+
+        count = math.prod(self.shape[: self._rows]), math.prod(self.shape[self._rows :])
+        turned = self._transposed()
+
+        def product(lazy: Lazy) -> Any:
+            return lambda vectors: np.asarray(lazy @ np.asarray(vectors))
+
+        forward, backward = product(self), product(turned)
+        return LinearOperator(
+            count, matvec=forward, rmatvec=backward, matmat=forward, rmatmat=backward,
+            dtype=self.dtype,
+        )  # fmt: skip
+
+    def matvec(self, vector: Any) -> Any:
+        """The product with a flat vector; with `shape` and `dtype` it is scipy's protocol."""
+        return self @ vector
+
+    def rmatvec(self, vector: Any) -> Any:
+        """The product of the transpose with a flat vector."""
+        return self._transposed() @ vector
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the elements, as numpy has it."""
+        return np.dtype(str(self._like.dtype).removeprefix("torch."))
+
+    def _transposed(self) -> Lazy:
+        rows = self._rows
+        cores = [
+            (core, scale, labels, (*out[rows:], *out[:rows]))
+            for core, scale, labels, out in self.cores
+        ]
+        shape = (*self.shape[rows:], *self.shape[:rows])
+        return Lazy(cores, shape, rows, self.numpy)
 
     def diagonal(self) -> Any:
         """The diagonal of the matrix, in the shape of the rows.
@@ -115,9 +153,9 @@ class Lazy:
                 names = {label: new if name == old else name for label, name in names.items()}
             merged = tuple(names[label] for label in labels)
             kept = tuple(dict.fromkeys(merged))
-            value = torch.einsum(f"{_spell(merged)}->{_spell(kept)}", core)
-            view, order = _diagonal_view(total, tuple(names[i] for i in out[: self._rows]))
-            view.add_(_aligned(value, kept, order), alpha=scale)
+            value = torch.einsum(f"{spell(merged)}->{spell(kept)}", core)
+            view, order = diagonal_view(total, tuple(names[i] for i in out[: self._rows]))
+            view.add_(aligned(value, kept, order), alpha=scale)
         return self._given(total)
 
     def norm(self) -> Any:
@@ -156,7 +194,7 @@ class Lazy:
             shared = [i for i in left if i in right]
             plain = len(set(left)) == rows == len(set(right))
             if plain and shared and all(left.index(i) == right.index(i) for i in shared):
-                return _block_solve(core, labels, left, right, shared, b / scale)
+                return block_solve(core, labels, left, right, shared, b / scale)
         count = math.prod(self.shape[:rows])
         dense = torch.as_tensor(self.dense()).reshape(count, count)
         return torch.linalg.solve(dense, b.reshape(count, -1)).reshape(b.shape)
@@ -181,53 +219,6 @@ class Lazy:
     def __repr__(self) -> str:
         start, end = f"Lazy(shape={self.shape}, ", f", {self.nbytes} bytes)"
         return f"{start}{shortened(self.pattern or '0', 99 - len(start) - len(end))}{end}"
-
-
-def _spell(labels: Labels) -> str:
-    return "".join(_LETTERS[label] for label in labels)
-
-
-def _diagonal_view(tensor: torch.Tensor, out: Labels) -> tuple[torch.Tensor, Labels]:
-    """The elements where axes with one label agree, and the labels of the view's axes."""
-    while len(set(out)) < len(out):
-        first = next(k for k, label in enumerate(out) if label in out[k + 1 :])
-        second = out.index(out[first], first + 1)
-        tensor = tensor.diagonal(0, first, second)
-        out = (*(i for k, i in enumerate(out) if k not in (first, second)), out[first])
-    return tensor, out
-
-
-def _aligned(core: torch.Tensor, labels: Labels, order: Labels) -> torch.Tensor:
-    core = core.permute([labels.index(i) for i in order if i in labels])
-    shape = iter(core.shape)
-    return core.reshape([next(shape) if i in labels else 1 for i in order])
-
-
-def _block_solve(
-    core: torch.Tensor,
-    labels: Labels,
-    left: Labels,
-    right: Labels,
-    shared: list[int],
-    b: torch.Tensor,
-) -> torch.Tensor:
-    """Solve with blocks: shared labels that the core lacks only add right-hand sides."""
-    sizes = dict(zip((*left, -1), b.shape, strict=True))
-    batch = [i for i in shared if i in labels]
-    repeated = [i for i in shared if i not in labels]
-    rows = [i for i in left if i not in shared]
-    columns = [right[left.index(i)] for i in rows]
-    block_order = (*batch, *rows, *columns)
-    full = [sizes[i] if i in sizes else sizes[left[right.index(i)]] for i in block_order]
-    n = math.prod(sizes[i] for i in rows)
-    lead = [sizes[i] for i in batch]
-    blocks = _aligned(core, labels, block_order).expand(full).reshape(*lead, n, n)
-    order = (*batch, *rows, *repeated, -1)
-    names = (*left, -1)
-    sides = b.permute([names.index(i) for i in order])
-    flat = sides.reshape(*lead, n, -1)
-    solved = flat / blocks if n == 1 else torch.linalg.solve(blocks, flat)
-    return solved.reshape(sides.shape).permute([order.index(i) for i in names])
 
 
 def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:

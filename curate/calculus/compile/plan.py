@@ -43,7 +43,7 @@ class Planner:
 
     def lower(self, root: Node, *, dense: bool = True) -> Value | list[Part]:
         """Emit every node below the root; the root as one tensor, or as parts."""
-        root = factored(in_singular_values(root), self.sizes)
+        root = in_singular_values(factored(root, self.sizes))
         self.solved = only_in_products(root)
         uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
         uses.update(n.args[0] for n in walk(root) if n.kind in ("logdet", "determinant"))
