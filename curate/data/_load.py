@@ -10,7 +10,7 @@ from curate.data.formats.parquet import holds_tables, parquet
 from curate.data.known.cifar10 import cifar10
 from curate.data.known.digits import digits
 from curate.data.known.mnist import mnist
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.files import file_name
 from curate.table.remote import is_remote, local_copy
 
@@ -51,7 +51,7 @@ def load(
         >>> image.shape, label, example_id
         (torch.Size([1, 8, 8]), 0, 0)
     """
-    if split not in ("train", "test"):
+    if not is_choice(split, ("train", "test")):
         raise CurateError(f"split: {split!r}; give 'train' or 'test'")
     name = file_name(name_or_path)
     if name in ("digits", "mnist", "cifar10"):

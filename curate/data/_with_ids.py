@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, overload
 
 import torch
+from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, IterableDataset, Subset
 
 from curate.data.example_set import ExampleSet
@@ -249,3 +250,5 @@ def _check_map_style(dataset: Any) -> None:
         raise CurateError(
             f"dataset: a {type(dataset).__name__} has no len or [i]; give a map-style data set"
         )
+    if isinstance(dataset, Tensor) and (dataset.is_nested or not dataset.ndim):
+        raise CurateError("dataset: a tensor that holds no rows; give one of shape (N, ...)")

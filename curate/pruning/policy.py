@@ -1,5 +1,6 @@
 """The arguments of a selection, checked."""
 
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.pruning.counts import is_count, keep_fraction
 from curate.pruning.registry import STRATEGIES, Strategy, StrategyName, find_strategy
 from curate.scores.registry import By, check_by, columns_of, name_of, registered_name
@@ -101,11 +102,15 @@ def make_policy(
     by = registered_name(by)
     strategy_name, rule, filled = find_strategy(strategy, options)
     for name, allowed in _CHOICES.items():
-        if name in choices and choices[name] not in allowed:
+        if name in choices and not is_choice(choices[name], allowed):
             shown = " or ".join(repr(value) for value in allowed)
             raise CurateError(f"{name}: {choices[name]!r} is not a choice; give {shown}")
     seed = choices["seed"]
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+    try:
+        choices["seed"] = operator.index(seed)
+    except TypeError:
+        raise CurateError(f"seed: {seed!r:.80} is not an integer") from None
+    if isinstance(seed, bool):
         raise CurateError(f"seed: {seed!r} is not an integer")
     if choices.get("ties", "hash") != "hash" and not rule.ranks:
         ranking = ", ".join(name for name, entry in STRATEGIES.items() if entry.ranks)
@@ -118,7 +123,7 @@ def make_policy(
         raise CurateError(
             f"min_per_class: {least!r}; give a number of examples, at least 1, or None"
         )
-    return Policy(keep, by, strategy_name, rule, filled, **{**choices, "seed": int(seed)})
+    return Policy(keep, by, strategy_name, rule, filled, **choices)
 
 
 def needed_columns(policy: Policy, schema: pa.Schema) -> list[str]:

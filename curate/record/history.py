@@ -1,5 +1,6 @@
 """Correct or not, presentation by presentation, at one bit each; and what follows from it."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from curate.errors import CurateError
 from curate.record.packed import MAX_COUNT
-from curate.table import annotate, describe
+from curate.table import annotate, as_table, describe
 
 PACK_AT = 1 << 20
 """Presentations that may wait for the end of an epoch, at least."""
@@ -184,8 +185,9 @@ def forgetting_at(table: pa.Table, epoch: int) -> pa.Table:
     """The counts as they stood after the first ``epoch`` epochs (Toneva et al., 2019, figure 2).
 
     Args:
-        table: from a Recorder with ``history=True``. Where its epochs were marked with
-            ``end_epoch``, these marks count; else an epoch is one presentation per example.
+        table: from a Recorder with ``history=True``, in anything that ``curate.prune`` takes.
+            Where its epochs were marked with ``end_epoch``, these marks count; else an epoch is
+            one presentation per example.
         epoch: how many epochs, 0 to those recorded.
 
     Returns:
@@ -195,6 +197,7 @@ def forgetting_at(table: pa.Table, epoch: int) -> pa.Table:
     Raises:
         CurateError: the table has no history, or not as many epochs.
     """
+    table = as_table(table)
     if "history" not in table.column_names:
         raise CurateError("table: it has no 'history' column; record with history=True")
     lists = table["history"].combine_chunks()
@@ -235,8 +238,10 @@ def _seen_by(table: pa.Table, lengths: np.ndarray, epoch: int) -> np.ndarray:
         last = marks.shape[1]
     else:
         marks, last = None, int(lengths.max(initial=0))
-    if not 0 <= epoch <= last:
-        raise CurateError(f"epoch: {epoch}, but the table holds {last} epochs; give 0 to {last}")
+    if isinstance(epoch, bool) or not isinstance(epoch, Integral) or not 0 <= epoch <= last:
+        raise CurateError(
+            f"epoch: {epoch!r:.80}, but the table holds {last} epochs; give 0 to {last}"
+        )
     if marks is None:
         return np.minimum(lengths, epoch)
     return marks[:, epoch - 1].astype(np.int64) if epoch else np.zeros(len(table), np.int64)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.record.buffer import ROWS, Buffer
 from curate.record.checkpoint import read_state, state_of
 from curate.record.core import Core, Direct, Sink
@@ -85,9 +85,9 @@ class Recorder:
         device: torch.device | str | None = None,
         kind: Literal["multiclass", "binary", "multilabel", "sequence"] | None = None,
     ) -> None:
-        if track not in ("all", "forgetting"):
+        if not is_choice(track, ("all", "forgetting")):
             raise CurateError(f"track: {track!r}; choose 'all' or 'forgetting'")
-        if kind is not None and kind not in KINDS:
+        if not is_choice(kind, (None, *KINDS)):
             raise CurateError(f"kind: {kind!r}; choose one of {', '.join(map(repr, KINDS))}")
         self.track = track
         self.epoch = 0

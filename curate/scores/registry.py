@@ -248,10 +248,13 @@ def _numbers(values: Any, rows: int, where: str) -> np.ndarray:
         CurateError: values of another shape, or that are no numbers.
     """
     if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        if values.is_floating_point():
-            values = values.double()  # NumPy has no bfloat16
-        values = values.numpy()
+        try:
+            values = values.detach().cpu()
+            if values.is_floating_point():
+                values = values.double()  # NumPy has no bfloat16
+            values = values.numpy()
+        except (TypeError, RuntimeError, NotImplementedError):
+            raise _no_numbers(where, f"a tensor of {values.layout} {values.dtype}") from None
     elif isinstance(values, list | tuple):  # Arrow reads None as null
         try:
             values = pa.array(values)

@@ -39,6 +39,10 @@ def merge(tables: Iterable[Any]) -> pa.Table:
     """
     if isinstance(tables, str | bytes | pa.Table) or not isinstance(tables, Iterable):
         raise CurateError(f"tables: a {type(tables).__name__}; give a list of tables to merge")
+    try:
+        tables = list(tables)
+    except (TypeError, RuntimeError) as error:  # a tensor without an axis, or nested
+        raise CurateError(f"tables: {error}; give a list of tables to merge") from None
     tables = [as_table(table, f"tables: number {n}") for n, table in enumerate(tables)]
     if not tables:
         raise CurateError("tables: an empty list; give at least one table to merge")

@@ -61,7 +61,7 @@ X, Y = torch.randn(2, 3), torch.tensor([0, 1])
         (([0, 1], X.to_sparse(), Y), "logits: a tensor of layout"),
         (([0, 1], X.to("meta"), Y), "logits: a tensor on the device 'meta'"),
         (([0, 1], torch.nested.nested_tensor([X[0], X[1, :2]]), Y), "logits: .* layout nested"),
-        (([0, 1], X.to(torch.float8_e4m3fn), Y), "logits: shape"),
+        (([0, 1], X.to(torch.float8_e4m3fn), Y), r"logits: .*float8_e4m3fn; give its .float\(\)"),
         (([0, 1], torch.randn(2, 0), Y), "logits: shape"),
         (([0, 1], X.to(torch.complex64), Y), "logits: shape"),
         (([0, 1], X, None), "labels: a NoneType"),

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from curate.bias.classifiers.linear import fit_linear, fit_nested
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 
 TASKS = ("classify", "one-vs-rest")
 
 
 def check_task(task: str) -> None:
     """Refuse an unknown task."""
-    if task not in TASKS:
+    if not is_choice(task, TASKS):
         raise CurateError(f"task: {task!r}; give one of {', '.join(map(repr, TASKS))}")
 
 

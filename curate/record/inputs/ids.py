@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from curate.errors import CurateError
-from curate.record.inputs.tensors import as_ids
+from curate.record.inputs.tensors import as_ids, as_tensor
 
 UNKNOWN = -1
 """The row of an id that the recorder was not made for."""
@@ -101,7 +101,7 @@ def _as_array(ids: Any) -> pa.Array:
             "Recorder that grows"
         )
     if isinstance(ids, Tensor):
-        ids = ids.detach().cpu().numpy()
+        ids = as_tensor("n_or_ids", ids).detach().cpu().numpy()
     if isinstance(ids, (pa.Array, pa.ChunkedArray)):
         ids = ids.to_pylist()
     if hasattr(ids, "__array__") and not isinstance(ids, (list, tuple)):
@@ -135,7 +135,8 @@ def _array_of_list(values: list[Any]) -> pa.Array:
             return pa.array([str(value) for value in values], pa.string())
         except (UnicodeEncodeError, pa.ArrowException):
             raise CurateError("n_or_ids: one of the ids is not valid Unicode; rename it") from None
-    if not all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool}) or bool in kinds:
+    whole = all(issubclass(kind, (int, np.integer)) for kind in kinds - {bool})
+    if not whole or kinds & {bool, np.timedelta64}:
         names = sorted(kind.__name__ for kind in kinds)
         raise CurateError(f"n_or_ids: ids of the types {names}; give all int or all str")
     return pa.array([int(value) for value in values], pa.int64())

@@ -11,6 +11,11 @@ from curate.errors import CurateError
 
 _LARGEST = torch.iinfo(torch.int64).max
 
+_EIGHT_BITS = tuple(
+    getattr(torch, name) for name in dir(torch) if name.startswith(("float8_", "float4_"))
+)
+"""Floats that torch stores and does not compute with."""
+
 
 def as_tensor(name: str, values: Any) -> Tensor:
     """Tensors as plain ones; arrays of any library, lists and numbers as tensors.
@@ -24,6 +29,9 @@ def as_tensor(name: str, values: Any) -> Tensor:
             raise CurateError(f"{name}: a tensor of layout {layout}; give a dense one")
         if values.is_meta:
             raise CurateError(f"{name}: a tensor on the device 'meta', which holds no values")
+        if values.is_quantized or values.dtype in _EIGHT_BITS:
+            cure = ".dequantize()" if values.is_quantized else ".float()"
+            raise CurateError(f"{name}: a tensor of {values.dtype}; give its {cure}")
         if type(values) is Tensor:
             return values
         if hasattr(values, "full_tensor"):

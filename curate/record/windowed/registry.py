@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import torch
 from torch import Tensor
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.record.windowed.temporal import Temporal
 from curate.record.windowed.uncertainty import Uncertainty
 
@@ -38,11 +38,14 @@ def check_windowed(names: Iterable[str], window: int, everything: bool) -> tuple
         CurateError: an unknown name, a window that is no number of presentations, or
             ``track="forgetting"``, which computes no probability.
     """
-    if not isinstance(names, Iterable):
-        raise CurateError(f"also: {names!r}; give a list of names among {', '.join(WINDOWED)}")
-    names = [names] if isinstance(names, str) else list(names)
+    try:
+        names = [names] if isinstance(names, str) else list(names)
+    except (TypeError, RuntimeError):
+        raise CurateError(
+            f"also: {names!r:.80}; give a list of names among {', '.join(WINDOWED)}"
+        ) from None
     for name in names:
-        if name not in WINDOWED:
+        if not is_choice(name, WINDOWED):
             raise CurateError(f"also: {name!r} is none of {', '.join(WINDOWED)}")
     if isinstance(window, bool) or not isinstance(window, int) or not 3 <= window <= 1000:
         raise CurateError(f"window: {window!r}; give a number of presentations, 3 to 1,000")

@@ -53,14 +53,17 @@ def as_view(name: str, given: Any, root: Any = None, split: str = "train") -> Vi
     """
     if isinstance(given, str | os.PathLike):
         given = load(given, split, root)
-    if isinstance(given, np.ndarray):
-        given = torch.from_numpy(np.ascontiguousarray(given))
-    if isinstance(given, torch.Tensor):
-        if given.dtype != torch.uint8 or given.ndim != 4 or given.shape[1] not in (1, 3):
+    if isinstance(given, np.ndarray | torch.Tensor):
+        nested = isinstance(given, torch.Tensor) and given.is_nested
+        shape = "many" if nested else tuple(given.shape)
+        bytes_ = given.dtype in (torch.uint8, np.dtype(np.uint8))
+        if nested or not bytes_ or len(shape) != 4 or shape[1] not in (1, 3):
             raise CurateError(
-                f"{name}: {given.dtype} of shape {tuple(given.shape)}; give uint8 images of shape "
+                f"{name}: {given.dtype} of shape {shape}; give uint8 images of shape "
                 "(n, C, H, W) with 1 or 3 channels"
             )
+        if isinstance(given, np.ndarray):
+            given = torch.from_numpy(np.ascontiguousarray(given))
         return _Pixels(name, given.cpu())
     view = open_view(given, name=name)
     if not view.has_images:

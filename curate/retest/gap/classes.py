@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.retest.gap.predictions import Predictions
 
 
@@ -26,7 +26,7 @@ def of_classes(
     present = [np.unique(side.classes) for side in sides]
     shared = np.intersect1d(present[0], present[1])
     if isinstance(classes, str):
-        if classes not in ("shared", "all"):
+        if not is_choice(classes, ("shared", "all")):
             raise CurateError(f"classes: {classes!r}; give 'shared', 'all' or class indices")
         if classes == "all":
             return original, new

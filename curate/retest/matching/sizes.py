@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 
 RULES = ("v4", "v6")
 
@@ -36,7 +36,7 @@ def sample_sizes(
         CurateError: an unknown rule, no sub-class, a count below 0, a sub-class without a class,
             or an n that is not a multiple of the number of classes.
     """
-    if rule not in RULES:
+    if not is_choice(rule, RULES):
         raise CurateError(f"rule: {rule!r}; give 'v4' or 'v6'")
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise CurateError(f"n: {n!r}; give the number of examples, at least 1")

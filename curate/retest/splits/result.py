@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.pruning import Selection, prune
 from curate.retest.duplicates.result import NearDuplicates
 
@@ -70,7 +70,7 @@ class SplitAudit:
         ``duplicate_of`` (within the set), ``nearest_test`` (training set only) and
         ``duplicate_probability`` (of the likelier of the two).
         """
-        if of not in ("train", "test"):
+        if not is_choice(of, ("train", "test")):
             raise CurateError(f"of: {of!r}; give 'train' or 'test'")
         if of == "test":
             return self.test_duplicates.columns()
@@ -101,7 +101,7 @@ class SplitAudit:
         Returns:
             What is kept of the training and of the test set.
         """
-        if keep not in ("test", "train"):
+        if not is_choice(keep, ("test", "train")):
             raise CurateError(f"keep: {keep!r}; give 'test' or 'train'")
         train, test = self.train_duplicates.columns(), self.test_duplicates.columns()
         leaked = self.leaks.columns("b" if keep == "test" else "a")["nearest_test"]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.saliency.attacks.baselines import random_signs
 from curate.saliency.attacks.iterative import iterative_attack, strong_attack
 from curate.saliency.attacks.result import Attacked
@@ -73,7 +73,7 @@ def fragility(
     images = images.detach()
     ids = _ids(example_ids, len(images))
     rows = _right(target, labels, wrong)
-    if attack not in ("iterative", "strong"):
+    if not is_choice(attack, ("iterative", "strong")):
         raise CurateError(f"attack: {attack!r}; choose iterative or strong")
     images, target = images[rows], target[rows]
     shared: dict[str, Any] = {"objective": objective, "k": k, "epsilon": epsilon, "seed": seed}
@@ -175,7 +175,7 @@ def _ids(example_ids: Any, count: int) -> np.ndarray | list[str]:
 
 def _right(predicted: Tensor, labels: Tensor | None, wrong: str) -> Tensor:
     every = torch.arange(len(predicted), device=predicted.device)
-    if wrong not in ("error", "skip"):
+    if not is_choice(wrong, ("error", "skip")):
         raise CurateError(f"wrong: {wrong!r}; choose error or skip")
     if labels is None:
         return every

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 from curate.saliency.engine.checks import check_count, check_maps, prepare
 from curate.saliency.engine.net import Net, Normalise
 from curate.saliency.maps.scores import pixel_scores
@@ -103,7 +103,7 @@ def certify_pixels(
             raise CurateError(f"{name}: {value}; give a number from {low:g} to 1, below 1")
     if not sigma > 0:
         raise CurateError(f"sigma: {sigma}; give a standard deviation above 0, such as 0.15")
-    if correction not in ("holm", "bonferroni"):
+    if not is_choice(correction, ("holm", "bonferroni")):
         raise CurateError(f"correction: {correction!r}; choose holm or bonferroni")
     explain = explainer(method, options)
     counts = count_top(net, explain, images.detach(), target, top, sigma, samples, seed)
