@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from curate.report.outcomes import Outcomes, most_forgotten, numbers
 from curate.report.text import clean, clean_id, count, percent, plural
 from curate.report.thumbnail import thumbnail
+from curate.scores import suspects
 
 _SHOWN = 24
 _LETTERS = 240
@@ -79,6 +80,7 @@ def galleries(
             _some(found.unforgettable),
         ),
     ]
+    groups += _suspected(table)
     if "fragility_topk" in table.column_names:
         groups.append(_fragile(table, found))
     return [
@@ -86,6 +88,24 @@ def galleries(
         for title, caption, total, rows in groups
         if total
     ]
+
+
+def _suspected(table: pa.Table) -> list[tuple[str, str, int, np.ndarray]]:
+    """The gallery of likely wrong labels, by :func:`curate.suspects`; none without margins."""
+    names = set(table.column_names)
+    if "margin_mean" not in names and not {"label_margin", "injected_margin"} <= names:
+        return []
+    doubted = suspects(table)
+    if doubted.precision is None:
+        caption = (
+            "Another class had the higher logit, in the mean over training (area under the margin "
+            "below 0): mislabelled, or only hard. curate suspects estimates how many are wrong."
+        )
+    else:
+        caption = f"About {percent(doubted.precision)} of these are estimated to be wrong."
+    rows = pc.index_in(doubted.table["example_id"][:_SHOWN], table["example_id"])
+    caption += " The most doubtful first."
+    return [("Doubtful labels", caption, len(doubted), rows.to_numpy())]
 
 
 def _fragile(table: pa.Table, found: Outcomes) -> tuple[str, str, int, np.ndarray]:

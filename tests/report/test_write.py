@@ -7,6 +7,9 @@ import pytest
 
 import curate
 from curate.report import write_report
+from curate.report.galleries import galleries
+from curate.report.outcomes import outcomes_of
+from tests.example_tables import example_table as drawn
 
 VOID = {"meta", "img", "input", "br", "rect", "path", "line", "circle", "link"}
 HOSTILE = [
@@ -267,3 +270,28 @@ def test_the_most_fragile_explanations_are_shown(tmp_path):
     assert "95.0% of its top pixels lost" in text  # example 57, of all examples the most
     without = Page(write_report(tmp_path / "other.html", table=example_table(), title="t")).text
     assert "fragile" not in without
+
+
+@pytest.mark.parametrize("of_features", [False, True])
+def test_doubtful_labels_are_the_suspects(of_features):
+    table = drawn(400, never_presented=0.05)
+    if of_features:  # 40 labels that fit as badly as injected ones
+        rng = np.random.default_rng(0)
+        bad = np.arange(400) < 40
+        for name, values in (
+            ("label_margin", rng.normal(np.where(bad, -6, 6), 1)),
+            ("injected_margin", np.where(bad, np.nan, rng.normal(-6, 1, 400))),
+        ):
+            table = table.append_column(name, pa.array(values, from_pandas=True))
+    table = pa.concat_tables([table[:100], table[100:]])
+    found = curate.suspects(table)
+    shown = galleries(table, outcomes_of(table), None, str, None, None)
+    (gallery,) = (one for one in shown if one.title == "Doubtful labels")
+    assert len(found) > 24
+    assert gallery.total == len(found)
+    ids = found.table["example_id"].to_pylist()
+    assert [card.example_id for card in gallery.cards] == [str(one) for one in ids[:24]]
+    assert ("estimated to be wrong" in gallery.caption) == of_features
+    without = table.drop_columns([name for name in table.column_names if "margin" in name])
+    shown = galleries(without, outcomes_of(without), None, str, None, None)
+    assert "Doubtful labels" not in [one.title for one in shown]
