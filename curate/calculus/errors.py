@@ -1,8 +1,27 @@
 """What the calculus raises for input that it cannot accept."""
 
+import keyword
+from collections.abc import Iterable
+
 from numpy.linalg import LinAlgError
 
 from curate.errors import CurateError
+
+_NUMBERS = (
+    "lambda", "pi", "mu", "nu", "rho", "sigma", "tau", "theta", "omega", "phi", "psi", "kappa",
+)  # fmt: skip
+
+
+def number_hint(vectors: Iterable[str]) -> str:
+    """The cure, where a vector has the name that is usual for a number."""
+    for name in vectors:
+        if name.rstrip("_0123456789") in _NUMBERS:
+            written = f"{name}_" if keyword.iskeyword(name) else name
+            return (
+                f"; {name} is a vector, as names that begin with h to z are: if it is a number, "
+                f"declare {written}='scalar'"
+            )
+    return ""
 
 
 class CalculusError(CurateError):

@@ -8,7 +8,7 @@ from typing import Any, Union
 from curate.calculus.compile.compiled import Compiled
 from curate.calculus.compile.explain import Explanation, explain
 from curate.calculus.compile.lazy import Lazy, lazy
-from curate.calculus.errors import CalculusError
+from curate.calculus.errors import CalculusError, number_hint
 from curate.calculus.graph import algebra
 from curate.calculus.graph.node import Node
 from curate.calculus.graph.node import variables as variables_of
@@ -30,7 +30,15 @@ class Expression(Scoped):
     ``@`` contracts, ``.T`` reverses the axes. `parse` follows the matrix language instead.
     """
 
-    __array_priority__ = 1000
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Expression:
+        """Numpy's numbers are operands; its functions and arrays are not."""
+        symbol = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "power": "**"}
+        if method == "__call__" and ufunc.__name__ in symbol and len(inputs) == 2:
+            return self._operator(symbol[ufunc.__name__], *inputs)
+        raise CalculusError(
+            f"numpy.{ufunc.__name__}: takes no expression; the functions of curate.calculus do, "
+            "and a variable stands for an array, whose values are given when calling"
+        )
 
     def __init__(
         self,
@@ -82,6 +90,7 @@ class Expression(Scoped):
             raise CalculusError(
                 f"gradient: the expression has the shape {shown(self.shape)}, not that of a "
                 "scalar; ask for its jacobian"
+                + number_hint(name for name, v in self.scope.items() if v.order == 1)
             )
         return self.derivative(self._name(name))
 

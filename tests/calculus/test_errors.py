@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import curate
 from curate import calculus
@@ -141,3 +142,59 @@ def test_both_operands_and_their_shapes_are_named():
 def test_the_root_of_errors_catches_them(mistake):
     with pytest.raises(curate.CurateError):
         mistake()
+
+
+BROKEN = np.array([[2.0, 5.0], [0.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "word"),
+    [
+        ("x'*S*x", "symmetric matrix", "symmetric"),
+        ("logdet(S) + x'*x", "positive definite matrix", "symmetric"),
+        ("x'*inv(S)*x", "diagonal matrix", "diagonal"),
+    ],
+)
+def test_values_are_as_they_are_declared(text, kind, word):
+    expression = parse(text, S=kind)
+    x = np.ones(2)
+    calls = [expression, expression.compile(), expression.gradient("x"),
+             expression.hessian("x").lazy]  # fmt: skip
+    for matrix in (BROKEN, BROKEN.astype(np.float32), torch.as_tensor(BROKEN)):
+        for call in calls:
+            with pytest.raises(CalculusError, match=f"S: declared a .* not {word}"):
+                call(x=x, S=matrix)
+    right = np.diag([2.0, 4.0]) + (0 if word == "diagonal" else 1)
+    for _ in range(2):  # the second time by the way of torch
+        assert np.isfinite(expression(x=torch.as_tensor(x), S=torch.as_tensor(right)))
+    with pytest.raises(CalculusError, match="S: declared"):
+        expression(x=torch.as_tensor(x), S=torch.as_tensor(BROKEN))
+    rounded = right * (1 + 1e-12 * np.array([[0, 1], [-1, 0]]))
+    assert np.isfinite(expression(x=x, S=rounded))
+
+
+def test_names_that_are_usual_for_numbers():
+    with pytest.raises(CalculusError, match="declare lambda_='scalar'"):
+        parse("norm2(X*w-y)^2+lambda*norm2(w)^2").gradient("w")
+    for text in ("pi*x", "sigma*x", "mu_2*x"):
+        with pytest.raises(ShapeError, match="='scalar'"):
+            parse(text)
+    with pytest.raises(ShapeError, match=r"exp\(u\)"):
+        parse("e^x")
+
+
+def test_too_large_a_result_says_what_helps():
+    hessian = parse("sum(A*B)*sum(A.^2)").hessian("A")
+    huge = np.zeros((3000, 3000))
+    with pytest.raises(CalculusError, match="lazy"):
+        hessian(A=huge, B=huge)
+
+
+def test_numpy_and_expressions():
+    x = calculus.vector("x")
+    assert str(np.float64(2) * x) == "2*x"
+    assert (np.float64(2) - x)(x=np.ones(2)).tolist() == [1.0, 1.0]
+    for wrong in (lambda: np.eye(3) @ x, lambda: np.exp(x), lambda: x @ np.eye(3)):
+        with pytest.raises(CalculusError, match="variable"):
+            wrong()
+    assert np.isnan(parse("mean(x)")(x=np.zeros(0)))

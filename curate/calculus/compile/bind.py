@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -74,6 +75,41 @@ def as_tensors(
         devices = [v.device for v in values.values() if isinstance(v, torch.Tensor)]
         device = next((d for d in devices if d.type != "cpu"), "cpu")
     return {name: tensor.to(device=device, dtype=dtype) for name, tensor in tensors.items()}
+
+
+def declarations(scope: Mapping[str, Node]) -> dict[str, str]:
+    """The variables of declared structure, with its name."""
+    return {name: v.data[1] for name, v in scope.items() if v.kind == "variable" and v.data[1]}
+
+
+def check_declarations(declared: Mapping[str, str], values: Mapping[str, torch.Tensor]) -> None:
+    """Whether matrices are as they are declared, up to the root of the rounding error.
+
+    On the CPU only: elsewhere the program would have to wait. That a matrix is positive definite is
+    found where it is factored.
+
+    Raises:
+        CalculusError: a matrix that is declared symmetric, positive definite or diagonal, and is
+            not symmetric or has other elements.
+    """
+    for name, structure in declared.items():
+        matrix = values.get(name)
+        if matrix is None or not matrix.is_cpu or matrix.ndim != 2 or not matrix.numel():
+            continue
+        if structure == "diagonal":
+            off = matrix - torch.diag(matrix.diagonal()) if len(matrix) == len(matrix.T) else None
+        else:
+            off = matrix - matrix.T if len(matrix) == len(matrix.T) else None
+        if off is None:  # its shape is refused elsewhere
+            continue
+        worst, scale = off.abs().max().item(), matrix.abs().max().item()
+        if worst > math.sqrt(torch.finfo(matrix.dtype).eps) * scale:
+            wanted = "diagonal" if structure == "diagonal" else "symmetric"
+            kind = "positive definite" if structure == "definite" else structure
+            raise CalculusError(
+                f"{name}: declared a {kind} matrix, but it is not {wanted} (off by {worst:.3g}); "
+                f"declare {name}='matrix' or correct its values"
+            )
 
 
 def _needs_copy(array: np.ndarray) -> bool:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import keyword
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from curate.calculus.compile.bind import as_dtype, as_tensors, sizes_of, without_underscores
+from curate.calculus.compile.bind import (
+    as_dtype,
+    as_tensors,
+    check_declarations,
+    declarations,
+    sizes_of,
+    without_underscores,
+)
 from curate.calculus.compile.codegen import function
 from curate.calculus.compile.plan import Planner
 from curate.calculus.errors import CalculusError, ShapeError
@@ -31,6 +39,7 @@ class Compiled:
     ) -> None:
         self.expression = expression
         self.args = _checked(args, expression.scope)
+        self._declared = declarations(expression.scope)
         self.node = apply_structure(expression.node)
         self.dtype = as_dtype(dtype)
         self.device = None if device is None else torch.device(device)
@@ -79,10 +88,15 @@ class Compiled:
         if found is None or self.device is not None:
             return self._converted(out, values)
         run, names = found
+        if self._declared:
+            check_declarations(self._declared, values)
         arguments = [values[name] for name in names]
         like = arguments[0] if arguments else value
         if out is None:
-            return run(like, *arguments)
+            try:
+                return run(like, *arguments)
+            except (RuntimeError, MemoryError) as error:
+                raise self._told(error, run) from error
         return self._into(out, run, like, arguments)
 
     def _named(self, positional: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
@@ -100,13 +114,28 @@ class Compiled:
         tensors = as_tensors(given, self.dtype, self.device)
         like = next(iter(tensors.values()))
         run, names = self._program(values, tensors, like)
+        check_declarations(self._declared, tensors)
         arguments = [tensors[name] for name in names]
         if out is not None:
             return self._into(out, run, like, arguments)
-        result = run(like, *arguments)
+        try:
+            result = run(like, *arguments)
+        except (RuntimeError, MemoryError) as error:
+            raise self._told(error, run) from error
         if any(isinstance(value, torch.Tensor) for value in values.values()):
             return result
         return result.numpy() if result.device.type == "cpu" and self.device is None else result
+
+    def _told(self, error: Exception, run: Any) -> Exception:
+        """The error, with what helps where memory is short."""
+        short = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate" in str(error)
+        if not short:
+            return error
+        return CalculusError(
+            f"out of memory: the result has the shape {tuple(run.shape)}, "
+            f"{math.prod(run.shape):,} elements; lazy(...) never spreads a derivative out, and "
+            "explain(...) lists what every step needs"
+        )
 
     def _program(
         self, values: dict[str, Any], tensors: dict[str, torch.Tensor], like: torch.Tensor

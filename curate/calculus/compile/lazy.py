@@ -11,7 +11,12 @@ import numpy as np
 import torch
 
 from curate.calculus.compile.assemble import sum_of_cores
-from curate.calculus.compile.bind import as_tensors, without_underscores
+from curate.calculus.compile.bind import (
+    as_tensors,
+    check_declarations,
+    declarations,
+    without_underscores,
+)
 from curate.calculus.compile.codegen import function
 from curate.calculus.compile.compiled import planner_for
 from curate.calculus.errors import CalculusError, ShapeError
@@ -244,6 +249,7 @@ def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
     if found is None:
         found = expression.programs[tuple(key)] = _program(expression, values)
     run, names, shape = found
+    check_declarations(declarations(expression.scope), values)
     arguments = [values[name] for name in names]
     like = arguments[0] if arguments else next(iter(values.values()), _DEFAULT)
     return Lazy(run(like, *arguments), shape, expression.columns or 0, numpy)

@@ -81,7 +81,8 @@ class Planner:
         if node.order or not node.operands:
             return None
         if node.kind == "power" and node.args[0] in self.numbers:
-            return self.numbers[node.args[0]] ** float(node.data)
+            base, exponent = self.numbers[node.args[0]], float(node.data)
+            return math.inf if base == 0 and exponent < 0 else base**exponent
         if node.kind == "map" and node.data == "log" and node.args[0] in self.numbers:
             return math.log(self.numbers[node.args[0]])
         if node.kind == "sum" and all(operand in self.numbers for operand in node.operands):

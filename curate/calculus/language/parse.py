@@ -6,33 +6,16 @@ import functools
 import keyword
 from typing import Any, NamedTuple
 
-from curate.calculus.errors import CalculusError, ParseError, ShapeError
+from curate.calculus.errors import CalculusError, ParseError, ShapeError, number_hint
 from curate.calculus.expression import Expression, as_expression
 from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.sizes import shown
 from curate.calculus.language import functions
 from curate.calculus.language.grammar import parser
 from curate.calculus.language.kinds import default_kind, variable
+from curate.calculus.language.names import AXIS, FUNCTIONS, PRINTED, SPELLINGS, TWO
 from curate.calculus.operators import elementwise, matmul
 from curate.calculus.rules.elementary import elementary
-
-_SPELLINGS = {
-    "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "inverse": "inv",
-    "ln": "log",
-}  # fmt: skip
-_ONE = [
-    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "sqrt", "abs", "sign",
-    "relu", "sigmoid", "softplus", "erf", "erfc", "expm1", "log1p", "log_ndtr", "lgamma", "digamma",
-    "tr", "det", "adj", "logdet", "inv", "diag", "norm1",
-]  # fmt: skip
-_AXIS = ["sum", "mean", "logsumexp", "softmax", "norm2"]
-_PRINTED = {
-    "kink", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope", "cloglog_bend",
-    *(f"polygamma{n}" for n in range(1, 10)),
-}  # fmt: skip
-"""Maps that occur in derivatives only: what is printed can be read again."""
-_TWO = ["solve", "xlogy"]
-FUNCTIONS = [*_ONE, *_AXIS, *_TWO, "vector", "matrix", "eye"]
 
 
 class Value(NamedTuple):
@@ -140,31 +123,31 @@ class _Reader:
 
     def call(self, tree: Any) -> Value:
         token, *arguments = (child for child in tree.children if child is not None)
-        name = _SPELLINGS.get(str(token), str(token))
+        name = SPELLINGS.get(str(token), str(token))
         if name == "transpose" and len(arguments) == 1:
             return self._transposed(self.value(arguments[0]))
         if name == "eye":
             return Value(functions.eye(self._size(arguments)))
-        if name in _PRINTED and len(arguments) == 1:
-            operand, row = self.value(arguments[0])
-            return Value(operand.with_node(elementary(name, operand.node)), row)
+        if name in PRINTED and len(arguments) == 1:
+            inner, row = self.value(arguments[0])
+            return Value(inner.with_node(elementary(name, inner.node)), row)
         if name not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
             raise ParseError(f"no function {name!r}; known are {known}", self.text, token.start_pos)
-        most = 2 if name in _AXIS or name in _TWO else 1
-        least = 2 if name in _TWO else min(most, 1)
+        most = 2 if name in AXIS or name in TWO else 1
+        least = 2 if name in TWO else min(most, 1)
         if not least <= len(arguments) <= most:
             takes = f"{least} or {most} arguments" if least < most else f"{most} argument(s)"
             raise CalculusError(f"{name}: takes {takes}, {len(arguments)} given")
         values = [self.value(argument) for argument in arguments]
         function = getattr(functions, name)
-        if name in _AXIS and len(values) == 2:
+        if name in AXIS and len(values) == 2:
             axis = self._axis(arguments[1], values[1])
             if values[0].row:
                 axis = 0 if axis in (1, -1) else axis
             result = function(values[0].expression, axis)
             return Value(result, row=values[0].row and result.order == 1)
-        if name in _TWO:
+        if name in TWO:
             result = function(values[0].expression, values[1].expression)
             return Value(result, row=name == "xlogy" and values[0].row)
         result = function(values[0].expression)
@@ -236,6 +219,9 @@ class _Reader:
         hint = ""
         if symbol == "*" and a.order == b.order == 1:
             hint = "; .* is elementwise, ' transposes"
+        nodes = [value.expression.node for value in (a, b) if value.order == 1]
+        vectors = [node.data[0] for node in nodes if node.kind == "variable"]
+        hint = number_hint(vectors) or hint
         pair = self._pair(tree, symbol)
         return ShapeError(f"{pair}: {_shape(a)} and {_shape(b)} do not fit{hint}")
 
@@ -278,6 +264,7 @@ class _Reader:
             raise ShapeError(
                 f"{self._pair(tree, '^')}: {_shape(a)} to the power {_shape(b)}; ^ is for "
                 "scalars and whole powers of square matrices, .^ is elementwise"
+                + ("; e^u is written exp(u)" if self.source(tree.children[0]) == "e" else "")
             )
         result = elementwise("**", a.expression, b.expression, self.source(tree))
         return Value(as_expression(result))
