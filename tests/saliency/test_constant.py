@@ -112,3 +112,20 @@ def test_the_model_stays_as_it_is():
     assert not out.requires_grad
     assert net.weight.requires_grad
     assert net(torch.randn(2, 3, 7, 6)).requires_grad
+
+
+class Clipped(nn.Linear):
+    """Sets its weights anew in every pass."""
+
+    def forward(self, x):
+        self.weight.data = self.weight.data.clamp(-0.1, 0.1)
+        return super().forward(x)
+
+
+def test_what_a_model_does_to_its_own_weights_is_done():
+    torch.manual_seed(0)
+    net, x = Clipped(6, 3), torch.randn(2, 6)
+    with ConstantWeights():
+        out = net(x)
+    assert float(net.weight.detach().abs().max()) <= 0.1
+    assert torch.equal(out, F.linear(x, net.weight, net.bias))

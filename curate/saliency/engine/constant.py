@@ -44,6 +44,8 @@ class ConstantWeights(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Call a torch function while the model runs."""
+        if getattr(func, "__name__", "") == "__set__":  # of the parameter itself
+            return func(*args, **(kwargs or {}))
         args = tuple(_constant(value) for value in args)
         kwargs = {name: _constant(value) for name, value in (kwargs or {}).items()}
         known = _LINEAR.get(func)
