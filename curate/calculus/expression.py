@@ -17,6 +17,7 @@ from curate.calculus.operators import averaged, elementwise, expression, matmul,
 from curate.calculus.rules.deep import first_derivative, higher_derivative, second_derivative
 from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.scoped import Scoped
+from curate.calculus.show.code import code_of
 from curate.calculus.show.einsum import dot_text, einsum_text
 from curate.calculus.show.render import latex_of
 
@@ -169,6 +170,19 @@ class Expression(Scoped):
     def einsum(self) -> str:
         """The program as text: one einsum, elementwise map or matrix function per line."""
         return einsum_text(self.node)
+
+    def code(self, target: str = "numpy", name: str | Expression | None = None) -> str:
+        """A Python module without curate: ``value_and_gradient`` of the variables, by one of them.
+
+        Args:
+            target: ``"numpy"`` (with scipy.special where that is needed), ``"torch"`` or ``"jax"``.
+            name: the variable to differentiate by; the only one where there is one.
+
+        Raises:
+            CalculusError: no such target, or a function that it lacks.
+        """
+        slope = self.derivative(self._name(name))
+        return code_of(self.node, slope.node, self.scope, target)
 
     def dot(self) -> str:
         """The graph in Graphviz' language."""
