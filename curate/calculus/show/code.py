@@ -195,7 +195,7 @@ class _Writer:
             out.append(label)
         if all(labels == tuple(out) for _, labels in operands):
             return " * ".join([*scale, *(name for name, _ in operands)])
-        letters = {}
+        letters: dict[int, str] = {}
         for label in (*out, *(i for _, labels in operands for i in labels)):
             letters.setdefault(label, LETTERS[len(letters)])
         spec = ",".join("".join(letters[i] for i in labels) for _, labels in operands)
