@@ -1,4 +1,4 @@
-"""Forty nuisances of every family on halves of sources: named, or silent, or wrong?
+"""Nuisances of every family, forty-five, on halves of sources: named, or silent, or wrong?
 
     python benchmarks/bias.py nuisances [--quick]
 
@@ -123,6 +123,19 @@ NUISANCES: dict[str, tuple[set[str], Make, Make]] = {
         lambda i: saved(again(i, 75).crop((0, 0, 56, 56))),
         lambda i: saved(again(i, 75).crop((2, 2, 58, 58))),
     ),
+    "crop offset 1": (
+        {"crop offset"},
+        lambda i: saved(i.crop((0, 0, 60, 60))),
+        lambda i: saved(i.crop((1, 1, 61, 61))),
+    ),
+    "zoom ×1.1": (GRAIN, saved, lambda i: saved(i.crop((3, 3, 61, 61)).resize((64, 64)))),
+    "CMYK": ({"stored mode"}, jpeg, lambda i: jpeg(i.convert("CMYK"))),
+    "TIFF, packed": (
+        {"writer"},
+        lambda i: saved(i, "TIFF"),
+        lambda i: saved(i, "TIFF", compression="tiff_lzw"),
+    ),
+    "bytes after the end": ({"writer", "metadata"}, jpeg, lambda i: jpeg(i) + b"more"),
     "RGBA": ({"stored mode"}, saved, lambda i: saved(i.convert("RGBA"))),
     "palette": (
         {"stored mode"},

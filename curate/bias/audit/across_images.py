@@ -8,7 +8,7 @@ import torch
 from curate.bias.audit.probe_answers import ProbeAnswers
 from curate.bias.classifiers.linear import fit_linear
 
-_PLACES = 4  # of each source
+_PLACES = 8  # of each source
 
 
 def odd_place_numbers(maps: Sequence[np.ndarray], y: np.ndarray, train: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from curate.bias.audit.across_images import odd_place_numbers, orientation
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
+from curate.bias.audit.grid import Grids
 from curate.bias.audit.probe_answers import ProbeAnswers, fit_probe
 from curate.bias.audit.probes import probe
 from curate.bias.audit.result import Audit, Equalised
@@ -93,8 +94,9 @@ def nuisance_audit(
     alike = torch.cat([hog(equalised(source, grey=mixed)) for source in taken])
     before, after = _content(seen, y, train), _content(alike, y, train)
     answers["orientation"] = orientation(seen, y, train)
-    phases = [numbers["phase"].mean(0) for numbers, _ in measured]
-    decided = verdicts(answers, SameScenes(alike, y, train), phases)
+    sharpness = [numbers["kernel"][:, 0] + numbers["kernel"][:, 9] for numbers, _ in measured]
+    grids = Grids(taken, [np.arange(0, len(source), 2) for source in taken])
+    decided = verdicts(answers, SameScenes(alike, y, train), grids, sharpness)
     names = [source.name for source in opened]
     return Audit(
         table=_table(answers, before, headers),

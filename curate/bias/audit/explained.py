@@ -3,6 +3,12 @@
 _FRAMED = 0.9
 """Accuracy from which on a border is one, however the files were saved."""
 
+_EDGE = 0.85
+"""Accuracy from which on a border is what makes places stand out."""
+
+_OUT, _LEAD = 0.8, 0.1
+"""Accuracy from which on fixed places go before signs that part a little better."""
+
 _RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
 _STORED = {"file format", "grey or colour", "stored mode"}
 
@@ -55,6 +61,9 @@ _MARGIN = {
     "grain or sharpness": -0.01,
 }
 _SHARED = set(_MARGIN)
+_OF_HEADERS = {"stored mode": 0.5, "metadata": 0.6, "writer": 1.5}
+"""Order of what headers tell, where it is not 1: what brings others about first."""
+
 _OWN = {"tone", "colour balance", "levels"}
 
 
@@ -64,12 +73,12 @@ def rank(cause: str, of_pixels: bool, accuracy: float) -> float:
     if cause in ("file format", "grey or colour"):
         return 0
     if not of_pixels:
-        return 1
+        return _OF_HEADERS.get(cause, 1)
     if cause == "crop offset":
         return 2.45  # after a resizing filter that parts better than by chance
     if cause == "orientation":
         return 4
-    return 3 - accuracy + _MARGIN.get(cause, 0.0)
+    return 3 - accuracy + _margin(cause, accuracy)
 
 
 def explains(
@@ -86,5 +95,22 @@ def explains(
         return False
     if "levels" in (cause, other) and {cause, other} <= _OWN:
         return False  # which levels there are is a fact by itself
-    lead = accuracy - _MARGIN[cause] - (other_accuracy - _MARGIN[other])
-    return lead >= 0 and other not in ("border",)
+    lead = accuracy - _margin(cause, accuracy) - (other_accuracy - _margin(other, other_accuracy))
+    if other == "border" and not (cause == "fixed place" and other_accuracy < _EDGE):
+        return False
+    return lead >= 0
+
+
+def _margin(cause: str, accuracy: float) -> float:
+    """What a sign is handicapped by; places that clearly stand out have a lead."""
+    return -_LEAD if cause == "fixed place" and accuracy >= _OUT else _MARGIN.get(cause, 0.0)
+
+
+def on_the_border(cause: str, others: dict[str, float]) -> bool:
+    """Whether places that stand out are those of a clear border.
+
+    Args:
+        cause: what is named.
+        others: what is named for the same two sources, with its accuracy.
+    """
+    return cause == "fixed place" and others.get("border", 0.0) >= _EDGE

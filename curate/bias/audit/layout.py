@@ -5,6 +5,9 @@ import struct
 _STANDARD = (29, 181)
 """Bytes of the Huffman tables of the JPEG standard, of DC and of AC coefficients."""
 
+_COMPRESSION = 259
+"""The tag of a TIFF that names how its pixels are packed."""
+
 
 def layout(content: bytes) -> str:
     """A short description that is the same for files of one program and one set of options.
@@ -13,12 +16,17 @@ def layout(content: bytes) -> str:
         content: the bytes of the file.
 
     Returns:
-        Of a JPEG the segments up to the first scan, of a PNG the chunks, of others "".
+        Of a JPEG the segments up to the first scan and whether bytes follow its end, of a PNG and a
+        WebP the chunks, of a TIFF the tags and the compression, of others "".
     """
     if content[:2] == b"\xff\xd8":
         return _of_jpeg(content)
     if content[:8] == b"\x89PNG\r\n\x1a\n":
         return _of_png(content)
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return _of_webp(content)
+    if content[:4] in (b"II*\0", b"MM\0*"):
+        return _of_tiff(content)
     return ""
 
 
@@ -36,6 +44,29 @@ def _of_jpeg(content: bytes) -> str:
         if marker == 0xDA:
             break
         place += 2 + length
+    return " ".join(parts) + ("" if content.endswith(b"\xff\xd9") else " +")
+
+
+def _of_webp(content: bytes) -> str:
+    place, parts = 12, []
+    while place + 8 <= len(content):
+        parts.append(content[place : place + 4].decode("latin-1").strip())
+        (length,) = struct.unpack("<I", content[place + 4 : place + 8])
+        place += 8 + length + length % 2
+    return " ".join(parts) + ("" if place == len(content) else " +")
+
+
+def _of_tiff(content: bytes) -> str:
+    order = "<" if content[:2] == b"II" else ">"
+    try:
+        (start,) = struct.unpack_from(order + "I", content, 4)
+        (count,) = struct.unpack_from(order + "H", content, start)
+        parts = [content[:2].decode()]
+        for entry in range(count):
+            tag, _, _, value = struct.unpack_from(order + "HHIH", content, start + 2 + 12 * entry)
+            parts.append(f"{tag}={value}" if tag == _COMPRESSION else str(tag))
+    except struct.error:
+        return "torn"
     return " ".join(parts)
 
 

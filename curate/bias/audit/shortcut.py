@@ -56,6 +56,11 @@ _FIXES = {
     "crop offset": "Decode both, make them smaller, and save them again at one quality.",
     "orientation": "Turn all upright, or mirror and turn at random in training.",
 }
+_HEDGE = "The scenes differ, too, and may look like this. "
+_HEDGES = {
+    "JPEG quality": "Other scenes, or a turn or a change of size that wiped such traces out in "
+    "one, may look like this. "
+}
 _NAMED = 4  # sources in a sentence
 
 
@@ -129,7 +134,7 @@ def shortcut(
         f"{names[best[0]]!r} and {names[best[1]]!r} at {best[2]:.0%} (chance 50%). "
     )
     if not certain:
-        text += "The scenes differ, too, and may look like this. "
+        text += _HEDGES.get(cause if of_pixels else "", _HEDGE)
     return Shortcut(
         cause, tuple(names[source] for source in order), best[2], certain, text + _FIXES[cause]
     )

@@ -53,8 +53,8 @@ def read_traces(image: np.ndarray) -> Traces:
     luminance = image.astype(np.float32)
     grey = True
     if image.ndim == 3:
-        spread = luminance.max(2) - luminance.min(2)
-        grey = bool(spread.mean() < _GREY)
+        tiles = _tiles(luminance)  # so that noise of each channel is no colour
+        grey = bool((tiles.max(2) - tiles.min(2)).mean() < _GREY)
         luminance = luminance @ np.array([0.299, 0.587, 0.114], np.float32)
     shortest = min(luminance.shape)
     inner = _middle(luminance, 4 if shortest >= 24 else 0)
@@ -70,6 +70,14 @@ def read_traces(image: np.ndarray) -> Traces:
         blocks=_blocks(_middle(luminance, 8 if shortest >= 32 else 0)),
         phase=_phase(_middle(luminance, 8 if shortest >= 32 else 0)),
     )
+
+
+def _tiles(image: np.ndarray) -> np.ndarray:
+    """Means of tiles of 8×8 pixels, of an image of any size."""
+    height, width = (max(1, length // 8) for length in image.shape[:2])
+    high, wide = (min(8, length) for length in image.shape[:2])
+    cut = image[: height * high, : width * wide]
+    return cut.reshape(height, high, width, wide, 3).mean((1, 3))
 
 
 def _middle(luminance: np.ndarray, margin: int) -> np.ndarray:

@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 
-from curate.bias.audit.explained import explains, rank
+from curate.bias.audit.explained import explains, on_the_border, rank
+from curate.bias.audit.grid import Grids
 from curate.bias.audit.probe_answers import ProbeAnswers
 from curate.bias.audit.same_scenes import SameScenes
 from curate.stats import holm
@@ -21,8 +22,11 @@ _LEAST_OF_SCENES = 0.75
 _AS_MUCH = 0.03
 """How much less than the scenes a turn may tell, to be what tells."""
 
-_PEAK = 0.02
-"""Height, in logarithms and over the images of a source, of the lines of a grid of blocks."""
+_SMOOTHER, _STANDARD_ERRORS = 0.08, 3
+"""By how much images are smoother on average, and beyond chance, to be resampled since."""
+
+_NEVER = 2.0
+"""An accuracy that nothing reaches."""
 
 _ONE_SIDED = 0.12
 """Accuracy by which one direction must lead for a picture to be squeezed rather than resized."""
@@ -48,6 +52,7 @@ class Verdict:
         certain: whether scenes cannot look like this, or are the same.
         named: whether it is a shortcut.
         least: accuracy from which on it may be one; 0: the usual one.
+        late: whether other signs in the pixels go first.
     """
 
     cause: str
@@ -59,26 +64,45 @@ class Verdict:
     certain: bool
     named: bool = False
     least: float = 0.0
+    late: bool = False
 
     def __post_init__(self) -> None:
         if not self.least:
             object.__setattr__(self, "least", _LEAST if self.certain else _LEAST_OF_SCENES)
 
 
+@dataclass(frozen=True)
+class _Blocks:
+    """Of two sources: how often the place of their blocks tells them apart, where it differs;
+    whether only one has blocks; whether the other is smoother, as after resampling; and whether
+    one was saved coarsely. Blocks of fine JPEGs are weaker after noise, too."""
+
+    moved: tuple[float, float] | None
+    in_one: bool
+    wiped_out: bool
+    coarse: bool
+
+
 def verdicts(
-    answers: dict[str, ProbeAnswers], scenes: SameScenes, phases: list[np.ndarray]
+    answers: dict[str, ProbeAnswers], scenes: SameScenes, grids: Grids, sharpness: list[np.ndarray]
 ) -> list[Verdict]:
     """Judge every pair by every cause.
 
     Args:
         answers: answers by probe.
         scenes: whether two sources show the same.
-        phases: of every source where lines of 8×8 blocks lie, (16,), on average.
+        grids: where the 8×8 blocks of JPEG lie.
+        sharpness: of every image of every source, how fast its spectrum falls; high: smooth.
     """
     judged = []
     for first, second in combinations(range(scenes.sources), 2):
-        moved = _moved(phases[first], phases[second])
-        judged += list(_of_pair(answers, first, second, scenes.compare(first, second), moved))
+        blocks = _Blocks(
+            moved=grids.moved(first, second),
+            in_one=grids.in_one(first, second) is not None,
+            wiped_out=_is_smoother(sharpness, grids.in_one(first, second), first, second),
+            coarse=grids.is_coarse(first, second),
+        )
+        judged += list(_of_pair(answers, first, second, scenes.compare(first, second), blocks))
     clear = [
         verdict
         for verdict, beyond in zip(judged, _beyond_chance(judged), strict=True)
@@ -86,15 +110,26 @@ def verdicts(
     ]
     named: list[Verdict] = []
     for verdict in sorted(
-        clear, key=lambda one: (rank(one.cause, one.of_pixels, one.accuracy), -one.accuracy)
+        clear,
+        key=lambda one: (one.late, rank(one.cause, one.of_pixels, one.accuracy), -one.accuracy),
     ):
         if not _brought_about(verdict, named):
             named.append(verdict)
+    named = [one for one in named if not on_the_border(one.cause, _of_same_pair(one, named))]
     return [replace(verdict, named=verdict in named) for verdict in judged]
 
 
+def _of_same_pair(verdict: Verdict, named: list[Verdict]) -> dict[str, float]:
+    pair = (verdict.first, verdict.second)
+    return {one.cause: one.accuracy for one in named if (one.first, one.second) == pair}
+
+
 def _of_pair(
-    answers: dict[str, ProbeAnswers], first: int, second: int, same: tuple[bool, float], moved: bool
+    answers: dict[str, ProbeAnswers],
+    first: int,
+    second: int,
+    same: tuple[bool, float],
+    grid: _Blocks,
 ) -> Iterator[Verdict]:
     alike, content = same
     signs = {name: probe.pair_accuracy(first, second) for name, probe in answers.items()}
@@ -104,10 +139,18 @@ def _of_pair(
 
     yield verdict("file format", signs["format"], False, True)
     yield verdict("JPEG quality", signs["quality"], False, True)
-    if moved:
-        yield verdict("crop offset", max(signs["phase"], signs["blocks"]), True, True)
+    if grid.moved is not None:
+        yield verdict("crop offset", grid.moved, True, True)
     else:
-        yield verdict("JPEG quality", signs["blocks"], True, alike)
+        # what came after a JPEG, such as a turn, may have wiped out its blocks
+        sure = alike and not grid.in_one and grid.coarse
+        traces = verdict("JPEG quality", signs["blocks"], True, sure)
+        resampled = grid.wiped_out and signs["kernel"][1] < _LEVEL
+        yield replace(
+            traces,
+            least=_NEVER if resampled and alike else _LEAST if alike else 0.0,
+            late=resampled or not (grid.in_one or grid.coarse),
+        )
         if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
             yield verdict("JPEG quality", signs["history"], True, True)
     yield verdict("chroma subsampling", signs["encoding"], False, True)
@@ -151,16 +194,13 @@ _OF_PIXELS = {
 }
 
 
-def _moved(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether both sources show lines of blocks, at different places in one direction or both."""
-    for one, other in ((first[:8], second[:8]), (first[8:], second[8:])):
-        # a line lies between two pixels, and bends both
-        lines = [part + np.roll(part, -1) for part in (one, other)]
-        peaks = [int(part.argmax()) for part in lines]
-        clear = all(part.max() - np.median(part) > 2 * _PEAK for part in lines)
-        if clear and peaks[0] != peaks[1]:
-            return True
-    return False
+def _is_smoother(sharpness: list[np.ndarray], lacking: int | None, first: int, second: int) -> bool:
+    """Whether the images of the source that lacks blocks are the smoother ones, beyond chance."""
+    if lacking is None:
+        return False
+    own, other = sharpness[lacking], sharpness[first + second - lacking]
+    error = np.sqrt(own.var() / len(own) + other.var() / len(other)) + 1e-9
+    return bool(own.mean() - other.mean() > max(_SMOOTHER, _STANDARD_ERRORS * error))
 
 
 def _beyond_chance(judged: list[Verdict]) -> list[bool]:
