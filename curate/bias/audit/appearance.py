@@ -24,12 +24,14 @@ def colour_balance(image: np.ndarray) -> np.ndarray:
     """Channels against each other: means, spreads, saturation, correlations; (13,)."""
     if image.ndim == 2:
         return np.zeros(13)
-    values = image.reshape(-1, 3).astype(np.float32)
-    means, spreads = values.mean(0) + 1, values.std(0) + 1
-    chroma = values.max(1) - values.min(1)
+    # channel by channel: four times as fast as pixel by pixel
+    red, green, blue = values = np.ascontiguousarray(image.reshape(-1, 3).T, np.float32)
+    means, spreads = values.mean(1) + 1, values.std(1) + 1
+    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     # of the middle tones and of the lightest tenth: a white balance shows where it was white
-    lightest = values[values.sum(1) >= np.quantile(values.sum(1), 0.9)].mean(0) + 1
-    opponent = values[:, ::2] - values[:, 1:2]
+    total = red + green + blue
+    lightest = values[:, total >= np.quantile(total, 0.9)].mean(1) + 1
+    opponent = np.stack([red - green, blue - green])
     return np.array(
         [
             *np.log(means[[0, 2]] / means[1]),
@@ -38,8 +40,8 @@ def colour_balance(image: np.ndarray) -> np.ndarray:
             chroma.mean() / 255,
             chroma.std() / 255,
             chroma.mean() / (values.std() + 1),
-            *np.log1p(opponent.std(0)),
-            *opponent.mean(0) / 255,
+            *np.log1p(opponent.std(1)),
+            *opponent.mean(1) / 255,
         ]
     )
 
@@ -78,9 +80,9 @@ def grain(image: np.ndarray) -> np.ndarray:
     reds, blues = values[..., 0] - values[..., 1], values[..., 2] - values[..., 1]
     red, blue = _curved(reds), _curved(blues)
     together = (red * blue).mean() / (np.sqrt((red**2).mean() * (blue**2).mean()) + 0.1)
-    sizes = [
-        np.log(0.25 + np.quantile(np.abs(part), at)) for part in (red, blue) for at in (0.25, 0.75)
-    ]
+    sizes = np.log(
+        0.25 + np.quantile(np.abs(np.stack([red, blue])), [0.25, 0.75], axis=(1, 2)).T.ravel()
+    )
     return np.array([*found, *sizes, together])
 
 
@@ -116,5 +118,5 @@ def _curved(plane: np.ndarray) -> np.ndarray:
 
 def _calm(light: np.ndarray) -> list[float]:
     curved = np.abs(_curved(light))
-    sizes = [np.log(0.25 + np.quantile(curved, at)) for at in (0.1, 0.25, 0.5, 0.9)]
+    sizes = np.log(0.25 + np.quantile(curved, [0.1, 0.25, 0.5, 0.9])).tolist()
     return [*sizes, sizes[1] - sizes[3]]
