@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -99,6 +100,26 @@ def mills_excess(u: Tensor) -> Tensor:
     return torch.where(u < -far, series, u + mills(u))
 
 
+def _sphere(n: int, s: Tensor) -> Tensor:
+    """``j_(n-1)(r) / r^(n-1)`` for ``s = r^2``; the cosine of r for n = 0."""
+    if n == 0:
+        return torch.cos(torch.sqrt(s))
+    small = torch.clamp(s, max=4.0)
+    term = torch.full_like(s, 1 / math.prod(range(1, 2 * n, 2)))
+    series = term
+    for k in range(1, 20):
+        term = term * small * (-0.5 / (k * (2 * (n + k) - 1)))
+        series = series + term
+    large = torch.clamp(s, min=4.0)
+    before, last = torch.cos(torch.sqrt(large)), torch.sin(torch.sqrt(large)) / torch.sqrt(large)
+    for k in range(n - 1):  # stable for a large argument only
+        before, last = last, ((2 * k + 1) * last - before) / large
+    return torch.where(s < 4, series, last)
+
+
+SPHERES = {f"sphere{n}": functools.partial(_sphere, n) for n in range(7)}
+
+
 def xlogy(u: Tensor, v: Tensor) -> Tensor:
     """``u log v``, and 0 where u is 0."""
     return torch.special.xlogy(u, v)
@@ -120,7 +141,7 @@ MAPS: dict[str, Callable[[Tensor], Tensor]] = {
         softplus, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp, bose,
         cloglog, cloglog_slope, cloglog_bend, anchor, capped, log_size, mills, mills_excess,
     )
-}  # fmt: skip
+} | SPHERES  # fmt: skip
 PAIRS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "xlogy": xlogy, "larger": larger, "power_slope": power_slope,
 }  # fmt: skip

@@ -60,6 +60,9 @@ HESSIANS = [
     ("sum(abs(A*x).^3)", 0 * EYE), ("sum(abs(x).*abs(3*x))", 6 * EYE), ("norm2(x)^4", 0 * EYE),
     ("sum(abs(x).^2.5)", 0 * EYE), ("sqrt(x'*x)^2", 2 * EYE), ("sum(sqrt(x.^2).^2)", 2 * EYE),
     ("sqrt(1 + norm2(x)^2)", EYE), ("exp(-norm2(x)^2)", -2 * EYE),
+    ("cos(norm2(x))", -EYE), ("cos(2*norm2(A*x)/c)", -4 * A.T @ A / 1.69),
+    ("sum(cos(abs(x)))", -EYE), ("cos(sqrt(x'*x))", -EYE), ("x'*x*cos(norm2(x-z))", 2 * EYE),
+    ("sin(norm2(x))", None), ("tanh(norm2(x))", None), ("cos(norm2(x)) + norm2(x)", None),
     ("norm2(x)", None), ("norm2(A*x)", None), ("norm2(x) + x'*x", None), ("norm1(x)", None),
     ("x'*x + norm1(A*x)", None), ("norm2(x)*sum(x)", None), ("sum(x.*abs(x))", None),
     ("exp(-norm2(x))", None), ("sqrt(x'*x)", None), ("sum(sqrt(x.^2))", None),
@@ -109,3 +112,24 @@ def test_log_det_beside_its_inverse():
     assert np.isnan(expression(X=X, Z=EYE))
     value = expression(X=X[[1, 0, 2]], Z=EYE)
     np.testing.assert_allclose(value, np.log(6) + np.trace(np.linalg.inv(X[[1, 0, 2]])))
+
+
+@pytest.mark.parametrize("size", [1e-9, 0.1, 1.9, 2.1, 30.0])
+def test_cosines_of_norms_are_those_of_jax(size):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    np_ = jax.numpy
+    x = size * np.array([0.6, 0.0, -0.8])
+    given = {"x": x, "c": 1.3}
+    cosine = parse("cos(c*norm2(x))")
+    np.testing.assert_allclose(cosine(**given), np.cos(1.3 * size))
+    function = jax.grad(lambda x: np_.cos(1.3 * np_.sqrt(x @ x)))
+    for order in (1, 2, 3):
+        ours = cosine.derivative(*["x"] * order)(**given)
+        if size > 1e-3 or order == 1:
+            np.testing.assert_allclose(ours, function(x), rtol=1e-9, atol=1e-9)
+        else:
+            np.testing.assert_allclose(ours, -(1.3**2) * EYE if order == 2 else 0 * ours, atol=1e-7)
+        function = jax.jacfwd(function)
+    assert str(cosine).startswith("cos(sqrt(")

@@ -12,7 +12,7 @@ ONE = [
 AXIS = ["sum", "mean", "logsumexp", "softmax", "norm2"]
 PRINTED = {
     "kink", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope", "cloglog_bend",
-    *(f"polygamma{n}" for n in range(1, 10)),
+    *(f"polygamma{n}" for n in range(1, 10)), *(f"sphere{n}" for n in range(7)),
 }  # fmt: skip
 """Maps that occur in derivatives only: what is printed can be read again."""
 TWO = ["solve", "xlogy"]

@@ -155,6 +155,10 @@ def _polygamma(n: int, node: Node) -> Node:
     return elementary(f"polygamma{n}", node)
 
 
+def _sphere_slope(n: int, node: Node) -> Node:
+    return scale(Fraction(-1, 2), elementary(f"sphere{n + 1}", node))
+
+
 def _square(node: Node) -> Node:
     return multiply(node, node)
 
@@ -167,7 +171,8 @@ def _square(node: Node) -> Node:
 # that is 0 at 0, as the derivative of ``x^y`` by y needs it. ``mills`` is the normal density over
 # the distribution, and ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``;
 # ``cloglog(u)`` is ``log(1 - exp(-exp(u)))``. ``anchor``, ``capped`` and ``log_size`` are those of
-# rules/mixtures.py.
+# rules/mixtures.py. ``sphere0(s)`` is ``cos(sqrt(s))``, and the next are its derivatives but for
+# factors of -1/2: ``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n.
 _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "sin": lambda u: apply("cos", u),
     "cos": lambda u: scale(-1, apply("sin", u)),
@@ -213,6 +218,7 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "cloglog_slope": lambda u: elementary("cloglog_bend", u),
     "lgamma": lambda u: elementary("digamma", u),
     "digamma": lambda u: elementary("polygamma1", u),
+    **{f"sphere{n}": functools.partial(_sphere_slope, n) for n in range(6)},
     **{f"polygamma{n}": functools.partial(_polygamma, n + 1) for n in range(1, 9)},
 }
 
@@ -253,4 +259,5 @@ _REWRITTEN: dict[str, Callable[[Node], Node | None]] = {
     "exp": _exp,
     "log": _log,
     "abs": norms.absolute,
+    "cos": norms.cosine,
 }

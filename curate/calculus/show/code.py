@@ -30,6 +30,9 @@ _WRITTEN = {
     "log_or_zero": "xp.where({0} == 0, 0.0, xp.log(xp.where({0} == 0, 1.0, {0})))",
     "log1mexp": "xp.where({0} > -0.6931, xp.log(-xp.expm1({0})), xp.log1p(-xp.exp({0})))",
     "bose": "1 / xp.expm1({0})",
+    "sphere0": "xp.cos(xp.sqrt({0}))",
+    "sphere1": "xp.where({0} == 0, 1.0, "
+    "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
     "mills": "xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
     "anchor": "xp.where(xp.isinf({0}), 0.0, {0})",
     "capped": "xp.where({0} > cap({0}), cap({0}), {0})",

@@ -43,6 +43,8 @@ def formula_of(node: Node) -> Formula:
     inner = tuple(formula_of(operand) for operand in node.args)
     if node.kind == "opaque" or node.data == "capped":
         return inner[0]
+    if node.data == "sphere0":
+        return call("cos", call("sqrt", *inner))
     if node.data == "root":
         return call("sqrt", *inner)
     if node.data in ("rsqrt_or_zero", "rsqrt_or_nan"):
