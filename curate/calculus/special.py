@@ -117,7 +117,9 @@ def _sphere(n: int, s: Tensor) -> Tensor:
     return torch.where(s < 4, series, last)
 
 
-SPHERES = {f"sphere{n}": functools.partial(_sphere, n) for n in range(7)}
+SPHERES: dict[str, Callable[[Tensor], Tensor]] = {
+    f"sphere{n}": functools.partial(_sphere, n) for n in range(7)
+}
 
 
 def xlogy(u: Tensor, v: Tensor) -> Tensor:
