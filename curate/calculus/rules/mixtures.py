@@ -15,7 +15,7 @@ from curate.calculus.graph.algebra import add, zero
 from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.elementary import elementary
-from curate.calculus.rules.stable import MOST_TERMS, exponent_of, has_exponential
+from curate.calculus.rules.stable import MOST_TERMS, exponent_of, has_exponential, log_of_sum
 
 Factors = tuple[tuple[Node, Labels], ...]
 
@@ -29,6 +29,11 @@ def log_of_mixture(u: Node) -> Node | None:
     if any(len(set(term.out)) < len(term.out) or _is_anchored(term) for term in terms):
         return None
     parts = [_Part(u.shape, term) for term in terms]
+    outside = len(parts) == 1 and parts[0].weights_outside()
+    if outside:  # of what is summed, so that they have a logarithm of their own
+        weights, exponentials = outside
+        steady = log_of_sum(exponentials)
+        return None if steady is None else add(elementary("log", weights), steady)
     anchor = elementary("anchor", functools.reduce(_larger, (part.largest() for part in parts)))
     rest = total(u.shape, (part.anchored(anchor) for part in parts))
     return add(anchor, elementary("log", rest))
@@ -64,6 +69,7 @@ class _Part:
     def __init__(self, shape: tuple[Dim, ...], term: Term) -> None:
         self.shape, self.out = shape, term.out
         self.coefficient: Number = term.coefficient
+        self.factors: Factors = term.factors
         self.exponents: Factors = tuple(self._exponents(term))
         self.weights: Factors = tuple(f for f in term.factors if exponent_of(f[0]) is None)
         self.dims = dict(zip(term.out, shape, strict=True))
@@ -78,6 +84,14 @@ class _Part:
             exponent = exponent_of(node)
             if exponent is not None:
                 yield exponent, labels
+
+    def weights_outside(self) -> tuple[Node, Node] | None:
+        """The weights and the sum of the rest, where no weight is summed over."""
+        if not self.weights or any(not set(axes) <= set(self.out) for _, axes in self.weights):
+            return None
+        rest = tuple(f for f in self.factors if exponent_of(f[0]) is not None)
+        weights = total(self.shape, [(self.coefficient, self.weights, self.out)])
+        return weights, total(self.shape, [(1, rest, self.out)])
 
     def largest(self) -> Node:
         """``max(u + log |w|)`` over what is summed, for every element of the whole."""
