@@ -44,7 +44,8 @@ def _of_jpeg(content: bytes) -> str:
         if marker == 0xDA:
             break
         place += 2 + length
-    return " ".join(parts) + ("" if content.endswith(b"\xff\xd9") else " +")
+    end = content.find(b"\xff\xd9", place)  # the scan's own bytes never hold it
+    return " ".join(parts) + (" +" if 0 <= end < len(content) - 2 else "")
 
 
 def _of_webp(content: bytes) -> str:

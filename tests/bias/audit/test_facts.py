@@ -65,3 +65,10 @@ def test_the_header_is_enough():
 def test_what_is_no_image(content):
     with pytest.raises(CurateError, match="'photo 3'"):
         read_facts(content, "photo 3")
+
+
+@pytest.mark.parametrize("more", [b"x", b"\xff\xd9", encode("JPEG")])
+def test_bytes_after_the_end_of_a_jpeg_are_seen(more):
+    whole = encode("JPEG", quality=60)
+    assert not read_facts(whole, 0).writer.endswith("+")
+    assert read_facts(whole + more, 0).writer == read_facts(whole, 0).writer + " +"
