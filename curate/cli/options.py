@@ -13,8 +13,6 @@ from curate.exporting import FORMATS
 from curate.pruning import STRATEGIES
 from curate.scores import SCORES
 
-_KNOWN = ("digits", "mnist", "cifar10")  # whatever folder has such a name
-
 
 def one_of(names: Any) -> str:
     """The names as a list in a sentence."""
@@ -122,10 +120,11 @@ def stratified(text: str) -> str | None:
 def opened(name: str, split: str, root: str | None) -> Any:
     """A split of a set that is known by its name; all of a folder or file, divided or not."""
     from curate.data import folder, load, parquet
+    from curate.data._load import KNOWN
     from curate.data.formats.parquet import holds_tables
 
     path = Path(name)
-    if name in _KNOWN or name.startswith("hf:") or not path.exists():
+    if name in KNOWN or name.startswith("hf:") or not path.exists():
         return load(name, split, root)
     return parquet(path) if holds_tables(path) else folder(path)
 

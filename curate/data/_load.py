@@ -14,6 +14,9 @@ from curate.errors import CurateError, is_choice
 from curate.files import file_name
 from curate.table.remote import is_remote, local_copy
 
+KNOWN = ("digits", "mnist", "cifar10")
+"""Sets that go by their names, whatever folder is called so."""
+
 
 def load(
     name_or_path: str | os.PathLike[str],
@@ -54,7 +57,7 @@ def load(
     if not is_choice(split, ("train", "test")):
         raise CurateError(f"split: {split!r}; give 'train' or 'test'")
     name = file_name(name_or_path)
-    if name in ("digits", "mnist", "cifar10"):
+    if name in KNOWN:
         if size is not None:
             raise CurateError(f"size: the images of {name!r} have one size; leave it out")
         if name == "digits":

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from curate.data.view import View
-from curate.errors import CurateError
+from curate.errors import CurateError, is_choice
 
 Engine: TypeAlias = Literal["ray"]
 """What else than this process can work on the examples."""
@@ -26,8 +26,8 @@ def checked_engine(engine: str | None) -> bool:
     """
     if engine is None:
         return False
-    if engine not in get_args(Engine):
-        raise CurateError(f"engine: {engine!r}; give 'ray', or None for this process")
+    if not is_choice(engine, get_args(Engine)):
+        raise CurateError(f"engine: {engine!r:.80}; give 'ray', or None for this process")
     try:
         import ray.data  # noqa: F401
     except ImportError as error:

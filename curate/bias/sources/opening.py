@@ -14,7 +14,7 @@ from curate.bias.sources.columns import aligned
 from curate.bias.sources.folders import folder_source
 from curate.bias.sources.source import Source
 from curate.bias.sources.tables import arrow_source, file_source, hub_source, view_source
-from curate.data._load import load
+from curate.data._load import KNOWN, load
 from curate.data.formats.images import warn_left_out
 from curate.data.formats.parquet import holds_tables
 from curate.data.formats.whole import check_errors, whole_images
@@ -190,7 +190,7 @@ def _opened(name: str, name_or_path: str, groups: str | None) -> Source:
     if name_or_path.startswith("hf:") and not is_remote(name_or_path):
         return hub_source(name, name_or_path.removeprefix("hf:"), groups)
     path = local_copy(name_or_path)
-    if name_or_path not in ("digits", "mnist", "cifar10"):
+    if name_or_path not in KNOWN:
         if holds_tables(path):
             return file_source(name, path, groups)
         if path.is_dir():
