@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +50,7 @@ def smallest_set(
     protocol: Literal["epochs", "steps"] = "epochs",
     train: TrainFunction | None = None,
     settings: Settings | None = None,
+    proxy: Settings | TrainFunction | None = None,
     stratify: Literal["label"] | None = "label",
     budget: float | str | None = None,
     folder: str | os.PathLike[str] | None = None,
@@ -87,6 +89,9 @@ def smallest_set(
         train: a training loop of one's own, a :class:`curate.experiment.TrainFunction`; it runs
             in another process. The library's own trainer where None.
         settings: of the library's own trainer; defaults for these examples where None.
+        proxy: a cheaper trainer, as settings of the library's own or as a function such as
+            ``train``, that records and chooses in its place: a small net, or few epochs
+            (Coleman et al., ICLR 2020). What it chose is certified on models of ``train``.
         stratify: "label" keeps the same share of every class.
         budget: seconds, or "20m", "2h": training stops in time, and what is shown by then is said.
         folder: every run and its weights are kept there, and a search that was stopped goes on
@@ -115,9 +120,12 @@ def smallest_set(
             check_candidate(candidate, 0.5, stratify, train_set)
     if train is None:
         settings = settings or default_settings(train_set)
-        train = ReferenceTrainer(train_set, settings)
+        trainer = _trainer(settings, train_set, "settings")
     elif settings is not None:
         raise CurateError("settings: they are of the library's own trainer, not of train=")
+    else:
+        trainer = _trainer(train, train_set, "train")
+    recording = trainer if proxy is None else _trainer(proxy, train_set, "proxy")
     folder = None if folder is None else Path(folder).absolute()  # workers may be elsewhere
     progress = Progress(on_progress)
 
@@ -129,7 +137,7 @@ def smallest_set(
 
     choice = choose_on_validation(
         train_set,
-        train,
+        recording,
         by,
         counts,
         tolerance=margin / 2,
@@ -141,20 +149,30 @@ def smallest_set(
         progress=progress,
     )
     content = "" if folder is None else content_of(train_set, test_set)
-    lab = Lab(train, train_set, test_set, folder, content, deadlines[1], progress)
+    lab = Lab(trainer, train_set, test_set, folder, content, deadlines[1], progress)
+    ranking = None
+    if proxy is not None:
+        apart = None if folder is None else folder / "proxy"
+        ranking = replace(lab, trainer=recording, folder=apart)
     certified = Certified([], None, obstacle="time ran out before a score was chosen")
     look = None
     if choice.candidate is not None:
         chosen = counts or counts_around(choice.size, len(train_set))
-        count = _seeds_in_time(
-            count, chosen, len(train_set), protocol, start, deadlines[1], progress
-        )
+        if proxy is None:  # a proxy says not how long the others take
+            count = _seeds_in_time(
+                count, chosen, len(train_set), protocol, start, deadlines[1], progress
+            )
         cost = certifying_cost(chosen, len(train_set), count, protocol)
         progress.total = progress.done + cost
         look = take_look(
             folder,
             fingerprint(test_set),
-            plan_of(lab, *choice.candidate.facts, chosen, count, margin, protocol, stratify),
+            plan_of(
+                lab,
+                *choice.candidate.facts,
+                *(chosen, count, margin, protocol, stratify),
+                *([] if ranking is None else [plan_of(ranking)]),
+            ),
         )
         certified = certify(
             lab,
@@ -164,6 +182,7 @@ def smallest_set(
             margin=margin,
             look=look,
             stratify=stratify,
+            ranking=ranking,
             annotated=annotated,
             equal_steps=equal_steps,
             stop=counts is None,
@@ -174,6 +193,7 @@ def smallest_set(
         margin=margin,
         protocol=protocol,
         candidate=choice.candidate,
+        proxy=proxy is not None,
         certified=certified,
         look=look,
         search=choice.table,
@@ -188,6 +208,16 @@ def smallest_set(
         if result.selection is not None:
             result.selection.save(folder / "selection.parquet")
     return result
+
+
+def _trainer(trainer: Settings | TrainFunction, train_set: ExampleSet, name: str) -> TrainFunction:
+    if isinstance(trainer, Settings):
+        return ReferenceTrainer(train_set, trainer)
+    if not callable(trainer):
+        raise CurateError(
+            f"{name}: {trainer!r} is no trainer; give a function or curate.train.Settings"
+        )
+    return trainer
 
 
 def _open(dataset: Any, test: Any) -> tuple[str, ExampleSet, ExampleSet]:

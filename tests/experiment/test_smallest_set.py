@@ -1,6 +1,7 @@
 """The search for the smallest set, and what it says."""
 
 import json
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -286,3 +287,55 @@ def wordy(rows, seed, recorder, *, on, steps=None):
 def test_a_trainer_that_does_not_keep_its_word_is_told(train, words):
     with pytest.raises(curate.CurateError, match=words):
         smallest_set(DATA, blobs(60, seed=1), train=train, by="aum", sizes=[0.5], seeds=2)
+
+
+def test_a_proxy_ranks_what_the_trainer_is_certified_on(sets, settings, finished, tmp_path):
+    """The tables of the proxy decide which examples, the trainer's models how good they are."""
+    _, fixed, own = finished
+    cheap = replace(settings, model="mlp", epochs=1)
+    result = smallest_set(*sets, settings=settings, proxy=cheap, folder=tmp_path, **fixed)
+
+    tables = []
+    for seed in range(3):
+        recorder = curate.Recorder(sets[0].ids, history=True)
+        _, table = curate.experiment.run_arm("any", seed, *sets, cheap, recorder=recorder)
+        tables.append(table)
+    for one in result.certified.sizes:
+        chosen = curate.prune(curate.merge(tables), one.size, "aum", stratify="label")
+        assert chosen.table["kept"].equals(one.selection.table["kept"])
+        run = one.pruned[1]
+        rows = np.flatnonzero(chosen.table["kept"].to_numpy())
+        expected, _ = curate.experiment.run_arm("any", run.seed, *sets, settings, rows=rows)
+        assert np.array_equal(run.right, expected.right)
+    assert {run.arm for run in result.certified.sizes[0].pruned} == {"proxy-aum-1038"}
+    for ours, theirs in zip(result.certified.everything, own.certified.everything, strict=True):
+        assert np.array_equal(ours.right, theirs.right)
+    if result.smallest is not None:
+        assert "By aum of a proxy" in str(result)
+    again = smallest_set(*sets, settings=settings, proxy=cheap, folder=tmp_path, **fixed)
+    assert again.table.equals(result.table)
+    assert again.looks == 1
+    other = smallest_set(*sets, settings=settings, folder=tmp_path, **fixed)
+    assert other.looks == 2  # another way to choose is another look
+
+
+def test_a_loop_that_records_nothing_may_have_a_proxy_that_does():
+    def silent(rows, seed, recorder, *, on, steps=None):
+        return nearest_mean(rows, seed, None, on=on, steps=steps)
+
+    with joblib.parallel_config("sequential"):
+        result = smallest_set(
+            DATA, blobs(90, seed=1), train=silent, proxy=nearest_mean, by="aum", seeds=2, margin=0.5
+        )
+    assert result.score == "aum"
+    assert len(result.search)
+    assert {run.arm for run in result.certified.sizes[0].pruned} == {
+        f"proxy-aum-{result.certified.sizes[0].size}"
+    }
+
+
+@pytest.mark.parametrize("name", ["train", "settings", "proxy"])
+@pytest.mark.parametrize("wrong", [3, "mlp"])
+def test_what_cannot_train_is_named(sets, name, wrong):
+    with pytest.raises(curate.errors.CurateError, match=f"^{name}: {wrong!r} is no trainer"):
+        smallest_set(*sets, by="aum", sizes=[0.5], seeds=2, **{name: wrong})

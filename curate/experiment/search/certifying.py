@@ -11,7 +11,7 @@ from curate.experiment.search.candidates import Candidate
 from curate.experiment.search.looks import Look
 from curate.experiment.search.on_validation import also_recorded
 from curate.experiment.training.job import Job, Run
-from curate.experiment.training.parallel import Lab
+from curate.experiment.training.parallel import Finished, Lab
 from curate.pruning import Selection
 from curate.stats import Certificate, certificate, look_level, superiority
 
@@ -105,6 +105,7 @@ def certify(
     margin: float,
     look: Look,
     stratify: str | None,
+    ranking: Lab | None,
     annotated: Callable[[list[pa.Table]], pa.Table],
     equal_steps: Callable[[Sequence[Run]], int | None],
     stop: bool,
@@ -124,25 +125,32 @@ def certify(
         margin: accuracy (0..1) that may be lost.
         look: gives the level.
         stratify: see :func:`curate.prune`.
+        ranking: records the models whose tables rank, as many; None where those on all examples do.
         annotated: merges the recorded tables.
         equal_steps: of the runs on all examples -> steps for the other arms, None for equal epochs.
         stop: train nothing more after the first size that is not shown.
     """
     windowed = isinstance(candidate.by, str) and candidate.by in ("dual", "dyn_unc")
-    also, window = also_recorded(lab) if windowed else ((), 10)
-    jobs = [Job("all", seed, record=True, also=also, window=window) for seed in range(seeds)]
-    outcomes = [outcome for outcome in lab.run(jobs) if outcome is not None]
+
+    def recorded(lab: Lab, arm: str) -> list[Finished]:
+        also, window = also_recorded(lab) if windowed else ((), 10)
+        jobs = [Job(arm, seed, record=True, also=also, window=window) for seed in range(seeds)]
+        return [outcome for outcome in lab.run(jobs) if outcome is not None]
+
+    rankers = [] if ranking is None else recorded(ranking, "proxy")
+    outcomes = recorded(lab, "all")
     everything = [run for run, _ in outcomes]
     if len(everything) < 2:
         return Certified(everything, None, obstacle="time ran out before two models were trained")
-    table = annotated([table for _, table in outcomes if table is not None])
+    table = annotated([table for _, table in rankers or outcomes if table is not None])
     why_not = obstacle(everything, lab.test_set.labels, look.level)
     steps = equal_steps(everything)
 
     def trained() -> Iterator[Arms]:
         for size in sizes:
             selection = candidate.select(table, size, stratify)
-            arms = _train(lab, selection, candidate.arm(size), everything, steps)
+            arm = candidate.arm(size) if ranking is None else f"proxy-{candidate.arm(size)}"
+            arms = _train(lab, selection, arm, everything, steps)
             if arms is None:
                 return
             yield arms

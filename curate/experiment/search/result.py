@@ -33,6 +33,7 @@ class SmallestSet(Shown):
         margin: accuracy (0..1) that the smaller set may lose.
         protocol: "epochs" or "steps".
         candidate: the score and strategy that were chosen; None where time ran out first.
+        proxy: whether another trainer's tables rank.
         certified: all runs and certificates.
         look: how often this test set had been looked at; None where it was not.
         search: one row per candidate and size tried: candidate, share, seeds, loss (0..1) on the
@@ -47,6 +48,7 @@ class SmallestSet(Shown):
     margin: float
     protocol: str
     candidate: Candidate | None
+    proxy: bool
     certified: Certified
     look: Look | None
     search: pa.Table

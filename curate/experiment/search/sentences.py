@@ -30,9 +30,10 @@ def _need(result: "SmallestSet", one: SizeResult) -> str:
     full = np.mean([run.accuracy for run in result.certified.everything if run.seed in seeds])
     pruned = np.mean([run.accuracy for run in one.pruned])
     random = np.mean([run.accuracy for run in one.random])
-    chosen = f"By {result.score}"
+    score = f"{result.score} of a proxy" if result.proxy else result.score
+    chosen = f"By {score}"
     if len(result.search):
-        chosen = f"Chosen by {result.score} on held-out training examples"
+        chosen = f"Chosen by {score} on held-out training examples"
     return (
         f"You need {one.size:,} of {result.examples:,} examples "
         f"({one.size / result.examples:.0%}): {pruned:.2%} against {full:.2%} on all (at worst "
