@@ -1,6 +1,7 @@
 """Where on the way from the baseline to the image to take gradients: adaptive trapezoids."""
 
 from bisect import bisect
+from collections import deque
 from dataclasses import dataclass, field
 
 import torch
@@ -59,54 +60,60 @@ def choose_points(
 ) -> tuple[Tensor, Terms]:
     """Maps (n, C, H, W) that add up to the tolerance, and the places and weights of their sums.
 
-    Every gradient that is taken counts in the map. Few images are under way at a time, as their
-    gradients are held until the weights are known.
+    Every gradient that is taken counts in the map, and is held until the weights are known: that
+    is what the half of a chunk that a pass leaves free is for. As each image under way waits for
+    one gradient at least, passes are of one size until the last images: memory that was freed by
+    passes of many sizes fits the next one badly.
     """
     maps = torch.empty_like(images)
-    rows, places, weights = [], [], []
-    group = max(1, net.chunk // 4)
-    for start in range(0, len(images), group):
-        part = range(start, min(start + group, len(images)))
-        ways = _ways(net, images, target, base, part, tolerance, most)
-        for row, way in zip(part, ways, strict=True):
-            share = torch.tensor(way.weights(), dtype=images.dtype, device=images.device)
-            mean = torch.einsum("k,kchw->chw", share, torch.stack(way.gradients))
-            maps[row] = (images[row] - base[row]) * mean
-            rows += [row] * len(way.places)
-            places += way.places
-            weights.append(share)
-    chosen = torch.tensor(places, dtype=images.dtype, device=images.device)
-    return maps, Terms(torch.tensor(rows, device=images.device), [chosen, torch.cat(weights)])
+    ways = [_Way() for _ in images]
+    size = max(1, net.chunk // 2)
+    queue: deque[tuple[int, float]] = deque()
+    begun = under_way = 0
+    while queue or begun < len(ways):
+        while under_way < size and begun < len(ways):
+            queue += [(begun, place) for place in _FIRST]
+            begun, under_way = begun + 1, under_way + 1
+        asked = [queue.popleft() for _ in range(min(size, len(queue)))]
+        _ask(net, images, target, base, ways, asked)
+        waiting = {row for row, _ in queue}
+        for row in dict.fromkeys(row for row, _ in asked):
+            if row in waiting:
+                continue
+            way = ways[row]
+            further = way.next_places(tolerance, most - len(way.places))
+            queue += [(row, place) for place in further]
+            if not further:
+                share = torch.tensor(way.weights()).to(images)
+                mean = torch.einsum("k,kchw->chw", share, torch.stack(way.gradients))
+                maps[row] = (images[row] - base[row]) * mean
+                way.gradients.clear()
+                under_way -= 1
+    rows = [row for row, way in enumerate(ways) for _ in way.places]
+    places, weights = (
+        torch.tensor([value for way in ways for value in values(way)]).to(images)
+        for values in (lambda way: way.places, _Way.weights)
+    )
+    return maps, Terms(torch.tensor(rows, device=images.device), [places, weights])
 
 
-def _ways(
+def _ask(
     net: Net,
     images: Tensor,
     target: Tensor,
     base: Tensor,
-    part: range,
-    tolerance: float,
-    most: int,
-) -> list[_Way]:
-    ways = [_Way() for _ in part]
-    asked = [(i, place) for i in range(len(ways)) for place in _FIRST]
-    while asked:
-        for start in range(0, len(asked), net.chunk):
-            some = asked[start : start + net.chunk]
-            rows = torch.tensor([part[i] for i, _ in some], device=images.device)
-            place = torch.tensor([p for _, p in some], dtype=images.dtype, device=images.device)
-            way = images[rows] - base[rows]
-            with torch.enable_grad():
-                points = (base[rows] + place[:, None, None, None] * way).requires_grad_()
-                logits = net.score(points, target[rows])
-                gradients = torch.autograd.grad(logits.sum(), points)[0]
-            along = (gradients * way).flatten(1).sum(1)
-            values = zip(some, logits.tolist(), along.tolist(), gradients, strict=True)
-            for (i, at), logit, rise, gradient in values:
-                ways[i].add(at, logit, rise, gradient)
-        asked = [
-            (i, place)
-            for i, way in enumerate(ways)
-            for place in way.next_places(tolerance, most - len(way.places))
-        ]
-    return ways
+    ways: list[_Way],
+    asked: list[tuple[int, float]],
+) -> None:
+    """One pass: the logit and its gradient at each place (row, share of the way)."""
+    rows = torch.tensor([row for row, _ in asked], device=images.device)
+    place = torch.tensor([place for _, place in asked]).to(images)
+    way = images[rows] - base[rows]
+    with torch.enable_grad():
+        points = (base[rows] + place[:, None, None, None] * way).requires_grad_()
+        logits = net.score(points, target[rows])
+        gradients = torch.autograd.grad(logits.sum(), points)[0]
+    along = (gradients * way).flatten(1).sum(1)
+    values = zip(asked, logits.tolist(), along.tolist(), gradients, strict=True)
+    for (row, at), logit, rise, gradient in values:
+        ways[row].add(at, logit, rise, gradient)
