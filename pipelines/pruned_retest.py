@@ -25,8 +25,7 @@ from torch.nn.functional import interpolate, pad
 
 import curate
 from curate.retest import accuracy_gap, predict
-from curate.train import load_model
-from curate.train._train import logits_of
+from curate.train import load_model, logits_of
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -107,3 +107,37 @@ def test_cifar10_1(real_data, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     run(monkeypatch, "cifar10_1")
     assert "is shown by 1,617 new images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("forgetting_noise", ["relabelled", "area under the ROC curve: forgetting"]),
+        ("forgetting_nets", ["two seeds of mlp", "cnn and mlp"]),
+        ("forgetting_blocks", ["random", "forgetting events"]),
+    ],
+)
+def test_claims_of_forgetting(monkeypatch, tmp_path, capsys, name, expected):
+    """They run, and a second time from what they kept."""
+    few = ("--epochs", 1, "--seeds", 2, "--folder", tmp_path)
+    few += ("--blocks", 2) if name == "forgetting_blocks" else ()
+    printed = []
+    for _ in range(2):
+        run(monkeypatch, name, *few)
+        printed.append(capsys.readouterr().out)
+    for part in expected:
+        assert part in printed[0]
+    tables = [text[text.index("\u250f") :] for text in printed]  # without seconds
+    assert tables[0] == tables[1]
+
+
+def test_relabelled_examples_have_another_label(monkeypatch):
+    monkeypatch.syspath_prepend(PIPELINES)
+    from forgetting_noise import relabelled
+
+    dataset = curate.data.load("digits")
+    noisy, wrong = relabelled(dataset, 0.2)
+    assert wrong.sum() == round(0.2 * len(dataset))
+    assert ((noisy.labels != dataset.labels) == wrong).all()
+    assert noisy.labels.min() >= 0
+    assert noisy.labels.max() <= 9
