@@ -141,3 +141,12 @@ def test_relabelled_examples_have_another_label(monkeypatch):
     assert ((noisy.labels != dataset.labels) == wrong).all()
     assert noisy.labels.min() >= 0
     assert noisy.labels.max() <= 9
+
+
+def test_saliency_defences(monkeypatch, capsys):
+    few = ("--images", 4, "--iterations", 1)
+    run(monkeypatch, "saliency_defences", *few, PENALTIES=(0.0, 0.01))
+    printed = capsys.readouterr().out
+    assert "4 images" in printed
+    assert printed.count("SmoothGrad, 8 copies") == 2
+    assert "penalty 0.01" in printed
