@@ -7,9 +7,12 @@ from curate.nn.light.errors import LightConvError
 from curate.nn.light.functional.dispatch import check_backend, convolve
 from curate.nn.light.functional.geometry import (
     Padding,
+    check_documents,
     check_layout,
+    inside,
     real_positions,
     resolve_padding,
+    same_document,
     to_btc,
     within,
 )
@@ -26,6 +29,7 @@ def lightweight_conv1d(
     normalize: str | None = "softmax",
     renorm_padding: bool = False,
     lengths: Tensor | None = None,
+    seq_idx: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor:
     """Depthwise convolution whose channels share H softmax-normalised kernels (equation 3).
@@ -45,6 +49,8 @@ def lightweight_conv1d(
         renorm_padding: normalise over the taps that lie inside the sequence, so that a position
             near an edge is a weighted mean of what it sees; zero where it sees nothing.
         lengths: (B,) integers; from there on x counts as zero padding, whatever it holds.
+        seq_idx: (B, T) integers, the number of each position's document where several lie one
+            after the other: none sees another, as if each were convolved by itself.
         backend: "auto" (Triton on CUDA, PyTorch elsewhere, "composed" in an export), "torch",
             "triton", or "composed" (ordinary operations: slower, with forward-mode derivatives).
 
@@ -64,11 +70,10 @@ def lightweight_conv1d(
     if weight.dim() != 2:
         raise LightConvError(f"weight: shape {_shape(weight)}; give (H, K) or (H, 1, K)")
     x, left, right, real = _prepared(
-        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, backend
+        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, seq_idx, backend
     )
-    kernel = weight
-    if normalize is not None:
-        kernel = shared_kernel(weight, x, left, right, renorm_padding, real)
+    softmax = normalize is not None
+    kernel = shared_kernel(weight, x, left, right, softmax, renorm_padding, real, seq_idx)
     return _finished(convolve(x, kernel, left, right, backend), bias, layout)
 
 
@@ -82,6 +87,7 @@ def dynamic_conv1d(
     normalize: str | None = "softmax",
     renorm_padding: bool = False,
     lengths: Tensor | None = None,
+    seq_idx: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor:
     """Convolution with a separate kernel at every position (equation 4).
@@ -98,6 +104,7 @@ def dynamic_conv1d(
         normalize: "softmax" over the K taps, or None.
         renorm_padding: normalise over the taps inside the sequence.
         lengths: (B,) integers; from there on x counts as zero padding.
+        seq_idx: as for :func:`lightweight_conv1d`.
         backend: as for :func:`lightweight_conv1d`.
 
     Raises:
@@ -111,7 +118,7 @@ def dynamic_conv1d(
     if weight.dim() != 4:
         raise LightConvError(f"weight: shape {_shape(weight)}; give (B, T, H, K)")
     x, left, right, real = _prepared(
-        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, backend
+        x, weight, bias, padding, layout, normalize, renorm_padding, lengths, seq_idx, backend
     )
     length = x.shape[1] + left + right - weight.shape[3] + 1
     if weight.shape[0] != x.shape[0] or weight.shape[1] != length:
@@ -119,30 +126,51 @@ def dynamic_conv1d(
             f"weight: shape {_shape(weight)}; x and the padding need "
             f"({x.shape[0]}, {length}, H, K), a kernel for every position of the output"
         )
-    kernel = weight
-    if normalize is not None:
-        kernel = own_kernels(weight, x, left, renorm_padding, real)
+    softmax = normalize is not None
+    kernel = own_kernels(weight, x, left, softmax, renorm_padding, real, seq_idx)
     return _finished(convolve(x, kernel.to(x.dtype), left, right, backend), bias, layout)
 
 
 def shared_kernel(
-    weight: Tensor, x: Tensor, left: int, right: int, renorm: bool, real: Tensor | None
+    weight: Tensor,
+    x: Tensor,
+    left: int,
+    right: int,
+    softmax: bool,
+    renorm: bool,
+    real: Tensor | None,
+    seq_idx: Tensor | None,
 ) -> Tensor:
-    """Normalised (H, K), or (B, length, H, K) where edges change it; x is (B, T, C)."""
-    if not renorm:
-        return normalized(weight)
+    """The kernel (H, K) to use, or (B, length, H, K) where edges change it; x is (B, T, C)."""
+    if not renorm and seq_idx is None:
+        return normalized(weight) if softmax else weight
     length = x.shape[1] + left + right - weight.shape[1] + 1
-    logits = weight.expand(x.shape[0], length, weight.shape[0], weight.shape[1])
-    return own_kernels(logits, x, left, renorm, real).to(x.dtype)
+    own = weight.expand(x.shape[0], length, weight.shape[0], weight.shape[1])
+    return own_kernels(own, x, left, softmax, renorm, real, seq_idx).to(x.dtype)
 
 
-def own_kernels(weight: Tensor, x: Tensor, left: int, renorm: bool, real: Tensor | None) -> Tensor:
-    """Normalised kernels (B, length, H, K) for x (B, T, C)."""
+def own_kernels(
+    weight: Tensor,
+    x: Tensor,
+    left: int,
+    softmax: bool,
+    renorm: bool,
+    real: Tensor | None,
+    seq_idx: Tensor | None,
+) -> Tensor:
+    """The kernels (B, length, H, K) to use for x (B, T, C)."""
+    taps = weight.shape[3]
     if not renorm:
-        return normalized(weight)
+        kernel = normalized(weight) if softmax else weight
+        if seq_idx is None:
+            return kernel
+        return kernel.masked_fill(~same_document(seq_idx, taps, left), 0)
     if real is None:
         real = torch.ones(1, x.shape[1], dtype=torch.bool, device=x.device)
-    return renormalized(weight, real, left)
+    valid = inside(real, taps, left, weight.shape[1])
+    if seq_idx is not None:
+        valid = valid & same_document(seq_idx, taps, left)
+    return renormalized(weight, valid)
 
 
 def _prepared(
@@ -154,6 +182,7 @@ def _prepared(
     normalize: str | None,
     renorm_padding: bool,
     lengths: Tensor | None,
+    seq_idx: Tensor | None,
     backend: str,
 ) -> tuple[Tensor, int, int, Tensor | None]:
     """Input (B, T, C), padding before and after, and the real positions, all checked."""
@@ -181,6 +210,7 @@ def _prepared(
         raise LightConvError(
             f"padding: {padding!r} leaves no output of {source} positions under {taps} taps"
         )
+    check_documents(seq_idx, x, left + right, taps)
     return within(x, real), left, right, real
 
 

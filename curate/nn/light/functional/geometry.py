@@ -51,6 +51,9 @@ def real_positions(
     """Bool (B, T), True at a position that counts, or None where all of x (B, T, C) do."""
     real: Tensor | None = None
     if lengths is not None:
+        if not torch.jit.is_scripting():  # noqa: SIM102 - TorchScript skips this branch only as it is
+            if not isinstance(lengths, Tensor):
+                raise LightConvError(f"lengths: {lengths}; give a tensor of {x.shape[0]} integers")
         if lengths.shape != x.shape[:1]:
             raise LightConvError(f"lengths: shape {lengths.shape}; give (B,) = {x.shape[:1]}")
         positions = torch.arange(x.shape[1], device=x.device)
@@ -68,6 +71,30 @@ def real_positions(
 def within(x: Tensor, real: Tensor | None) -> Tensor:
     """x (B, T, C) with zeros where no position counts."""
     return x if real is None else x.masked_fill(~real.unsqueeze(2), 0)
+
+
+def check_documents(seq_idx: Tensor | None, x: Tensor, padding: int, taps: int) -> None:
+    """Raise LightConvError for numbers of documents that do not fit x (B, T, C)."""
+    if seq_idx is None:
+        return
+    if seq_idx.shape != x.shape[:2] or seq_idx.is_floating_point() or seq_idx.is_complex():
+        raise LightConvError(
+            f"seq_idx: {seq_idx.dtype} of shape {seq_idx.shape}; give integers {x.shape[:2]}, the "
+            "number of each position's document"
+        )
+    if padding != taps - 1:
+        raise LightConvError(
+            "seq_idx: the padding changes the length, so an output belongs to no document; "
+            "give padding='same', 'causal' or a pair that sums to K - 1"
+        )
+
+
+def same_document(seq_idx: Tensor, taps: int, left: int) -> Tensor:
+    """Which taps lie in the document of their output: bool (B, T, 1, K) from seq_idx (B, T)."""
+    right = taps - 1 - left
+    around = F.pad(seq_idx, (left, right)).unfold(1, taps, 1) == seq_idx.unsqueeze(2)
+    return around.unsqueeze(2) & inside(torch.ones_like(seq_idx[:1], dtype=torch.bool), taps, left,
+                                        seq_idx.shape[1])  # fmt: skip
 
 
 def inside(real: Tensor, taps: int, left: int, length: int) -> Tensor:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from curate.nn.light.modules.state import extend, keep
+
 
 class SelfAttention(nn.Module):
     """Multi-head self-attention, x (B, T, C) -> (B, T, C), with a step for decoding."""
@@ -17,24 +19,39 @@ class SelfAttention(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """Mix x over time; the mask (B, T) is True at padding."""
+    def forward(
+        self, x: Tensor, key_padding_mask: Tensor | None = None, seq_idx: Tensor | None = None
+    ) -> Tensor:
+        """Mix x over time; the mask (B, T) is True at padding, seq_idx (B, T) numbers documents."""
         query, memory = self.linear1(x).tensor_split([x.shape[2]], 2)
-        allowed = None
+        if key_padding_mask is None and seq_idx is None:
+            return self._attended(query, memory, None, self.causal)
+        steps = torch.arange(x.shape[1], device=x.device)
+        allowed = (steps[:, None] >= steps if self.causal else steps[:, None] >= 0)[None, None]
         if key_padding_mask is not None:
-            allowed = ~key_padding_mask[:, None, None]
-            if self.causal:
-                steps = torch.arange(x.shape[1], device=x.device)
-                allowed = allowed & (steps[:, None] >= steps)
-        return self._attended(query, memory, allowed, self.causal and allowed is None)
+            allowed = allowed & ~key_padding_mask[:, None, None]
+        if seq_idx is not None:
+            allowed = allowed & (seq_idx[:, None, :, None] == seq_idx[:, None, None])
+        # padding sees itself: a row that sees nothing would become NaN
+        return self._attended(query, memory, allowed | (steps[:, None] == steps), False)
 
-    def step(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Continue by a chunk x (B, n, C); the state holds all keys and values, (B, S, 2 C)."""
+    def step(
+        self, x: Tensor, state: Tensor | None = None, key_padding_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Continue by a chunk x (B, n, C), mask (B, n) True at padding.
+
+        The state holds all keys and values, (B, S, 2 C), and once a mask was given what is real.
+        """
         query, memory = self.linear1(x).tensor_split([x.shape[2]], 2)
-        state = memory if state is None else torch.cat((state, memory), 1)
-        keys = torch.arange(state.shape[1], device=x.device)
-        allowed = keys <= keys[-x.shape[1] :, None]
-        return self._attended(query, state, allowed, False), state
+        real = None if key_padding_mask is None else ~key_padding_mask
+        memory, real = extend(state, memory, real)
+        keys = torch.arange(memory.shape[1], device=x.device)
+        own = keys[-x.shape[1] :, None]
+        allowed = keys <= own
+        if real is not None:
+            allowed = (allowed & real[:, None, None]) | (keys == own)
+        y = self._attended(query, memory, allowed, False)
+        return y, keep(memory, real, memory.shape[1])
 
     def reorder(self, state: Tensor, index: Tensor) -> Tensor:
         """The state of the sequences at index (B',)."""

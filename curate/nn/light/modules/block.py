@@ -30,7 +30,8 @@ class LightConvBlock(nn.Module):
         linear1, conv, linear2: named as in fairseq's layers.
 
     Shape:
-        x (B, T, C), key_padding_mask (B, T) bool, True at padding -> (B, T, C).
+        x (B, T, C), key_padding_mask (B, T) bool, True at padding, seq_idx (B, T) integers ->
+        (B, T, C).
 
     Raises:
         LightConvError: an option that cannot be used, or a mask that does not fit.
@@ -77,15 +78,19 @@ class LightConvBlock(nn.Module):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, x: Tensor, key_padding_mask: Tensor | None = None) -> Tensor:
-        """Mix x over time; what the mask marks is not seen by the rest."""
-        mixed = self.conv(self._gated(x), key_padding_mask=key_padding_mask)
+    def forward(
+        self, x: Tensor, key_padding_mask: Tensor | None = None, seq_idx: Tensor | None = None
+    ) -> Tensor:
+        """Mix x over time; what the mask marks is not seen, nor is another document (seq_idx)."""
+        mixed = self.conv(self._gated(x), key_padding_mask=key_padding_mask, seq_idx=seq_idx)
         return self.linear2(mixed)
 
     @torch.jit.export
-    def step(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Continue by a chunk x (B, n, C); state as of the convolution."""
-        y, state = self.conv.step(self._gated(x), state)
+    def step(
+        self, x: Tensor, state: Tensor | None = None, key_padding_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Continue by a chunk x (B, n, C), mask (B, n); state as of the convolution."""
+        y, state = self.conv.step(self._gated(x), state, key_padding_mask=key_padding_mask)
         return self.linear2(y), state
 
     @torch.jit.export

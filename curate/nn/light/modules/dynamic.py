@@ -9,6 +9,7 @@ from curate.nn.light.functional.conv1d import own_kernels
 from curate.nn.light.functional.dispatch import convolve
 from curate.nn.light.functional.geometry import (
     Padding,
+    check_documents,
     real_positions,
     resolve_padding,
     to_btc,
@@ -43,8 +44,8 @@ class DynamicConv1d(nn.Module):
         conv_bias: (C,) or None. Both are named and laid out as in fairseq.
 
     Shape:
-        x (B, T, C), query (B, T, query_dim), lengths (B,), key_padding_mask (B, T) -> (B, T, C);
-        x, query and the output in the layout.
+        x (B, T, C), query (B, T, query_dim), lengths (B,), key_padding_mask (B, T),
+        seq_idx (B, T) -> (B, T, C); x, query and the output in the layout.
 
     Raises:
         LightConvError: an option that cannot be used, or a query missing or not asked for.
@@ -116,19 +117,26 @@ class DynamicConv1d(nn.Module):
         query: Tensor | None = None,
         lengths: Tensor | None = None,
         key_padding_mask: Tensor | None = None,
+        seq_idx: Tensor | None = None,
     ) -> Tensor:
         """Convolve x by the kernels that the query predicts.
 
-        Positions past lengths (B,) or marked by the mask (B, T) are padding.
+        Positions past lengths (B,) or marked by the mask (B, T) are padding. Of documents one
+        after the other, numbered by seq_idx (B, T), none sees another.
         """
         x, kernel = self._projected(x, query)
         real = real_positions(x, lengths, key_padding_mask)
-        y = self._convolve(within(x, real), kernel, self.left, self.right, real)
+        check_documents(seq_idx, x, self.left + self.right, self.kernel_size)
+        y = self._convolve(within(x, real), kernel, self.left, real, seq_idx)
         return to_btc(y, self.layout)
 
     @torch.jit.export
     def step(
-        self, x: Tensor, state: Tensor | None = None, query: Tensor | None = None
+        self,
+        x: Tensor,
+        state: Tensor | None = None,
+        query: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Continue a causal convolution by a chunk of any length.
 
@@ -136,21 +144,25 @@ class DynamicConv1d(nn.Module):
             x: the next positions, in the layout.
             state: what the last step returned; None at the start.
             query: of the same positions, where the module has a ``query_dim``.
+            key_padding_mask: bool (B, n), True at padding, which nothing sees: prompts of unequal
+                length are padded on the left.
 
         Returns:
             The chunk's output, and the state: the last K - 1 inputs (projected ones with
-            ``in_proj``) or as many as there were, (B, <= K - 1, C) in every layout.
+            ``in_proj``) or as many as there were, (B, <= K - 1, C) in every layout
+            (C + 1 under ``renorm_padding`` after a mask).
 
         Raises:
-            LightConvError: the padding is not causal.
+            LightConvError: the padding is not causal, or a mask or state that does not fit.
         """
         if self.left != self.kernel_size - 1:
             raise LightConvError("step: the padding looks ahead; build with padding='causal'")
         x, kernel = self._projected(x, query)
-        seen = extend(state, x)
+        real = real_positions(x, None, key_padding_mask)
+        seen, real = extend(state, within(x, real), real if self.renorm_padding else None)
         left = self.kernel_size - 1 - (seen.shape[1] - x.shape[1])
-        y = self._convolve(seen, kernel, left, 0, None)
-        return to_btc(y, self.layout), keep(seen, self.kernel_size - 1)
+        y = self._convolve(seen, kernel, left, real, None)
+        return to_btc(y, self.layout), keep(seen, real, self.kernel_size - 1)
 
     @torch.jit.export
     def reorder(self, state: Tensor, index: Tensor) -> Tensor:
@@ -170,10 +182,15 @@ class DynamicConv1d(nn.Module):
         return x, kernel.unflatten(2, (self.num_heads, self.kernel_size))
 
     def _convolve(
-        self, x: Tensor, kernel: Tensor, left: int, right: int, real: Tensor | None
+        self,
+        x: Tensor,
+        kernel: Tensor,
+        left: int,
+        real: Tensor | None,
+        seq_idx: Tensor | None,
     ) -> Tensor:
-        if self.normalize:
-            kernel = own_kernels(kernel, x, left, self.renorm_padding, real)
+        right = kernel.shape[1] + self.kernel_size - 1 - left - x.shape[1]
+        kernel = own_kernels(kernel, x, left, self.normalize, self.renorm_padding, real, seq_idx)
         if self.training and self.weight_dropout > 0:
             kernel = F.dropout(kernel, self.weight_dropout)
         y = convolve(x, kernel.to(x.dtype), left, right, self.backend)

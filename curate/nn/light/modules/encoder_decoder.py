@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.nn.light.modules.language_model import State, reordered
-from curate.nn.light.modules.layer import LightConvLayer, positions
+from curate.nn.light.modules.layer import LightConvLayer, sinusoids
 
 
 class EncoderDecoder(nn.Module):
@@ -82,10 +82,11 @@ class EncoderDecoder(nn.Module):
             states.append(new)
         return self.decoder_norm(x) @ self.embedding.weight.T, (start + tokens.shape[1], states)
 
-    def _embedded(self, tokens: Tensor, start: int) -> Tensor:
+    def _embedded(self, tokens: Tensor, start: int | Tensor) -> Tensor:
         weight = self.embedding.weight
         x = self.embedding(tokens) * weight.shape[1] ** 0.5
-        return self.dropout(x + positions(start, tokens.shape[1], weight.shape[1], weight))
+        places = start + torch.arange(tokens.shape[1], device=tokens.device)
+        return self.dropout(x + sinusoids(places, weight.shape[1], weight))
 
 
 @torch.no_grad()

@@ -71,9 +71,13 @@ class LightConvLayer(nn.Module):
         key_padding_mask: Tensor | None = None,
         memory: Tensor | None = None,
         memory_padding_mask: Tensor | None = None,
+        seq_idx: Tensor | None = None,
     ) -> Tensor:
-        """x (B, T, C), memory (B, S, C) of an encoder; masks True at padding."""
-        x = x + self.dropout(self.mixer(self.mixer_norm(x), key_padding_mask))
+        """x (B, T, C), memory (B, S, C) of an encoder; masks True at padding.
+
+        Of documents one after the other, numbered by seq_idx (B, T), none sees another.
+        """
+        x = x + self.dropout(self.mixer(self.mixer_norm(x), key_padding_mask, seq_idx))
         return self._rest(x, memory, memory_padding_mask)
 
     def step(
@@ -82,9 +86,10 @@ class LightConvLayer(nn.Module):
         state: Tensor | None,
         memory: Tensor | None = None,
         memory_padding_mask: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Continue by a chunk x (B, n, C)."""
-        mixed, state = self.mixer.step(self.mixer_norm(x), state)
+        """Continue by a chunk x (B, n, C), mask (B, n) True at padding."""
+        mixed, state = self.mixer.step(self.mixer_norm(x), state, key_padding_mask)
         return self._rest(x + self.dropout(mixed), memory, memory_padding_mask), state
 
     def _rest(self, x: Tensor, memory: Tensor | None, mask: Tensor | None) -> Tensor:
@@ -97,11 +102,16 @@ class LightConvLayer(nn.Module):
 
 def positions(start: int, count: int, channels: int, like: Tensor) -> Tensor:
     """Sinusoids (count, C) of the positions from start on; C is even."""
+    return sinusoids(torch.arange(start, start + count, device=like.device), channels, like)
+
+
+def sinusoids(places: Tensor, channels: int, like: Tensor) -> Tensor:
+    """Sinusoids (..., C) of positions (...); C is even."""
     if channels % 2:
         raise LightConvError(f"channels: {channels}; positions need an even number")
     half = channels // 2
     rates = torch.exp(
         torch.arange(half, device=like.device) * (-math.log(10_000) / max(half - 1, 1))
     )
-    angles = torch.arange(start, start + count, device=like.device).unsqueeze(1) * rates
-    return torch.cat((angles.sin(), angles.cos()), 1).to(like.dtype)
+    angles = places.unsqueeze(-1) * rates
+    return torch.cat((angles.sin(), angles.cos()), -1).to(like.dtype)

@@ -9,6 +9,7 @@ from curate.nn.light.functional.conv1d import shared_kernel
 from curate.nn.light.functional.dispatch import check_backend, convolve
 from curate.nn.light.functional.geometry import (
     Padding,
+    check_documents,
     check_layout,
     real_positions,
     resolve_padding,
@@ -38,8 +39,8 @@ class LightweightConv1d(nn.Module):
         bias: (C,) or None.
 
     Shape:
-        x (B, T, C), lengths (B,), key_padding_mask (B, T) -> (B, T + left + right - K + 1, C);
-        x and the output in the layout.
+        x (B, T, C), lengths (B,), key_padding_mask (B, T), seq_idx (B, T) ->
+        (B, T + left + right - K + 1, C); x and the output in the layout.
 
     Raises:
         LightConvError: an option that cannot be used.
@@ -86,46 +87,61 @@ class LightweightConv1d(nn.Module):
             nn.init.zeros_(self.bias)
 
     def forward(
-        self, x: Tensor, lengths: Tensor | None = None, key_padding_mask: Tensor | None = None
+        self,
+        x: Tensor,
+        lengths: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        seq_idx: Tensor | None = None,
     ) -> Tensor:
-        """Convolve x; positions past lengths (B,) or marked by the mask (B, T) are padding."""
+        """Convolve x; positions past lengths (B,) or marked by the mask (B, T) are padding.
+
+        Of documents one after the other, numbered by seq_idx (B, T), none sees another.
+        """
         x = to_btc(x, self.layout)
         real = real_positions(x, lengths, key_padding_mask)
-        y = self._convolve(within(x, real), self.left, self.right, real)
+        check_documents(seq_idx, x, self.left + self.right, self.kernel_size)
+        y = self._convolve(within(x, real), self.left, self.right, real, seq_idx)
         return to_btc(y, self.layout)
 
     @torch.jit.export
-    def step(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def step(
+        self, x: Tensor, state: Tensor | None = None, key_padding_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Continue a causal convolution by a chunk of any length.
 
         Args:
             x: the next positions, in the layout.
             state: what the last step returned; None at the start.
+            key_padding_mask: bool (B, n), True at padding, which nothing sees: prompts of unequal
+                length are padded on the left.
 
         Returns:
             The chunk's output, and the state: the last K - 1 inputs or as many as there were,
-            (B, <= K - 1, C) in every layout.
+            (B, <= K - 1, C) in every layout (C + 1 under ``renorm_padding`` after a mask).
 
         Raises:
-            LightConvError: the padding is not causal.
+            LightConvError: the padding is not causal, or a mask or state that does not fit.
         """
         if self.left != self.kernel_size - 1 or self.right != 0:
             raise LightConvError("step: the padding looks ahead; build with padding='causal'")
         x = to_btc(x, self.layout)
-        seen = extend(state, x)
+        real = real_positions(x, None, key_padding_mask)
+        seen, real = extend(state, within(x, real), real if self.renorm_padding else None)
         left = self.kernel_size - 1 - (seen.shape[1] - x.shape[1])
-        y = self._convolve(seen, left, 0, None)
-        return to_btc(y, self.layout), keep(seen, self.kernel_size - 1)
+        y = self._convolve(seen, left, 0, real, None)
+        return to_btc(y, self.layout), keep(seen, real, self.kernel_size - 1)
 
     @torch.jit.export
     def reorder(self, state: Tensor, index: Tensor) -> Tensor:
         """The state of the sequences at index (B',), as beam search needs."""
         return state.index_select(0, index)
 
-    def _convolve(self, x: Tensor, left: int, right: int, real: Tensor | None) -> Tensor:
-        kernel: Tensor = self.weight
-        if self.normalize:
-            kernel = shared_kernel(kernel, x, left, right, self.renorm_padding, real)
+    def _convolve(
+        self, x: Tensor, left: int, right: int, real: Tensor | None, seq_idx: Tensor | None
+    ) -> Tensor:
+        kernel = shared_kernel(
+            self.weight, x, left, right, self.normalize, self.renorm_padding, real, seq_idx
+        )
         if self.training and self.weight_dropout > 0:
             kernel = kernel * F.dropout(torch.ones_like(self.weight), self.weight_dropout)
         y = convolve(x, kernel, left, right, self.backend)
@@ -160,8 +176,8 @@ def check_options(
     """Raise LightConvError for what a convolution cannot be built from."""
     check_layout(layout)
     check_backend(backend)
-    if kernel_size < 1:
-        raise LightConvError(f"kernel_size: {kernel_size}; give at least 1")
+    if not isinstance(kernel_size, int) or kernel_size < 1:
+        raise LightConvError(f"kernel_size: {kernel_size!r}; give an integer of at least 1")
     if num_heads < 1 or channels % num_heads:
         raise LightConvError(
             f"num_heads: {num_heads} for {channels} channels; give a divisor of the channels"
