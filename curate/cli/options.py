@@ -119,13 +119,16 @@ def stratified(text: str) -> str | None:
 
 def opened(name: str, split: str, root: str | None) -> Any:
     """A split of a set that is known by its name; all of a folder or file, divided or not."""
-    from curate.data import folder, load, parquet
+    from curate.data import folder, load, parquet, webdataset
     from curate.data._load import KNOWN
     from curate.data.formats.parquet import holds_tables
+    from curate.data.formats.webdataset import holds_shards
 
     path = Path(name)
     if name in KNOWN or name.startswith("hf:") or not path.exists():
         return load(name, split, root)
+    if holds_shards(path):
+        return webdataset(path)
     return parquet(path) if holds_tables(path) else folder(path)
 
 

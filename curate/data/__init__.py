@@ -8,6 +8,7 @@ from curate.data._with_ids import with_ids as with_ids
 from curate.data.example_set import ExampleSet as ExampleSet
 from curate.data.formats.folder import folder as folder
 from curate.data.formats.parquet import parquet as parquet
+from curate.data.formats.webdataset import webdataset as webdataset
 from curate.data.holdout import held_out as held_out
 from curate.data.opening import open_view as open_view
 from curate.data.tokens import VOCABULARY as VOCABULARY

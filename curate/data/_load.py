@@ -7,6 +7,7 @@ from curate.data.example_set import ExampleSet
 from curate.data.formats.folder import folder
 from curate.data.formats.hub import hub
 from curate.data.formats.parquet import holds_tables, parquet
+from curate.data.formats.webdataset import holds_shards, webdataset
 from curate.data.known.cifar10 import cifar10
 from curate.data.known.digits import digits
 from curate.data.known.mnist import mnist
@@ -34,8 +35,9 @@ def load(
     Args:
         name_or_path: "digits" (inside scikit-learn), "mnist", "cifar10", "hf:NAME" or
             "hf:NAME:CONFIG", an image folder (:func:`folder`), or a Parquet or Arrow file or a
-            folder of them (:func:`parquet`); these also at a URI (``s3://``, ``gs://``, ``hf://``
-            …) that pyarrow or fsspec opens, of which a copy is kept in the cache.
+            folder of them (:func:`parquet`), or tar shards (:func:`webdataset`); these also at a
+            URI (``s3://``, ``gs://``, ``hf://`` …) that pyarrow or fsspec opens, of which a copy
+            is kept in the cache.
         split: "train" or "test".
         root: where copies of "mnist" and "cifar10" lie; None: the environment variable
             CURATE_DATA names the folder; without a copy, torchvision downloads one.
@@ -68,11 +70,13 @@ def load(
     path = local_copy(name_or_path)
     if holds_tables(path):
         return parquet(path, split=split, size=size, errors=errors)
+    if path.exists() and holds_shards(path):
+        return webdataset(path, split=split, size=size, errors=errors)
     if path.is_dir():
         return folder(path, split=split, size=size, errors=errors)
     if path.exists():
         raise CurateError(
-            f"name_or_path: {name!r} is neither a folder nor a .parquet or .arrow file"
+            f"name_or_path: {name!r} is neither a folder nor a .parquet, .arrow or .tar file"
         )
     raise CurateError(
         f"name_or_path: {name!r} is no file or folder here and no known set; give digits, mnist, "

@@ -1,14 +1,14 @@
 """Work on a data set's rows in the workers of a Ray cluster, through Ray Data."""
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
+from functools import partial
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from curate.data.view import View
 from curate.errors import CurateError, is_choice
 
 Engine: TypeAlias = Literal["ray"]
@@ -35,17 +35,39 @@ def checked_engine(engine: str | None) -> bool:
     return True
 
 
-def blocks_on_ray(
-    view: View, function: Callable[[View, int, int], Any], step: int, gpus: int = 0
-) -> Iterator[Any]:
-    """``function(view, start, stop)`` for every ``step`` rows of a set, in their order.
+Blocks: TypeAlias = Callable[[Any, Callable[[Any, int, int], Any], int], Iterator[Any]]
+"""From rows, a function of them and a step to what it gives for every block, in order."""
 
-    The view goes to each worker once: images in files are read by the workers, under the same
+
+def blocks_here(rows: Sized, function: Callable[[Any, int, int], Any], step: int) -> Iterator[Any]:
+    """``function(rows, start, stop)`` for every ``step`` rows of a set, in this process."""
+    for start in range(0, len(rows), step):
+        yield function(rows, start, min(start + step, len(rows)))
+
+
+def blocks_by(engine: Engine | None, function: Any = None) -> Blocks:
+    """:func:`blocks_on_ray` or :func:`blocks_here`; a network on a GPU gives each worker a GPU.
+
+    Raises:
+        CurateError: another engine, or Ray is not installed.
+    """
+    if not checked_engine(engine):
+        return blocks_here
+    on_gpu = isinstance(function, torch.nn.Module) and any(p.is_cuda for p in function.parameters())
+    return partial(blocks_on_ray, gpus=int(on_gpu))
+
+
+def blocks_on_ray(
+    rows: Sized, function: Callable[[Any, int, int], Any], step: int, gpus: int = 0
+) -> Iterator[Any]:
+    """``function(rows, start, stop)`` for every ``step`` rows of a set, in their order.
+
+    The rows go to each worker once: images in files are read by the workers, under the same
     paths, and images in memory are sent. A worker has one processor, and one thread of torch. The
     cluster is the one that ``ray.init`` connected to, else Ray starts one on this machine.
 
     Args:
-        view: n examples.
+        rows: n examples: a :class:`curate.data.view.View`, or anything else that can be pickled.
         function: that can be pickled, as can what it returns.
         step: rows of a block; the last one may have fewer.
         gpus: of each worker.
@@ -55,8 +77,8 @@ def blocks_on_ray(
     """
     import ray.data
 
-    starts = np.arange(0, len(view), step)
-    there = ray.put(view)
+    starts = np.arange(0, len(rows), step)
+    there = ray.put((rows, function))
     resources = ray.cluster_resources()
     workers = int(resources.get("GPU", 0) / gpus if gpus else resources.get("CPU", 1))
     workers = max(1, min(workers, len(starts)))
@@ -65,15 +87,18 @@ def blocks_on_ray(
         pa.table({"start": starts[first : first + together]})
         for first in range(0, len(starts), together)
     ]
-    rows = ray.data.from_arrow(parts)
-    rows.context.execution_options.preserve_order = True
-    rows.context.enable_progress_bars = False
-    done = rows.map_batches(
-        _Worker,
-        fn_constructor_args=(there, function, step),
+    blocks = ray.data.from_arrow(parts)
+    blocks.context.execution_options.preserve_order = True
+    blocks.context.enable_progress_bars = False
+    # Ray keeps the processes of tasks for the next call, but ends those that had a GPU
+    worker: Any = _Worker if gpus else _work
+    pool: Any = ray.data.ActorPoolStrategy if gpus else ray.data.TaskPoolStrategy
+    done = blocks.map_batches(
+        worker,
+        fn_kwargs={"there": there, "step": step},
         batch_format="pyarrow",
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=workers),
+        compute=pool(size=workers),
         num_cpus=1,
         num_gpus=gpus,
     )
@@ -84,21 +109,29 @@ def blocks_on_ray(
         yield result
 
 
+_HELD: dict[str, Any] = {}
+"""In a worker: the rows and the function of the last call, so that they come there once."""
+
+
+def _work(batch: pa.Table, there: Any, step: int) -> pa.Table:
+    import ray
+
+    torch.set_num_threads(1)
+    if there.hex() not in _HELD:
+        _HELD.clear()
+        _HELD[there.hex()] = ray.get(there)
+    rows, function = _HELD[there.hex()]
+    (start,) = batch["start"].to_pylist()
+    try:
+        result = function(rows, start, min(start + step, len(rows)))
+    except CurateError as error:  # Ray would tell the user of its own tasks
+        result = error
+    content = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+    return pa.table({"result": pa.array([content], pa.large_binary())})
+
+
 class _Worker:
-    """Holds the view while blocks of its rows are worked on."""
+    """The same in an actor, which keeps its GPU and what was moved there."""
 
-    def __init__(self, there: Any, function: Callable[[View, int, int], Any], step: int) -> None:
-        import ray
-
-        torch.set_num_threads(1)
-        self.view, self.function, self.step = ray.get(there), function, step
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        (start,) = batch["start"].to_pylist()
-        stop = min(start + self.step, len(self.view))
-        try:
-            result = self.function(self.view, start, stop)
-        except CurateError as error:  # Ray would tell the user of its own tasks
-            result = error
-        content = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-        return pa.table({"result": pa.array([content], pa.large_binary())})
+    def __call__(self, batch: pa.Table, there: Any, step: int) -> pa.Table:
+        return _work(batch, there, step)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from curate.data._fingerprint import fingerprint
+from curate.data.on_ray import Engine, checked_engine
 from curate.data.opening import open_view
 from curate.errors import CurateError
 from curate.exporting.card import card
@@ -20,6 +21,7 @@ from curate.exporting.formats.parquet import write_parquet
 from curate.exporting.formats.webdataset import write_webdataset
 from curate.exporting.kept import check_recorded, kept_positions
 from curate.exporting.layout import Format
+from curate.exporting.on_ray import ViewOnRay
 from curate.exporting.provenance import provenance
 from curate.exporting.replacing import CARD, PROVENANCE, check_place, export_folder, listed
 
@@ -46,6 +48,7 @@ def export(
     format: FormatName | str = "huggingface",
     *,
     overwrite: bool = False,
+    engine: Engine | None = None,
 ) -> Path:
     """Write the examples that a selection keeps, in the data set's order, into a new folder.
 
@@ -66,16 +69,20 @@ def export(
             ``curate-data[webdataset]``) or "indices" (only which rows).
         overwrite: replace an earlier export at ``path``; refused where any file there, at any
             depth, was not written by it or was changed since (an edited card, say).
+        engine: what reads and encodes the examples: None: this process; "ray": the workers of a
+            Ray cluster, as for :func:`curate.features.extract`. Tables and their rows are copied,
+            the fingerprint is taken and files are written by this process; they are the same.
 
     Returns:
         The folder.
 
     Raises:
         CurateError: ids or fingerprints that do not match, nothing kept, a folder that may not be
-            replaced, or examples that the format cannot hold.
+            replaced, examples that the format cannot hold, or Ray is not installed.
         OSError: the disk is full or not writable; what was at ``path`` is untouched.
     """
     _check_format(format)
+    on_ray = checked_engine(engine)
     if not hasattr(selection, "table") or not hasattr(selection, "policy"):
         raise CurateError(
             f"selection: a {type(selection).__name__}; give what curate.prune or "
@@ -86,7 +93,7 @@ def export(
     with export_folder(path, overwrite) as folder:
         content = fingerprint(view)  # first: it finds out random transforms
         check_recorded(selection, content)
-        layout = FORMATS[format].write(view, kept, folder)
+        layout = FORMATS[format].write(ViewOnRay(view) if on_ray else view, kept, folder)
         origin = provenance(selection, format, view, content, kept)
         text = card(selection, view, layout, origin)
         write_croissant(folder, origin)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from curate.data.on_ray import Engine, blocks_on_ray, checked_engine
+from curate.data.on_ray import Engine, blocks_by, checked_engine
 from curate.data.opening import open_view
 from curate.data.pixels import checked_size
 from curate.data.view import View
@@ -140,9 +140,8 @@ def _on_ray(
     source: View, function: Callable[[torch.Tensor], Any], size: int, features: Any
 ) -> Iterator[np.ndarray]:
     checked_size(size)
-    on_gpu = isinstance(features, nn.Module) and any(p.is_cuda for p in features.parameters())
     block = partial(_block, function=function, size=size)
-    return blocks_on_ray(source, block, _pixels.BATCH, gpus=int(on_gpu))
+    return blocks_by("ray", features)(source, block, _pixels.BATCH)
 
 
 def _block(

@@ -1,11 +1,13 @@
 """Decode every image to RGB pixels of one size."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from curate.data.on_ray import Engine, blocks_on_ray, checked_engine
 from curate.data.opening import open_view
 from curate.data.pixels import checked_size
 from curate.data.view import View
@@ -15,7 +17,7 @@ BATCH = 256
 """Images that are decoded at a time: memory is bounded by these."""
 
 
-def pixels(source: Any, size: int = 64) -> torch.Tensor:
+def pixels(source: Any, size: int = 64, *, engine: Engine | None = None) -> torch.Tensor:
     """All images of a data set, cut to their central square and brought to one size.
 
     The square is cut, not squeezed, so that what is left does not tell the aspect ratio. It is
@@ -27,18 +29,25 @@ def pixels(source: Any, size: int = 64) -> torch.Tensor:
         source: a :class:`curate.bias.Source`, or any data set that
             :func:`curate.data.with_ids` takes: n images.
         size: height and width of the result, 1 to 4096.
+        engine: what decodes: None: this process; "ray": the workers of a Ray cluster, as for
+            :func:`extract`.
 
     Returns:
         uint8 of shape (n, 3, size, size).
 
     Raises:
-        CurateError: the examples are features, a file is torn, or the size is out of range.
+        CurateError: the examples are features, a file is torn, the size is out of range, or Ray
+            is not installed.
     """
+    on_ray = checked_engine(engine)
     checked_size(size)
     source = open_view(source)
     whole = torch.empty((len(source), 3, size, size), dtype=torch.uint8)
     start = 0
-    for batch in pixel_batches(source, size):
+    batches = pixel_batches(source, size)
+    if on_ray and source.has_images:
+        batches = blocks_on_ray(source, partial(pixel_batch, size=size), BATCH)
+    for batch in batches:
         whole[start : start + len(batch)] = batch
         start += len(batch)
     return whole

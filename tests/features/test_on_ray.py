@@ -1,11 +1,6 @@
 """Features by the workers of a Ray cluster; most of it needs the extra ``ray``."""
 
-import json
-import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,21 +8,13 @@ import pytest
 from curate.data.on_ray import checked_engine
 from curate.errors import CurateError
 from curate.features import extract
+from tests.cluster import facts_of
 from tests.features.test_extract import a_source, means
 
-ROOT = Path(__file__).parents[2]
-NO_CLUSTER = 77
-LIMIT = 550  # seconds
-
 ON_A_CLUSTER = """
-import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import ray
-import torch
 from torch.utils.data import Subset
 
 import curate
@@ -35,17 +22,7 @@ from curate.features import _pixels, extract
 from tests.data.pictures import encoded, pixels
 from tests.features.test_extract import a_source
 
-torch.set_num_threads(1)
-folder = Path(sys.argv[1])
-try:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error",
-             object_store_memory=200_000_000, _temp_dir=str(folder))
-except Exception as error:
-    print(type(error).__name__, error)
-    sys.exit(77)
-
 _pixels.BATCH = 4  # six batches, the last one short
-facts = {}
 
 def compare(name, source, features, **options):
     told = []
@@ -83,46 +60,13 @@ for engine in (None, "ray"):
         extract(replace(source, encoded=torn), size=16, engine=engine)
     except curate.CurateError as error:
         facts["torn"].append(str(error))
-
-from curate.retest import near_duplicates
-from curate.retest.duplicates import images
-
-images._ROWS = 8
-found = [near_duplicates(source, size=48, engine=engine) for engine in (None, "ray")]
-facts["duplicates"] = found[0].table.equals(found[1].table)
-ray.shutdown()
-print(json.dumps(facts))
 """
 
 
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
-    """What a process of its own says, so that nothing of the cluster is left in this one."""
-    pytest.importorskip("ray.data", reason="no Ray Data: pip install 'curate-data[ray]'")
-    folder = tmp_path_factory.mktemp("ray")
-    script, said = folder / "script.py", folder / "said.txt"
-    script.write_text(ON_A_CLUSTER)
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": paths, "RAY_worker_niceness": "0"}
-    with said.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, str(script), str(folder)],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(LIMIT)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    text = said.read_text()
-    if code == NO_CLUSTER:
-        pytest.skip(f"Ray does not start on this machine: {text[-300:]}")
-    assert code == 0, text[-3000:]
-    return json.loads(text.splitlines()[-1])
+    """What a process of its own says."""
+    return facts_of(ON_A_CLUSTER, tmp_path_factory.mktemp("ray"))
 
 
 @pytest.mark.parametrize(
@@ -145,10 +89,6 @@ def test_a_torn_image_is_named_as_by_one_process(facts):
     here, there = facts["torn"]
     assert here == there
     assert "'row 13' cannot be decoded" in here
-
-
-def test_near_duplicates_are_the_same(facts):
-    assert facts["duplicates"]
 
 
 def test_another_engine_is_named():

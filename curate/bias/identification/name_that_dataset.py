@@ -30,6 +30,7 @@ from curate.bias.identification.splits import draw_apart, draw_equal, split_fold
 from curate.bias.overlap.find import find_overlap
 from curate.bias.sources.opening import as_sources
 from curate.bias.sources.source import Source
+from curate.data.on_ray import Engine, checked_engine
 from curate.errors import CurateError
 from curate.features import extract, pixels
 from curate.stats import binomial_p_value, clopper_pearson, permutation_p_value
@@ -57,6 +58,7 @@ def name_that_dataset(
     groups: str | Mapping[str, Sequence[Hashable]] | None = None,
     errors: str = "raise",
     cache: str | os.PathLike[str] | None = None,
+    engine: Engine | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Identification:
     """Train a classifier to tell sources apart, and say what it goes by.
@@ -92,11 +94,16 @@ def name_that_dataset(
             by the name of a source, one mark per example; as in :func:`curate.bias.as_sources`.
         errors: "raise" or "skip" broken images, as in :func:`curate.bias.as_sources`.
         cache: a folder to keep features in.
+        engine: what computes features and decodes images: None: this process; "ray": the workers
+            of a Ray cluster, as for :func:`curate.features.extract`. The classifiers, and the
+            audit of a few thousand images, stay in this process; the result is the same.
         on_progress: called with the steps done and their number.
 
     Raises:
-        CurateError: fewer than two sources, too few examples, an argument out of range.
+        CurateError: fewer than two sources, too few examples, an argument out of range, or Ray is
+            not installed.
     """
+    checked_engine(engine)
     opened = as_sources(sources, errors=errors, groups=groups)
     _check(opened, repeats, folds, permutations, train_size, test_size)
     names, k = tuple(source.name for source in opened), len(opened)
@@ -104,9 +111,9 @@ def name_that_dataset(
     fit = fitter(classifier, seed)
     curved = not network if sizes is None else bool(len(sizes))
     step = _Steps(on_progress, k + 1 + folds + repeats * curved + 2 * controls)
-    inputs: Inputs = [_inputs(source, features, network, cache, step) for source in opened]
+    inputs: Inputs = [_inputs(source, features, network, cache, engine, step) for source in opened]
     _check_widths(names, inputs)
-    overlap = find_overlap(opened, inputs, seed=seed, cache=cache)
+    overlap = find_overlap(opened, inputs, seed=seed, cache=cache, engine=engine)
     marks = overlap.marks
 
     rng = generator(seed, 1)
@@ -183,9 +190,14 @@ def _inputs(
     features: Any,
     network: bool,
     cache: str | os.PathLike[str] | None,
+    engine: Engine | None,
     step: _Steps,
 ) -> np.ndarray | torch.Tensor:
-    found = pixels(source, _SIZE) if network else extract(source, features, cache=cache)
+    found: np.ndarray | torch.Tensor
+    if network:
+        found = pixels(source, _SIZE, engine=engine)
+    else:
+        found = extract(source, features, cache=cache, engine=engine)
     step()
     return found
 

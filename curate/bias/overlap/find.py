@@ -14,6 +14,7 @@ from curate.bias.identification.splits import duplicate_groups
 from curate.bias.overlap.near import looks, looks_alike, near_pairs
 from curate.bias.overlap.result import COUNTS, PAIRS, Overlap
 from curate.bias.sources.source import Source
+from curate.data.on_ray import Engine
 from curate.features import extract
 from curate.stats.seeds import generator
 
@@ -27,6 +28,7 @@ def find_overlap(
     *,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
+    engine: Engine | None = None,
 ) -> Overlap:
     """Count and list what sources share.
 
@@ -40,6 +42,7 @@ def find_overlap(
         features: of every source, (n, d); used where there are no images.
         seed: of the draw.
         cache: a folder to keep features of images in.
+        engine: what computes these, as for :func:`curate.features.extract`.
     """
     images = all(source.has_images for source in sources)
     sizes = [len(source) for source in sources]
@@ -56,7 +59,7 @@ def find_overlap(
             note = "Rows have too few different values for equal ones to be copies."
     pairs, distances = np.empty((0, 2), np.int64), np.empty(0)
     if not note:
-        pairs, distances, note = _near(sources, features, exact, images, seed, cache)
+        pairs, distances, note = _near(sources, features, exact, images, seed, cache, engine)
     marks = _joined(exact, pairs, _given(sources))
     starts = np.cumsum(sizes) - sizes
     counts, listed = _tables(sources, owner, starts, exact, pairs, distances)
@@ -89,6 +92,7 @@ def _near(
     images: bool,
     seed: int,
     cache: str | os.PathLike[str] | None,
+    engine: Engine | None,
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Pairs of positions among all examples, their distances, and what was left out."""
     # in the order of the examples: marks of equal rows may be numbered in any
@@ -106,7 +110,7 @@ def _near(
             continue
         if images:
             own = source if len(rows) == len(source) else source.take(rows)
-            parts.append(extract(own, looks, cache=cache))
+            parts.append(extract(own, looks, cache=cache, engine=engine))
         else:
             parts.append(np.asarray(part)[rows].astype(np.float32))
     values = np.concatenate(parts)

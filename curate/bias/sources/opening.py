@@ -17,6 +17,7 @@ from curate.bias.sources.tables import arrow_source, file_source, hub_source, vi
 from curate.data._load import KNOWN, load
 from curate.data.formats.images import warn_left_out
 from curate.data.formats.parquet import holds_tables
+from curate.data.formats.webdataset import holds_shards, webdataset
 from curate.data.formats.whole import check_errors, whole_images
 from curate.data.opening import open_view
 from curate.errors import CurateError
@@ -193,6 +194,8 @@ def _opened(name: str, name_or_path: str, groups: str | None) -> Source:
     if name_or_path not in KNOWN:
         if holds_tables(path):
             return file_source(name, path, groups)
+        if path.exists() and holds_shards(path):
+            return view_source(name, open_view(webdataset(path), name=name))
         if path.is_dir():
             return folder_source(name, path)
     return view_source(name, open_view(load(name_or_path), name=name))

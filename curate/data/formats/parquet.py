@@ -114,7 +114,7 @@ def open_tables(path: Path) -> Mapping[str, "datasets.Dataset"]:
         )
     splits: dict[str, list[str]] = {}
     for file in files:
-        splits.setdefault(_split_of(file.relative_to(path)), []).append(str(file))
+        splits.setdefault(split_of(file.relative_to(path)), []).append(str(file))
     if len(splits) > 1 and "" in splits:
         raise CurateError(
             f"path: {splits[''][0]!r} is named for no split, unlike other files in {str(path)!r}; "
@@ -198,7 +198,7 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
-def _split_of(file: Path) -> str:
+def split_of(file: Path) -> str:
     """The split that a file's folder or name tells (``test-00000-of-00001.parquet``), or ""."""
     plain = "/".join(part for part in file.parts if "=" not in part)
     words = re.split(r"[-_. /]", plain)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from curate.data.on_ray import Engine
+from curate.data.on_ray import Engine, blocks_by
 from curate.errors import CurateError
 from curate.features import FEATURES, local_dct, middle
 from curate.retest.duplicates.comparing import compare, make_ready
@@ -45,9 +45,11 @@ def near_duplicates(
         size: side of the images that features are computed from; None: 32 for small images, else
             64.
         seed: of the planted copies and the samples.
-        engine: what decodes the images: None: this process; "ray": the workers of a Ray cluster,
-            as for :func:`curate.features.extract`. The search stays in this process; the result
-            is the same.
+        engine: None: this process; "ray": the workers of a Ray cluster decode the images, compute
+            features and compare pairs, as for :func:`curate.features.extract`; beyond 200,000
+            images, the cells that are searched lie in actors, some of the rows in each. Small
+            images and features are held in this process and in every worker. The result is that
+            of one process with one thread.
         on_progress: called with the images searched and n.
 
     Returns:
@@ -60,6 +62,7 @@ def near_duplicates(
     if b is a and b is not None:
         raise CurateError("b: the same set as a; leave it out to search within one set")
     check_threshold(threshold)
+    blocks = blocks_by(engine, features)
     view = as_view("a", a)
     other = None if b is None else as_view("b", b)
     if size is None:
@@ -68,8 +71,8 @@ def near_duplicates(
     searched = queries if other is None else read_images("b", other, size, engine)
     if other is None and len(queries) < 2:
         raise CurateError("a: it has 1 image; give at least 2 to search within it")
-    ready = make_ready(searched, feature_function(features), seed)
-    return compare(queries, ready, threshold, other is None, seed, on_progress)
+    ready = make_ready(searched, feature_function(features), seed, blocks)
+    return compare(queries, ready, threshold, other is None, seed, on_progress, blocks)
 
 
 def feature_function(features: Any) -> Callable[[torch.Tensor], Any]:

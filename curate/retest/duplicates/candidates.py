@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from curate.retest.duplicates.embedding import Embedding, Function, fit_embedding
+from curate.data.on_ray import Blocks, blocks_here
+from curate.retest.duplicates.cells import cells_here, cells_on_ray
+from curate.retest.duplicates.embedding import EMBEDDED, Embedding, Function, fit_embedding
 from curate.retest.duplicates.images import SIDE, Images
 from curate.retest.duplicates.search import Index, build_index
 from curate.retest.duplicates.signals import Described, describe, pair_signals
@@ -45,6 +48,7 @@ class Searched:
         sized: Tensor,
         own: np.ndarray | None,
         on_progress: Callable[[int], None] | None = None,
+        blocks: Blocks = blocks_here,
     ) -> Found:
         """Candidates of images, with the signals of each pair.
 
@@ -54,29 +58,32 @@ class Searched:
             own: int64 (q,), the row of each query in the searched set, which is no candidate of
                 itself; None: they are other images.
             on_progress: called with the number of queries done.
+            blocks: what looks for a block of them after another.
         """
         rows, signals = [], []
-        for start in range(0, len(small), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            excluded = None if own is None else own[part]
-            vectors = [
-                np.stack([embed(images), embed(images.flip(3))], 1)
-                for embed, images in zip(self.embeddings, (sized[part], small[part]), strict=True)
-            ]
-            lists = []
-            for index, asked, most in zip(
-                self.indexes, vectors, (BY_FEATURES, BY_THUMBNAIL), strict=True
-            ):
-                near = index.search(asked.reshape(-1, asked.shape[2]), most + 1)[1]
-                lists.append(near.reshape(len(asked), -1))
-            chosen = self._union(lists, vectors[0], excluded)
-            features = self.rows[0][np.maximum(chosen, 0)]
-            cosines = np.einsum("qfd,qkd->qfk", vectors[0], features)
-            rows.append(chosen)
-            signals.append(pair_signals(small[part], chosen, cosines, self.described))
+        for part in blocks(_Queries(self, small, sized, own), _candidates, _AT_ONCE):
+            rows.append(part.rows)
+            signals.append(part.signals)
             if on_progress is not None:
-                on_progress(min(start + _AT_ONCE, len(small)))
+                on_progress(sum(map(len, rows)))
         return Found(np.concatenate(rows), np.concatenate(signals))
+
+    def candidates(self, small: Tensor, sized: Tensor, own: np.ndarray | None) -> Found:
+        """The same as :meth:`find`, of a few hundred images."""
+        vectors = [
+            np.stack([embed(images), embed(images.flip(3))], 1)
+            for embed, images in zip(self.embeddings, (sized, small), strict=True)
+        ]
+        lists = []
+        for index, asked, most in zip(
+            self.indexes, vectors, (BY_FEATURES, BY_THUMBNAIL), strict=True
+        ):
+            near = index.search(asked.reshape(-1, asked.shape[2]), most + 1)[1]
+            lists.append(near.reshape(len(asked), -1))
+        chosen = self._union(lists, vectors[0], own)
+        features = self.rows[0][np.maximum(chosen, 0)]
+        cosines = np.einsum("qfd,qkd->qfk", vectors[0], features)
+        return Found(chosen, pair_signals(small, chosen, cosines, self.described))
 
     def _union(
         self, lists: list[np.ndarray], vectors: np.ndarray, own: np.ndarray | None
@@ -102,21 +109,48 @@ class Searched:
         return np.where(np.isinf(np.take_along_axis(worth, best, 1)), -1, kept)
 
 
+@dataclass(frozen=True, eq=False)
+class _Queries:
+    """Queries and what they are looked for in, as they go to a worker."""
+
+    searched: Searched
+    small: Tensor
+    sized: Tensor
+    own: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.small)
+
+
+def _candidates(queries: _Queries, start: int, stop: int) -> Found:
+    own = None if queries.own is None else queries.own[start:stop]
+    small, sized = queries.small[start:stop], queries.sized[start:stop]
+    return queries.searched.candidates(small, sized, own)
+
+
 def prepare(
     images: Images,
     function: Function,
     rng: np.random.Generator,
     exact: int | None = None,
+    blocks: Blocks = blocks_here,
 ) -> Searched:
-    """Embed, index and describe the set that is searched."""
+    """Embed, index and describe the set that is searched; a cluster's ``blocks``: shards there."""
     embeddings = (
         fit_embedding(function, images.sized, rng),
         fit_embedding(_thumbnails, images.small, rng, width=96),
     )
-    rows = (embeddings[0](images.sized), embeddings[1](images.small))
-    more = {} if exact is None else {"exact": exact}
-    indexes = (build_index(rows[0], rng, **more), build_index(rows[1], rng, **more))
+    parts = list(blocks(images, partial(_embedded, embeddings=embeddings), EMBEDDED))
+    rows = (np.concatenate([one for one, _ in parts]), np.concatenate([two for _, two in parts]))
+    fill = cells_here if blocks is blocks_here else cells_on_ray
+    indexes = (build_index(rows[0], rng, exact, fill), build_index(rows[1], rng, exact, fill))
     return Searched(embeddings, rows, indexes, describe(images.small))
+
+
+def _embedded(
+    images: Images, start: int, stop: int, embeddings: tuple[Embedding, Embedding]
+) -> tuple[np.ndarray, np.ndarray]:
+    return embeddings[0](images.sized[start:stop]), embeddings[1](images.small[start:stop])
 
 
 def _thumbnails(images: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from curate.data.on_ray import Blocks, blocks_here
 from curate.retest.duplicates.candidates import Found, Searched, prepare, shrunk
 from curate.retest.duplicates.combination import learn, prevalence, probabilities
 from curate.retest.duplicates.embedding import Function
@@ -40,10 +41,12 @@ class Ready:
     copies: Found
 
 
-def make_ready(images: Images, function: Function, seed: int) -> Ready:
+def make_ready(
+    images: Images, function: Function, seed: int, blocks: Blocks = blocks_here
+) -> Ready:
     """Prepare a set once, for any number of searches."""
     rng = np.random.default_rng(seed)
-    prepared = prepare(images, function, rng)
+    prepared = prepare(images, function, rng, blocks=blocks)
     count = min(_PLANTED, 100 + 2 * len(images))
     sources = np.resize(rng.permutation(len(images)), count)
     kinds = [KINDS[(row // 2) % len(KINDS)] if row % 2 else "mixed" for row in range(count)]
@@ -58,6 +61,7 @@ def compare(
     within: bool,
     seed: int,
     on_progress: Callable[[int, int], None] | None = None,
+    blocks: Blocks = blocks_here,
 ) -> NearDuplicates:
     """Look for the queries in a set; ``within``: they are that set itself."""
 
@@ -66,7 +70,7 @@ def compare(
             on_progress(done, len(queries))
 
     own = np.arange(len(queries)) if within else None
-    found = ready.prepared.find(queries.small, queries.sized, own, progress)
+    found = ready.prepared.find(queries.small, queries.sized, own, progress, blocks)
     searched, sources, copies = ready.images, ready.sources, ready.copies
     rows, signals = found.rows, found.signals
     exact = (rows >= 0) & (searched.digests[np.maximum(rows, 0)] == queries.digests[:, None])

@@ -11,7 +11,8 @@ from curate.errors import CurateError
 
 _SAMPLE = 4096
 _WIDTH = 192
-_AT_ONCE = 512
+EMBEDDED = 512
+"""Images that are embedded at a time."""
 
 Function = Callable[[torch.Tensor], Any]
 
@@ -33,8 +34,8 @@ class Embedding:
     def __call__(self, images: torch.Tensor) -> np.ndarray:
         """Float32 (n, w), each row of length one (or zero)."""
         rows = np.empty((len(images), self.directions.shape[1]), np.float32)
-        for start in range(0, len(images), _AT_ONCE):
-            values = _rows(self.function, images[start : start + _AT_ONCE])
+        for start in range(0, len(images), EMBEDDED):
+            values = _rows(self.function, images[start : start + EMBEDDED])
             short = (values - self.mean) @ self.directions
             short /= np.linalg.norm(short, axis=1, keepdims=True) + 1e-9
             rows[start : start + len(short)] = short
@@ -47,8 +48,8 @@ def fit_embedding(
     """Fit mean and directions to at most 4,096 of the images."""
     chosen = np.sort(rng.permutation(len(images))[:_SAMPLE])
     parts = [
-        _rows(function, images[torch.from_numpy(chosen[start : start + _AT_ONCE])])
-        for start in range(0, len(chosen), _AT_ONCE)
+        _rows(function, images[torch.from_numpy(chosen[start : start + EMBEDDED])])
+        for start in range(0, len(chosen), EMBEDDED)
     ]
     sample = np.concatenate(parts)
     mean = sample.mean(0)

@@ -1,9 +1,12 @@
 """The nearest rows by inner product, exactly or through an inverted file whose recall is known."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from curate.retest.duplicates.cells import Cells, cells_here
 
 _EXACT = 200_000  # rows up to which every pair is looked at
 _ASKED = 1024
@@ -16,7 +19,7 @@ class Index:
     """Rows that can be searched.
 
     Attributes:
-        index: of faiss.
+        index: of faiss, or its cells in one or several shards.
         method: how it searches, in words.
         recall: of the 10 nearest rows, the share that it finds; 1 if exact. Measured.
     """
@@ -38,20 +41,26 @@ class Index:
         return near, rows
 
 
-def build_index(rows: np.ndarray, rng: np.random.Generator, exact: int = _EXACT) -> Index:
-    """An index of float32 rows (n, w): exact for up to ``exact`` rows.
+def build_index(
+    rows: np.ndarray,
+    rng: np.random.Generator,
+    exact: int | None = None,
+    fill: Callable[[Any, np.ndarray], Cells] = cells_here,
+) -> Index:
+    """An index of float32 rows (n, w): exact for up to ``exact`` rows, 200,000 by default.
 
     Beyond, rows go to the nearest of 4·√n centres, one byte per number, and the number of cells
-    looked at is doubled until 97 % of the 10 nearest rows of 256 of the rows are found.
+    looked at is doubled until 97 % of the 10 nearest rows of 256 of the rows are found. ``fill``
+    puts them there, in this process or into shards elsewhere.
     """
     import faiss
 
-    if len(rows) <= exact:
+    if len(rows) <= (_EXACT if exact is None else exact):
         index: Any = faiss.IndexFlatIP(rows.shape[1])
         index.add(np.ascontiguousarray(rows, np.float32))
         return Index(index, "exact", 1.0)
     cells = int(4 * np.sqrt(len(rows)))
-    index = faiss.IndexIVFScalarQuantizer(
+    trained = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(rows.shape[1]),
         rows.shape[1],
         cells,
@@ -59,21 +68,19 @@ def build_index(rows: np.ndarray, rng: np.random.Generator, exact: int = _EXACT)
         faiss.METRIC_INNER_PRODUCT,
     )
     sample = rng.permutation(len(rows))[: 40 * cells]
-    index.cp.niter = 8
-    index.train(np.ascontiguousarray(rows[np.sort(sample)], np.float32))
-    for start in range(0, len(rows), 1 << 16):
-        index.add(np.ascontiguousarray(rows[start : start + (1 << 16)], np.float32))
+    trained.cp.niter = 8
+    trained.train(np.ascontiguousarray(rows[np.sort(sample)], np.float32))
+    filled = fill(trained, rows)
     probed = np.ascontiguousarray(rows[rng.permutation(len(rows))[:_PROBED]], np.float32)
     true = _exact(rows, probed, 10)
-    index.nprobe = 4
     while True:
-        found = index.search(probed, 10)[1]
+        found = filled.search(probed, 10)[1]
         recall = float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
-        if recall >= _GOAL or index.nprobe >= cells:
+        if recall >= _GOAL or filled.looked_at >= cells:
             break
-        index.nprobe = min(cells, 2 * index.nprobe)
-    method = f"approximate: {cells:,} cells, {index.nprobe} looked at"
-    return Index(index, method, recall)
+        filled = replace(filled, looked_at=min(cells, 2 * filled.looked_at))
+    method = f"approximate: {cells:,} cells, {filled.looked_at} looked at"
+    return Index(filled, method, recall)
 
 
 def _exact(rows: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
