@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 from pathlib import Path
 
@@ -20,11 +21,27 @@ def test_examples_run(page, tmp_path, monkeypatch):
     text = page.read_text()
     for name in re.findall(r"^<!-- needs (\w+) -->$", text, re.MULTILINE):
         pytest.importorskip(name, reason=f"the page is on {name}, which is not installed")
+        if name == "fiftyone":
+            needs_mongodb()
     namespace = {"__name__": "__main__"}
     for block in BLOCK.finditer(text):
         line = text.count("\n", 0, block.start()) + 2
         code = compile("\n" * (line - 1) + block.group(1), str(page), "exec")
         exec(code, namespace)
+
+
+def needs_mongodb():
+    """FiftyOne installs where it finds no MongoDB for the system and may not fetch one."""
+    from fiftyone.core.service import DatabaseService, ServiceExecutableNotFound
+
+    try:
+        if "FIFTYONE_DATABASE_URI" not in os.environ:
+            DatabaseService.find_mongod()
+    except ServiceExecutableNotFound:
+        pytest.skip(
+            "FiftyOne keeps its samples in MongoDB and found no mongod; install one, or name a "
+            "server in FIFTYONE_DATABASE_URI"
+        )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.ipynb")), ids=lambda p: p.name)
@@ -52,3 +69,16 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_row_beside_other_tools_leads_to_our_docs():
+    text = (ROOT / "docs/peers.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 30
+    for row in rows:
+        _, what, here, elsewhere, _ = row.split("|")
+        assert what.strip()
+        assert elsewhere.strip()
+        assert re.search(r"\]\(\w+\.md", here), f"no link: {row}"
+    named = re.search(r"fifteen we read \((.*?)\)", text).group(1).split(", ")
+    assert len(named) == 15

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from curate.cli.options import Data, Format, Json, Seed, check_range, one_of, opened
+from curate.cli.options import Data, Format, Json, Seed, check_range, completed, one_of, opened
 from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
@@ -22,7 +22,10 @@ def audit(
     ],
     features: Annotated[
         str,
-        typer.Option(help=f"{one_of(FEATURES)}; or the folder of a curate run, for its network."),
+        typer.Option(
+            help=f"{one_of(FEATURES)}; or the folder of a curate run, for its network.",
+            autocompletion=completed(FEATURES),
+        ),
     ] = "local_dct",
     threshold: Annotated[
         float, typer.Option(help="Probability from which on a pair counts as a copy.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curate.cli.options import Errors, Json, Seed, check_range, one_of
+from curate.cli.options import Errors, Json, Seed, check_range, completed, one_of
 from curate.cli.output import check_out, folder_name, progress_bar, progress_callback, write_json
 from curate.errors import CurateError
 from curate.features import FEATURES
@@ -28,7 +28,11 @@ def identify(
         ),
     ],
     features: Annotated[
-        str, typer.Option(help=f"{one_of(FEATURES)}; 'network' trains on the pixels.")
+        str,
+        typer.Option(
+            help=f"{one_of(FEATURES)}; 'network' trains on the pixels.",
+            autocompletion=completed([*FEATURES, "network"]),
+        ),
     ] = "hog+colour",
     train_size: Annotated[int, typer.Option(help="Training examples per source.")] = 1000,
     test_size: Annotated[int, typer.Option(help="Test examples per source.")] = 300,

@@ -1,7 +1,7 @@
 """Options that several commands share, and how their texts are read."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,31 +20,55 @@ def one_of(names: Any) -> str:
     return f"{', '.join(others)} or {last}"
 
 
+def completed(names: Iterable[str]) -> Callable[[], list[str]]:
+    """What a shell offers for an option that takes one of the names."""
+    return lambda: list(names)
+
+
 Keep = Annotated[
     str, typer.Option(help="Fraction to keep, such as 0.7, or a count, such as 35000.")
 ]
 By = Annotated[
     str,
-    typer.Option(help=f"Score: {one_of(SCORES)}; or a column of numbers. High = hard = keep."),
+    typer.Option(
+        help=f"Score: {one_of(SCORES)}; or a column of numbers. High = hard = keep.",
+        autocompletion=completed(SCORES),
+    ),
 ]
 Strategy = Annotated[
     str,
-    typer.Option(help="; ".join(f"{name} ({entry.help})" for name, entry in STRATEGIES.items())),
+    typer.Option(
+        help="; ".join(f"{name} ({entry.help})" for name, entry in STRATEGIES.items()),
+        autocompletion=completed(STRATEGIES),
+    ),
 ]
 Stratify = Annotated[
-    str, typer.Option(help="'label': keep the same share of each class; 'none': do not.")
+    str,
+    typer.Option(
+        help="'label': keep the same share of each class; 'none': do not.",
+        autocompletion=completed(["label", "none"]),
+    ),
 ]
 NeverLearned = Annotated[
-    str, typer.Option(help="'keep' or 'drop' the examples that no run ever learned.")
+    str,
+    typer.Option(
+        help="'keep' or 'drop' the examples that no run ever learned.",
+        autocompletion=completed(["keep", "drop"]),
+    ),
 ]
 Unknown = Annotated[
-    str, typer.Option(help="'error', 'keep' or 'drop' for examples without a score.")
+    str,
+    typer.Option(
+        help="'error', 'keep' or 'drop' for examples without a score.",
+        autocompletion=completed(["error", "keep", "drop"]),
+    ),
 ]
 Ties = Annotated[
     str,
     typer.Option(
         help="How equal scores are told apart: 'hash' draws, 'margin' takes the lower mean margin "
-        "for the harder."
+        "for the harder.",
+        autocompletion=completed(["hash", "margin"]),
     ),
 ]
 MinPerClass = Annotated[
@@ -55,14 +79,23 @@ DropDuplicates = Annotated[
     typer.Option(help="Remove copies first: rows with a duplicate_of or nearest_test."),
 ]
 Seed = Annotated[int, typer.Option(help="Breaks ties and draws at random.")]
-Format = Annotated[str, typer.Option(help=f"Format of the exported set: {one_of(FORMATS)}.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        help=f"Format of the exported set: {one_of(FORMATS)}.",
+        autocompletion=completed(FORMATS),
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(help="Folder with local copies of mnist and cifar10; else CURATE_DATA."),
 ]
 Errors = Annotated[
     str,
-    typer.Option(help="'skip': leave broken images out and count them; 'raise': name the first."),
+    typer.Option(
+        help="'skip': leave broken images out and count them; 'raise': name the first.",
+        autocompletion=completed(["skip", "raise"]),
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 

@@ -20,6 +20,7 @@ from curate.cli.options import (
     Stratify,
     Ties,
     check_range,
+    completed,
     keep_of,
     one_of,
     stratified,
@@ -53,7 +54,8 @@ def run(
         str | None,
         typer.Option(
             help=f"Score: {one_of(SCORES)}; or a column of numbers. High = hard = keep. "
-            "With --keep auto all are tried; otherwise it is forgetting."
+            "With --keep auto all are tried; otherwise it is forgetting.",
+            autocompletion=completed(SCORES),
         ),
     ] = None,
     strategy: Strategy = "hardest",
