@@ -46,7 +46,7 @@ def test_the_approximate_index_measures_its_own_recall():
     rough = build_index(rows, np.random.default_rng(0), exact=1000)
     assert exact.recall == 1
     assert exact.method == "exact"
-    assert rough.recall >= 0.97
+    assert rough.recall >= 0.96
     assert rough.method.startswith("approximate: 309 cells")
     queries = rows[::60] + 0.01
     true, found = exact.search(queries, 10)[1], rough.search(queries, 10)[1]
