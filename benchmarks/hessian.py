@@ -24,12 +24,20 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 import torch
-from hessian_peers import hips, jax_modes, left_out, tensorgrad, torch_modes
-from hessian_problems import PROBLEMS, Problem, deep_net
+from hessian_peers import hips, jax_joint, jax_modes, left_out, tensorgrad, torch_modes
+from hessian_problems import (
+    PROBLEMS,
+    PROCESS,
+    Problem,
+    deep_net,
+    process_by_hand,
+    process_function,
+    process_values,
+)
 from rich.console import Console
 from rich.table import Table
 
-from curate.calculus import parse
+from curate.calculus import parse, program
 
 TARGET = 2e-2
 """Seconds that a sample should last: the CPU time of jax's own threads is booked late."""
@@ -258,10 +266,41 @@ def deep_times(console: Console, clock: Clock, repeats: int, sizes: tuple[int, .
     console.print(table)
 
 
+def process_times(console: Console, clock: Clock, repeats: int) -> None:
+    """Value, gradient and Hessian by three hyperparameters, in one program each."""
+    table = Table(title="Gaussian process: f, g and H by 3 hyperparameters, milliseconds, float64")
+    columns = ("n", "ours", "by hand", "jax.jit", "ours / by hand (goal <= 1.5)",
+               "jax / ours (goal >= 5)")  # fmt: skip
+    for column in columns:
+        table.add_column(column, justify="right")
+    expression = parse(PROCESS, D="symmetric matrix")
+    joint = program(expression, gradient=["a", "b", "c"], hessian=["a", "b", "c"])
+    for n in (200, 500):
+        torch.manual_seed(0)
+        values = process_values(n)
+        value, gradient, hessian = joint(**values)
+        expected = process_by_hand(**values)
+        for ours, other in zip((value, gradient.flat, hessian.flat), expected, strict=True):
+            assert torch.allclose(ours, other, rtol=1e-8), (n, ours, other)
+        contestants: dict[str, Callable[[], object]] = {
+            "ours": lambda v=values: joint(**v),
+            "by hand": lambda v=values: process_by_hand(**v),
+        }
+        contestants |= jax_joint(process_function, values, 3)
+        seconds = by_turns(contestants, clock, repeats)
+        own, jax = seconds["ours"], seconds.get("jax.jit", math.nan)
+        table.add_row(
+            str(n), f"{own * 1e3:.2f}", f"{seconds['by hand'] * 1e3:.2f}", f"{jax * 1e3:.2f}",
+            f"{own / seconds['by hand']:.2f}x", f"{jax / own:.2f}x",
+        )  # fmt: skip
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="two sizes per problem, few repeats")
     parser.add_argument("--dtype", action="append", choices=["float64", "float32"])
+    parser.add_argument("--process", action="store_true", help="the Gaussian process row only")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -271,6 +310,8 @@ def main() -> None:
     console.print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
     if gone := left_out():
         console.print(f"left out: {', '.join(gone)}")
+    if arguments.process:
+        return process_times(console, clock, repeats)
     compile_times(console)
     for name in arguments.dtype or ["float64", "float32"]:
         dtype = getattr(torch, name)
@@ -293,6 +334,7 @@ def main() -> None:
     if arguments.device == "cpu":
         if not arguments.quick:
             out_times(console, clock, repeats)
+        process_times(console, clock, repeats)
         deep_times(console, clock, repeats, (16,) if arguments.quick else (8, 16, 32))
 
 

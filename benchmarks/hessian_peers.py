@@ -51,6 +51,26 @@ def jax_modes(problem: Problem, values: dict[str, torch.Tensor]) -> Modes:
     }
 
 
+def jax_joint(
+    function: Callable[..., object], values: dict[str, torch.Tensor], count: int
+) -> Modes:
+    """Value, gradient and Hessian by the first arguments, in one jitted function."""
+    try:
+        import jax
+    except ImportError:
+        return {}
+    jax.config.update("jax_enable_x64", True)
+    arrays = [jax.numpy.asarray(value.cpu().numpy()) for value in values.values()]
+    first = tuple(range(count))
+
+    def f(*arguments: object) -> object:
+        return function(jax.numpy, *arguments)
+
+    both = jax.value_and_grad(f, argnums=first)
+    joint = jax.jit(lambda *a: (*both(*a), jax.hessian(f, argnums=first)(*a)))
+    return {"jax.jit": lambda: jax.block_until_ready(joint(*arrays))}
+
+
 def hips(problem: Problem, values: dict[str, torch.Tensor]) -> Modes:
     try:
         import autograd

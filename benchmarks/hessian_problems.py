@@ -159,6 +159,56 @@ PROBLEMS = [
 ]  # fmt: skip
 
 
+PROCESS = "0.5*y'*inv(a^2*exp(-D/(2*b^2)) + c^2*eye)*y + 0.5*logdet(a^2*exp(-D/(2*b^2)) + c^2*eye)"
+"""The negative log marginal likelihood of a Gaussian process, but for a constant."""
+
+
+def process_values(n: int) -> Values:
+    x = torch.rand(n, dtype=torch.float64) * 10
+    numbers = {
+        k: torch.tensor(v, dtype=torch.float64) for k, v in zip("abc", (1.2, 0.8, 0.3), strict=True)
+    }
+    return {**numbers, "D": (x[:, None] - x) ** 2, "y": torch.sin(x)}
+
+
+def process_function(xp: Any, a: Any, b: Any, c: Any, D: Any, y: Any) -> Any:
+    K = a**2 * xp.exp(-D / (2 * b**2)) + c**2 * xp.eye(len(y))
+    return 0.5 * y @ xp.linalg.solve(K, y) + 0.5 * xp.linalg.slogdet(K)[1]
+
+
+def process_by_hand(
+    a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, D: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Value, gradient and Hessian as one writes them with one factorisation."""
+    E = torch.exp(D * (-0.5 / b**2))
+    K = a * a * E
+    K.diagonal().add_(c * c)
+    factor = torch.linalg.cholesky(K)
+    inverse = torch.cholesky_inverse(factor)
+    q = inverse @ y
+    value = 0.5 * y @ q + factor.diagonal().log().sum()
+    ED = E * D
+    slopes = [2 * a * E, a * a / b**3 * ED, None]
+    solved = [inverse @ slopes[0], inverse @ slopes[1], 2 * c * inverse]
+    pulled = [slopes[0] @ q, slopes[1] @ q, 2 * c * q]
+    gradient = torch.stack(
+        [0.5 * (s.diagonal().sum() - q @ p) for s, p in zip(solved, pulled, strict=True)]
+    )
+    hessian = torch.empty(3, 3, dtype=y.dtype)
+    for i in range(3):
+        for j in range(i, 3):
+            trace = (solved[i] * solved[j].T).sum()
+            hessian[i, j] = hessian[j, i] = pulled[i] @ (inverse @ pulled[j]) - 0.5 * trace
+    weight = 0.5 * (inverse - torch.outer(q, q))
+    of_e, of_ed = (weight * E).sum(), (weight * ED).sum()
+    hessian[0, 0] += 2 * of_e
+    hessian[0, 1] += 2 * a / b**3 * of_ed
+    hessian[1, 0] = hessian[0, 1]
+    hessian[1, 1] += a * a / b**6 * (weight * ED * D).sum() - 3 * a * a / b**4 * of_ed
+    hessian[2, 2] += 2 * weight.diagonal().sum()
+    return value, gradient, hessian
+
+
 def deep_net(layers: int) -> Problem:
     """``sum(tanh(W_L ... tanh(W_1 x)))`` by W_1."""
     text = "x"

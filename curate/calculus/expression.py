@@ -13,7 +13,15 @@ from curate.calculus.graph import algebra
 from curate.calculus.graph.node import Node
 from curate.calculus.graph.node import variables as variables_of
 from curate.calculus.graph.sizes import Reason, shown
-from curate.calculus.operators import averaged, elementwise, expression, matmul, summed
+from curate.calculus.operators import (
+    averaged,
+    compared,
+    elementwise,
+    expression,
+    item,
+    matmul,
+    summed,
+)
 from curate.calculus.rules.deep import first_derivative, higher_derivative, second_derivative
 from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.scoped import Scoped
@@ -252,6 +260,24 @@ class Expression(Scoped):
 
     def __matmul__(self, other: Expression) -> Expression:
         return self._of(matmul(self, other))
+
+    def __getitem__(self, key: Any) -> Expression:
+        """An element, or a slice of step 1, as numpy has it."""
+        return self._of(item(self, key))
+
+    __iter__ = None
+
+    def __gt__(self, other: Operand) -> Expression:
+        return self._of(compared(">", self, other))
+
+    def __ge__(self, other: Operand) -> Expression:
+        return self._of(compared(">=", self, other))
+
+    def __lt__(self, other: Operand) -> Expression:
+        return self._of(compared("<", self, other))
+
+    def __le__(self, other: Operand) -> Expression:
+        return self._of(compared("<=", self, other))
 
     def sum(self, axis: int | None = None) -> Expression:
         """The sum of all elements, or along one axis."""

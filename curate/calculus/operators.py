@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from types import EllipsisType
 from typing import Any
 
 from curate.calculus.errors import CalculusError, ShapeError
-from curate.calculus.graph import algebra
+from curate.calculus.graph import algebra, patterns
 from curate.calculus.graph.node import Dim, Node, Number, intern, number
-from curate.calculus.graph.sizes import Reason, shown, unify
+from curate.calculus.graph.sizes import Reason, added, renamed, shown, unify
 from curate.calculus.graph.sums import size
 from curate.calculus.rules.maps import general_power, power
 from curate.calculus.rules.rebuild import rebuild, resized
@@ -84,7 +85,7 @@ def same_sizes(
             for o in operands
         )
         scope = {name: leaf(variable) for name, variable in scope.items()}
-        reasons = {Reason(names.get(dim, dim), text) for dim, text in reasons}
+        reasons = {Reason(renamed(dim, names), text) for dim, text in reasons}
     ordered = tuple(sorted(reasons, key=str))
     return [Scoped(o.node, scope, ordered) for o in operands], ordered
 
@@ -166,3 +167,85 @@ def axis_of(u: Scoped, axis: int, name: str) -> int:
             f"{list(range(u.order))}"
         )
     return axis % u.order
+
+
+def broadcast_together(name: str, *operands: Any) -> list[Scoped]:
+    """The operands with one scope and one shape; those with fewer axes count for leading ones.
+
+    Raises:
+        ShapeError: shapes that do not fit.
+    """
+    parts = [expression(operand) for operand in operands]
+    longest = max(parts, key=lambda part: part.order)
+    pairs: list[tuple[Dim, Dim]] = []
+    for part in parts:
+        pairs += zip(longest.shape[longest.order - part.order :], part.shape, strict=True)
+    sized, _ = same_sizes(tuple(parts), pairs, f"{name}({', '.join(map(brief, parts))})")
+    shape = max((part.shape for part in sized), key=len)
+    return [part.with_node(algebra.broadcast(part.node, shape)) for part in sized]
+
+
+def compared(symbol: str, one: Any, two: Any) -> Scoped:
+    """1 where the comparison holds, else 0, elementwise; the derivative is 0."""
+    if symbol in ("<", "<="):
+        return compared({"<": ">", "<=": ">="}[symbol], two, one)
+    a, b = broadcast_together(f"({symbol})", one, two)
+    name = {">": "greater", ">=": "at_least", "==": "equal", "!=": "differs"}[symbol]
+    return a.with_node(intern("map", a.shape, (a.node, b.node), name))
+
+
+def item(u: Scoped, key: Any) -> Scoped:
+    """``u[key]`` with whole numbers and slices of step 1, as numpy has it.
+
+    Raises:
+        CalculusError: any other key.
+        ShapeError: more keys than axes, or a place that the axis does not have.
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    if len(keys) > u.order:
+        raise ShapeError(
+            f"{brief(u)}{_shown(keys)}: {len(keys)} indices for the shape {shown(u.shape)}"
+        )
+    node, axis = u.node, 0
+    for part in keys:
+        dim = node.shape[axis]
+        if isinstance(part, slice) and part.step in (None, 1):
+            start = _place(u, part.start, dim, 0)
+            node = patterns.sliced(node, axis, start, _place(u, part.stop, dim, dim))
+            _check(u, keys, node.shape[axis])
+            axis += 1
+        elif isinstance(part, int) and not isinstance(part, bool):
+            place = _place(u, part, dim, 0)
+            if isinstance(dim, int) and isinstance(place, int):
+                _check(u, keys, place)
+                _check(u, keys, dim - 1 - place)
+            node = patterns.taken(node, axis, place)
+        else:
+            raise CalculusError(
+                f"{brief(u)}{_shown(keys)}: the index {part!r}; whole numbers and slices without "
+                "a step are taken"
+            )
+    return u.with_node(node)
+
+
+def _place(u: Scoped, value: Any, dim: Dim, missing: Dim) -> Dim:
+    if value is None:
+        return missing
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise CalculusError(f"{brief(u)}: the slice end {value!r}; a whole number is needed")
+    return added(dim, value) if value < 0 else value
+
+
+def _check(u: Scoped, keys: tuple[Any, ...], number: Dim) -> None:
+    if isinstance(number, int) and number < 0:
+        raise ShapeError(f"{brief(u)}{_shown(keys)}: not in the shape {shown(u.shape)}")
+
+
+def _shown(keys: tuple[Any, ...]) -> str:
+    def one(key: Any) -> str:
+        if isinstance(key, slice):
+            ends = ("" if end is None else str(end) for end in (key.start, key.stop))
+            return ":".join(ends)
+        return "..." if isinstance(key, EllipsisType) else str(key)
+
+    return f"[{', '.join(map(one, keys))}]"

@@ -132,6 +132,41 @@ def larger(u: Tensor, v: Tensor) -> Tensor:
     return torch.maximum(u, v)
 
 
+def maximum(u: Tensor, v: Tensor) -> Tensor:
+    """The larger one of each pair."""
+    return torch.maximum(u, v)
+
+
+def exceeds(u: Tensor, v: Tensor) -> Tensor:
+    """1 where u is larger, 1/2 where they are equal, else 0."""
+    return (torch.gt(u, v).to(u.dtype) + torch.ge(u, v).to(u.dtype)) / 2
+
+
+def greater(u: Tensor, v: Tensor) -> Tensor:
+    """1 where u > v, else 0."""
+    return torch.gt(u, v).to(u.dtype)
+
+
+def at_least(u: Tensor, v: Tensor) -> Tensor:
+    """1 where u >= v, else 0."""
+    return torch.ge(u, v).to(u.dtype)
+
+
+def equal(u: Tensor, v: Tensor) -> Tensor:
+    """1 where u == v, else 0."""
+    return torch.eq(u, v).to(u.dtype)
+
+
+def differs(u: Tensor, v: Tensor) -> Tensor:
+    """1 where u != v, else 0."""
+    return torch.ne(u, v).to(u.dtype)
+
+
+def where(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """``yes`` where the condition is not 0, else ``no``."""
+    return torch.where(condition != 0, yes, no)
+
+
 def power_slope(u: Tensor, v: Tensor) -> Tensor:
     """``v u^(v-1)``, and 0 where v is 0."""
     return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
@@ -145,5 +180,7 @@ MAPS: dict[str, Callable[[Tensor], Tensor]] = {
     )
 } | SPHERES  # fmt: skip
 PAIRS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "xlogy": xlogy, "larger": larger, "power_slope": power_slope,
+    "xlogy": xlogy, "larger": larger, "power_slope": power_slope, "maximum": maximum,
+    "exceeds": exceeds, "greater": greater, "at_least": at_least, "equal": equal,
+    "differs": differs,
 }  # fmt: skip

@@ -9,13 +9,14 @@ import curate.calculus
 PACKAGE = "curate.calculus"
 ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
-    {"errors", "special"},
+    {"errors"},
+    {"special", "matrix_functions"},
     {"graph"},
     {"rules", "show", "spread"},
     {"scoped"},
     {"compile", "operators"},
     {"expression"},
-    {"language"},
+    {"language", "several"},
 ]
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 FILES = sorted(Path(curate.calculus.__file__).parent.rglob("*.py"))

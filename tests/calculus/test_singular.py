@@ -62,6 +62,12 @@ HESSIANS = [
     ("sqrt(1 + norm2(x)^2)", EYE), ("exp(-norm2(x)^2)", -2 * EYE),
     ("cos(norm2(x))", -EYE), ("cos(2*norm2(A*x)/c)", -4 * A.T @ A / 1.69),
     ("sum(cos(abs(x)))", -EYE), ("cos(sqrt(x'*x))", -EYE), ("x'*x*cos(norm2(x-z))", 2 * EYE),
+    ("sin(norm2(x))/norm2(x)", -EYE / 3), ("(1-cos(norm2(x)))/norm2(x)^2", -EYE / 12),
+    ("sin(2*norm2(x))/norm2(x)", -8 / 3 * EYE), ("(1-cos(c*norm2(x)))/(x'*x)", -1.3**4 / 12 * EYE),
+    ("sum(sin(abs(x))./abs(x))", -EYE / 3), ("sin(norm2(x))^2/norm2(x)^2", -2 / 3 * EYE),
+    ("norm2(x)*sin(norm2(x))", 2 * EYE), ("sum(sin(abs(x)).*abs(x))", 2 * EYE),
+    ("1 - cos(norm2(A*x))", A.T @ A), ("x'*x*sin(norm2(x-z))/norm2(x-z)", 2 * EYE),
+    ("cos(norm2(x))^2", -2 * EYE), ("norm2(x)*tanh(norm2(x))", None),
     ("sin(norm2(x))", None), ("tanh(norm2(x))", None), ("cos(norm2(x)) + norm2(x)", None),
     ("norm2(x)", None), ("norm2(A*x)", None), ("norm2(x) + x'*x", None), ("norm1(x)", None),
     ("x'*x + norm1(A*x)", None), ("norm2(x)*sum(x)", None), ("sum(x.*abs(x))", None),
@@ -77,6 +83,24 @@ def test_hessians_at_zero(text, expected):
         assert not at_zero(text, "x").any()  # by convention
     else:
         np.testing.assert_allclose(hessian, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["tanh(norm2(x))/norm2(x)", "sinh(norm2(x))/norm2(x)", "(norm2(x)-sin(norm2(x)))/norm2(x)^3",
+     "log(1+norm2(x))/norm2(x)", "(exp(-norm2(x))-1)/norm2(x)", "x'*A*x/norm2(x)^2",
+     "norm2(x)^2*log(norm2(x))", "sqrt(norm2(x))"],
+)  # fmt: skip
+def test_limits_that_are_not_found_are_nan(text):
+    for order in (1, 2):
+        assert np.isnan(at_zero(text, *["x"] * order)).all()
+
+
+def test_sines_of_norms_keep_their_digits():
+    x = 1e-9 * np.array([0.6, 0.0, 0.8])
+    assert parse("sin(norm2(x))/norm2(x)")(x=x) == 1
+    np.testing.assert_allclose(parse("1 - cos(norm2(x))")(x=x), 5e-19, rtol=1e-12)
+    np.testing.assert_allclose(parse("(1-cos(norm2(x)))/norm2(x)^2")(x=x), 0.5, rtol=1e-12)
 
 
 def test_rows_of_zeros_have_a_first_derivative():

@@ -12,7 +12,15 @@ import torch
 
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.graph.node import Dim, Node
-from curate.calculus.graph.sizes import Reason, shown
+from curate.calculus.graph.sizes import (
+    Reason,
+    polynomial,
+    renamed,
+    shown,
+    size_in,
+    solved,
+    symbols_of,
+)
 
 
 def as_dtype(dtype: Any) -> torch.dtype | None:
@@ -129,7 +137,8 @@ def sizes_of(
     """
     sizes: dict[Dim, int] = {}
     origin: dict[Dim, str] = {}
-    for name, shape in shapes.items():
+    # plain symbols first, as ``x.0-1`` follows from them
+    for name, shape in sorted(shapes.items(), key=lambda item: _composed(scope, item[0])):
         if name not in scope:
             raise CalculusError(f"{name}: not a variable of the expression; it has {sorted(scope)}")
         declared = scope[name].shape
@@ -140,7 +149,10 @@ def sizes_of(
                 f"{kind.get(len(declared), f'a tensor with {len(declared)} axes')}"
             )
         for axis, (dim, size) in enumerate(zip(declared, shape, strict=True)):
-            known = dim if isinstance(dim, int) else sizes.setdefault(dim, size)
+            known = size_in(dim, sizes)
+            if known is None:
+                known = size
+                sizes.setdefault(*_learnt(dim, size, sizes))
             where = f"axis {axis} of {name} {tuple(shape)}"
             if known != size:
                 other = origin.get(dim, f"the declaration {shown(declared)}")
@@ -151,6 +163,19 @@ def sizes_of(
                 )
             origin.setdefault(dim, where)
     return sizes
+
+
+def _composed(scope: Mapping[str, Node], name: str) -> bool:
+    return name in scope and any(polynomial(d) != (((d,), 1),) for d in scope[name].shape)
+
+
+def _learnt(dim: Dim, size: int, sizes: Mapping[Dim, int]) -> tuple[Dim, int]:
+    """What the size of an axis says: the number of a symbol in it, or else of the whole."""
+    known: dict[Dim, Dim] = {symbol: sizes[symbol] for symbol in symbols_of(dim) if symbol in sizes}
+    found = solved(renamed(dim, known), size)
+    if found and isinstance(found[1], int) and found[1] >= 0:
+        return found[0], found[1]
+    return dim, size
 
 
 def _why(dim: Dim, name: str, other: str, reasons: tuple[Reason, ...]) -> str:

@@ -14,18 +14,25 @@ from curate.calculus.compile import memory, numpy_calls, runtime
 from curate.calculus.compile.liveness import Liveness, names_reused, without_clones
 from curate.calculus.compile.peephole import peephole
 from curate.calculus.compile.program import Operation, Program, Value
+from curate.calculus.matrix_functions import FUNCTIONS
+from curate.calculus.special import where
 
 _RUNTIME: dict[str, Any] = {
     "torch": torch,
     "constant": runtime.constant,
     **runtime.MAPS,
     **runtime.PAIRS,
+    "where": where,
     "log_det": runtime.log_det,
+    "pattern": runtime.pattern,
+    "placed": runtime.placed,
+    "placed_at": runtime.placed_at,
     "signed_svd": runtime.signed_svd,
-    "product_of_others": runtime.product_of_others,
+    **FUNCTIONS,
     "lu_log_det": runtime.lu_log_det,
     "cholesky": runtime.cholesky,
     "inverse": runtime.inverse,
+    "inverse_and_logdet": runtime.inverse_and_logdet,
     "solve": runtime.solve,
     "factors": runtime.factors,
     "lu_logdet": runtime.lu_logdet,

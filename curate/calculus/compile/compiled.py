@@ -21,7 +21,8 @@ from curate.calculus.compile.bind import (
 from curate.calculus.compile.codegen import function
 from curate.calculus.compile.plan import Planner
 from curate.calculus.errors import CalculusError, ShapeError
-from curate.calculus.graph.node import Dim, variables, walk
+from curate.calculus.graph.node import Dim, Node, variables, walk
+from curate.calculus.graph.sizes import size_in, symbols_of
 from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
 from curate.calculus.show.render import shortened
@@ -159,7 +160,7 @@ class Compiled:
         Args:
             dtype: float32 or float64 where the values lie on the CPU.
         """
-        planner = planner_for(self.expression, self.node, shapes)
+        planner = planner_for(self.expression, shapes, self.node)
         root = planner.lower(self.node)
         assert not isinstance(root, list)
         run, source = function(planner.program, [root], dtype=dtype)
@@ -228,26 +229,28 @@ def _apart(target: torch.Tensor, arguments: list[torch.Tensor]) -> bool:
     return True
 
 
-def planner_for(expression: Scoped, node: Any, shapes: dict[str, tuple[int, ...]]) -> Planner:
+def planner_for(expression: Scoped, shapes: dict[str, tuple[int, ...]], *nodes: Node) -> Planner:
     """A planner with the sizes that these shapes give.
 
     Raises:
         CalculusError: a variable that the expression reads has no value, or a size is unknown.
     """
     sizes = sizes_of(expression.scope, shapes, expression.reasons)
-    needed = variables(node)
+    needed = variables(*nodes)
     missing = sorted(set(needed) - set(shapes))
     if missing:
         raise CalculusError(f"{missing[0]}: no value given; the expression reads {sorted(needed)}")
     unknown: set[Dim] = {
         dim
-        for below in walk(node)
+        for below in walk(*nodes)
         for dim in (*below.shape, *([below.data] if below.kind == "size" else []))
-        if not isinstance(dim, int) and dim not in sizes
+        if size_in(dim, sizes) is None
     }
     if unknown:
         helpful = sorted(
-            name for name, variable in expression.scope.items() if unknown & set(variable.shape)
+            name
+            for name, variable in expression.scope.items()
+            if any(symbols_of(dim) & set(variable.shape) for dim in unknown)
         )
         hint = f"; give a value of {' or '.join(helpful)} too" if helpful else ""
         raise CalculusError(f"the size {sorted(map(str, unknown))[0]} follows from no value{hint}")

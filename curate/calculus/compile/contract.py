@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from curate.calculus.compile.program import HALVED_FROM, MATMUL, Program, Value
+from curate.calculus.compile.program import HALVED_FROM, Program, Value
 from curate.calculus.graph.node import Labels
 
 _OPTIMAL_UP_TO = 6
@@ -213,7 +213,7 @@ def aligned(program: Program, part: Labelled, order: Labels) -> Value:
 
 def permuted(program: Program, part: Labelled, order: Labels) -> Value:
     """A view of the part with its axes in this order."""
-    if part.labels == order:
+    if part.labels == order or (len(order) == 2 and part.value.name in program.symmetric):
         return part.value
     axes = tuple(part.labels.index(i) for i in order)
     shape = tuple(part.value.shape[axis] for axis in axes)
@@ -272,6 +272,5 @@ def _matmul(
         value = program.emit("torch.mv({0}, {1}{out})", (left, right), (count(columns),), flops)
         return Labelled(reshaped(program, value, shape), labels)
     left, right = _folded(program, one, rows, summed), _folded(program, two, summed, columns)
-    flat_shape = (count(rows), count(columns))
-    value = program.emit(MATMUL, (left, right), flat_shape, flops)
+    value = program.multiply(left, right, flops)
     return Labelled(reshaped(program, value, shape), labels)

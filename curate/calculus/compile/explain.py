@@ -16,6 +16,7 @@ from curate.calculus.compile.plan import Planner
 from curate.calculus.compile.program import Operation
 from curate.calculus.errors import CalculusError
 from curate.calculus.graph.node import Node, Term, walk
+from curate.calculus.graph.sizes import symbols_of
 from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
 
@@ -57,8 +58,8 @@ def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     node = apply_structure(expression.node)
     for below in (*walk(node), *expression.scope.values()):
         for dim in (*below.shape, *([below.data] if below.kind == "size" else [])):
-            if not isinstance(dim, int):
-                sizes.setdefault(dim, 100)
+            for symbol in () if dim in sizes else symbols_of(dim):
+                sizes.setdefault(symbol, 100)
     planner = Planner(sizes)
     root = planner.lower(node)
     assert not isinstance(root, list)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Dim, Labels, Node, Term, intern, walk
+from curate.calculus.graph.sizes import size_in
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.rebuild import remake
 
@@ -134,7 +135,7 @@ def _merge(
     inner = total(
         shape, [(first.coefficient, tuple(mine), kept), (second.coefficient, tuple(other), kept)]
     )
-    size = {i: dim if isinstance(dim, int) else sizes[dim] for i, dim in dims.items()}
+    size = {i: size_in(dim, sizes) or 0 for i, dim in dims.items()}
     whole = math.prod(size[i] for i in dict.fromkeys(first.out))
     before = _flops(first.factors, first.out, size) + whole
     before += _flops([*common, *other], first.out, size)

@@ -262,7 +262,7 @@ def _program(expression: Scoped, tensors: Mapping[str, torch.Tensor]) -> tuple:
         )
     node = apply_structure(expression.node)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    planner = planner_for(expression, node, shapes)
+    planner = planner_for(expression, shapes, node)
     parts = planner.lower(node, dense=False)
     assert isinstance(parts, list)
     shape = planner.shape(node)

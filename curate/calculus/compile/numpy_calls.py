@@ -53,6 +53,7 @@ _TABLE = {
     "{0}.copy_({1})": "copyto({0}, {1})",
     "{0}.add_({1})": "add({0}, {1}, {0})",
     "{0}.t()": "{0}.T",
+    "{0}.reshape(())": "asarray({0}).reshape(())",
     "{0}.diagonal()": "diagonal({0}, 0, 1)",
 }
 _TAKES_ARRAYS = ("add(", "subtract(", "multiply(", "divide(")

@@ -6,24 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from curate.calculus.compile import runtime
 from curate.calculus.compile.assemble import Part, assemble, scaled, without_repeats
 from curate.calculus.compile.contract import Labelled, contract
 from curate.calculus.compile.factoring import factored
+from curate.calculus.compile.lowering.maps import map_call, power_call
+from curate.calculus.compile.lowering.matrices import inverse_and_logdet, of_matrix
+from curate.calculus.compile.lowering.patterns import Pattern, Product, dense
 from curate.calculus.compile.program import Program, Value
-from curate.calculus.compile.solving import Inverse, lu_of, only_in_products, solved
-from curate.calculus.graph.canonical import canonical
+from curate.calculus.compile.solving import Inverse, only_in_products, solved
+from curate.calculus.errors import ShapeError
+from curate.calculus.graph.canonical import canonical, is_symmetric
 from curate.calculus.graph.node import Dim, Labels, Node, Term, walk
 from curate.calculus.graph.signs import nonnegative
-from curate.calculus.rules.minors import in_singular_values
+from curate.calculus.graph.sizes import size_in
+from curate.calculus.rules.minors import decomposed
 from curate.calculus.rules.structure import positive_definite
-
-_CALLS = {
-    "arcsin": "torch.asin", "arccos": "torch.acos", "arctan": "torch.atan",
-    "erf": "torch.special.erf", "erfc": "torch.special.erfc", "slope": "torch.sign",
-    "log_ndtr": "torch.special.log_ndtr",
-    "digamma": "torch.special.digamma",
-}  # fmt: skip
 
 
 class Planner:
@@ -36,20 +33,23 @@ class Planner:
         self.numbers: dict[Node, float] = {}
         self.solved: dict[Node, int] = {}
         self.shared: set[Node] = set()
+        self.both: set[Node] = set()
 
     def shape(self, node: Node) -> tuple[int, ...]:
         """The sizes of a node's axes."""
-        return tuple(dim if isinstance(dim, int) else self.sizes[dim] for dim in node.shape)
+        return tuple(self.size(dim) for dim in node.shape)
+
+    def size(self, dim: Dim) -> int:
+        """The number that a size is."""
+        found = size_in(dim, self.sizes)
+        assert found is not None, dim
+        return found
 
     def lower(self, root: Node, *, dense: bool = True) -> Value | list[Part]:
         """Emit every node below the root; the root as one tensor, or as parts."""
-        root = in_singular_values(factored(root, self.sizes))
-        self.solved = only_in_products(root)
-        uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
-        uses.update(n.args[0] for n in walk(root) if n.kind in ("logdet", "determinant"))
-        self.shared = {matrix for matrix, count in uses.items() if count > 1}
+        (root,) = self._prepared(root)
         for node in walk(root):
-            if node in self.solved:
+            if node in self.solved or (node.kind == "pattern" and node is not root):
                 continue
             if node is root and not dense:
                 return (
@@ -59,6 +59,26 @@ class Planner:
                 )
             self.value(node)
         return self.values.get(root) or self._constant(root)
+
+    def lower_all(self, *roots: Node) -> list[Value]:
+        """Emit every node below the roots once, and the roots as tensors."""
+        roots = self._prepared(*roots)
+        for node in walk(*roots):
+            if node not in self.solved and (node.kind != "pattern" or node in roots):
+                self.value(node)
+        return [self.values.get(root) or self._constant(root) for root in roots]
+
+    def _prepared(self, *roots: Node) -> tuple[Node, ...]:
+        """The roots, simplified for these sizes, after a look at what they share."""
+        roots = tuple(decomposed(factored(root, self.sizes)) for root in roots)
+        self.solved = only_in_products(*roots)
+        uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
+        uses.update(n.args[0] for n in walk(*roots) if n.kind in ("logdet", "determinant"))
+        self.shared = {matrix for matrix, count in uses.items() if count > 1}
+        formed = {n.args[0] for n in walk(*roots) if n.kind == "inverse" and n not in self.solved}
+        logs = {n.args[0] for n in walk(*roots) if n.kind == "logdet" and not n.data}
+        self.both = {n for n in formed & logs if is_symmetric(n) and not positive_definite(n)}
+        return roots
 
     def _whole(self, node: Node) -> Labelled:
         self.value(node)
@@ -72,12 +92,14 @@ class Planner:
                 self.numbers[node] = number
             else:
                 self.values[node] = self._lowered(node)
+                if node.order == 2 and is_symmetric(node):
+                    self.program.symmetric.add(self.values[node].name)
         return self.values.get(node)
 
     def _number(self, node: Node) -> float | None:
         """The number that a scalar of numbers and sizes is, if it is one."""
         if node.kind == "size":
-            return float(self.sizes[node.data])
+            return float(self.size(node.data))
         if node.order or not node.operands:
             return None
         if node.kind == "power" and node.args[0] in self.numbers:
@@ -103,7 +125,27 @@ class Planner:
 
     def operand(self, node: Node) -> Value:
         """The tensor of an operand, numbers included."""
+        if node.kind == "pattern":
+            self.value(node)
         return self.values.get(node) or self._constant(node)
+
+    def _pattern(self, node: Node, labels: Labels) -> Pattern:
+        """A pattern with its sizes.
+
+        Raises:
+            ShapeError: an index or slice beyond the end, or sizes that do not multiply up.
+        """
+        kind, start = node.data
+        shape, place = self.shape(node), start if kind == "lower" else self.size(start)
+        if kind == "fuse":
+            if shape[0] != shape[1] * shape[2]:
+                raise ShapeError(f"reshape: {shape[0]} elements into {shape[1:]}")
+        elif kind != "lower":
+            length = 1 if kind == "index" else shape[0]
+            if place < 0 or length < 0 or place + length > shape[-1]:
+                what = f"[{place}]" if kind == "index" else f"[{place}:{place + length}]"
+                raise ShapeError(f"{what} of an axis with {shape[-1]} elements; choose less")
+        return Pattern(kind, place, shape, labels)
 
     def _lowered(self, node: Node) -> Value:
         shape = self.shape(node)
@@ -117,13 +159,16 @@ class Planner:
             return self.program.read(name, shape)
         if node.kind == "sum":
             return assemble(self.program, self.parts(node), shape)
+        if node.kind == "pattern":
+            pattern = self._pattern(node, tuple(range(node.order)))
+            return dense(self.program, pattern.kind, shape, pattern.start)
         operands = tuple(self.operand(operand) for operand in node.args)
         if node.kind == "opaque":
             return operands[0]
         if node.kind == "map":
-            return emit(_map_call(node.data), operands, shape, count, elementwise=True)
+            return emit(map_call(node.data), operands, shape, count, elementwise=True)
         if node.kind == "power":
-            return emit(_power_call(float(node.data)), operands, shape, count, elementwise=True)
+            return emit(power_call(float(node.data)), operands, shape, count, elementwise=True)
         if node.kind == "logsumexp":
             axes = tuple(range(-node.data, 0))
             size = math.prod(operands[0].shape)
@@ -132,39 +177,19 @@ class Planner:
             axes = tuple(range(-node.data, 0))
             call = f"torch.amax({{0}}, {axes}{{out}})"
             return emit(call, operands, shape, math.prod(operands[0].shape))
-        return self._of_matrix(node, operands[0], shape)
-
-    def _of_matrix(self, node: Node, matrix: Value, shape: tuple[int, ...]) -> Value:
-        emit = self.program.emit
-        cube = matrix.shape[0] ** 3
-        if node.kind != "determinant" and positive_definite(node.args[0]):
-            factor = emit("cholesky({0})", (matrix,), matrix.shape, cube // 3)
-            if node.kind == "inverse":
-                return emit("torch.cholesky_inverse({0}{out})", (factor,), shape, 2 * cube // 3)
-            diagonal = emit("{0}.diagonal()", (factor,), matrix.shape[:1], view=True)
-            logs = emit("torch.log({0})", (diagonal,), diagonal.shape, diagonal.shape[0])
-            half = emit("torch.sum({0})", (logs,), (), diagonal.shape[0])
-            return emit("torch.mul({0}, 2.0)", (half,), (), 1)
-        if node.kind == "inverse":
-            return emit("inverse({0}{out})", (matrix,), shape, 2 * cube)
-        if node.kind == "singular":
-            both = emit("signed_svd({0})", (matrix,), matrix.shape, 20 * cube)
-            place = ("left", "right").index(node.data) if isinstance(node.data, str) else 2
-            size = matrix.shape if place < 2 else matrix.shape[:1]
-            value = emit(f"{{0}}[{place}]", (both,), size, view=True)
-            if place < 2:
-                return value
-            return emit(f"product_of_others({{0}}, {node.data})", (value,), shape, math.prod(shape))
-        if node.kind == "logdet" and node.args[0] in self.shared:
-            lu, pivots = lu_of(self.program, matrix)
-            if node.data:
-                return emit("lu_log_det({0}, {1})", (lu, pivots), (), matrix.shape[0])
-            return emit("lu_logdet({0})", (lu,), (), matrix.shape[0])
-        if node.kind == "logdet" and node.data:
-            return emit("log_det({0})", (matrix,), (), 2 * cube // 3)
-        if node.kind == "logdet":
-            return emit("torch.linalg.slogdet({0})[1]", (matrix,), (), 2 * cube // 3)
-        return emit("torch.linalg.det({0})", (matrix,), (), 2 * cube // 3)
+        if node.kind == "maximum":
+            axes = tuple(range(-node.data, 0))
+            call = f"torch.amax({{0}}, {axes}{{out}})"
+            return emit(call, operands, shape, math.prod(operands[0].shape))
+        if node.kind == "peaks":
+            call = f"peaks({{0}}, {tuple(range(-node.data, 0))})"
+            return emit(call, operands, shape, 2 * count)
+        if node.kind == "others":
+            return emit(f"product_of_others({{0}}, {node.data})", operands, shape, 4 * count)
+        matrix = node.args[0]
+        if matrix in self.both and (node.kind == "inverse" or not node.data):
+            return inverse_and_logdet(self.program, node, operands[0])
+        return of_matrix(self.program, node, operands[0], shape, matrix in self.shared)
 
     def parts(self, node: Node) -> list[Part]:
         """Every term of a sum."""
@@ -181,7 +206,11 @@ class Planner:
         scale = float(term.coefficient)
         factors: list[Labelled | Inverse] = []
         positive = set()
+        patterns = []
         for node, labels in term.factors:
+            if node.kind == "pattern":
+                patterns.append(self._pattern(node, labels))
+                continue
             if node in self.numbers:
                 scale *= self.numbers[node]
                 continue
@@ -192,13 +221,19 @@ class Planner:
             factors.append(operand)
             if term.factors.count((node, labels)) % 2 == 0 or nonnegative(node):
                 positive.add(operand)
-        operands = self._solved(factors, term.out)
-        if not operands:
-            return Part(scale, None, term.out)
         distinct = tuple(dict.fromkeys(term.out))
+        product = Product(self.program, factors, distinct)
+        product.absorb(patterns)
+        scale *= product.scale
+        operands = self._solved(product.operands, product.out)
+        if not operands and not product.steps:
+            return Part(scale, None, term.out)
+        if not operands:
+            one = self.program.emit_owned("like.new_full((), 1.0)", (), ())
+            return Part(scale, product.finished(Labelled(one, ())), term.out)
         size = math.prod(shape[term.out.index(label)] for label in distinct)
         smallest = min(operands, key=lambda part: math.prod(part.value.shape))
-        summed = any(label not in term.out for part in operands for label in part.labels)
+        summed = any(label not in product.out for part in operands for label in part.labels)
         # a product with itself that is summed over has a cheaper form, which a scale would hide
         shared = summed and sum(part.value == smallest.value for part in operands) > 1
         if alone and not shared and scale != 1.0 and 8 * math.prod(smallest.value.shape) <= size:
@@ -208,11 +243,11 @@ class Planner:
         core = contract(
             self.program,
             operands,
-            distinct,
-            symmetric=_swaps(term),
+            product.out,
+            symmetric=not patterns and _swaps(term),
             positive=frozenset(positive),
         )
-        return Part(scale, core, term.out)
+        return Part(scale, product.finished(core), term.out)
 
     def _solved(self, factors: list[Labelled | Inverse], out: Labels) -> list[Labelled]:
         """The factors of a product, with solves for inverses wherever possible."""
@@ -233,28 +268,3 @@ def _swaps(term: Term) -> bool:
     if not half or len(set(term.out)) != 2 * half or len(term.out) != 2 * half:
         return False
     return canonical(*term[:2], term.out[half:] + term.out[:half]) == term
-
-
-def _map_call(name: str) -> str:
-    if name in runtime.MAPS:
-        return f"{name}({{0}})"
-    if name in runtime.PAIRS:
-        return f"{name}({{0}}, {{1}})"
-    if name.startswith("polygamma"):
-        return f"torch.polygamma({name.removeprefix('polygamma')}, {{0}}{{out}})"
-    if name == "root":
-        return "torch.sqrt({0}{out})"
-    if name == "step":
-        return "torch.gt({0}, 0).to({0}.dtype)"
-    if name == "pow":
-        return "torch.pow({0}, {1}{out})"
-    if name == "relu":
-        return "torch.relu({0})"
-    return f"{_CALLS.get(name, 'torch.' + name)}({{0}}{{out}})"
-
-
-def _power_call(exponent: float) -> str:
-    named = {-1.0: "reciprocal", 0.5: "sqrt", -0.5: "rsqrt"}
-    if exponent in named:
-        return f"torch.{named[exponent]}({{0}}{{out}})"
-    return f"torch.pow({{0}}, {exponent!r}{{out}})"

@@ -51,10 +51,11 @@ class Operation:
 
 @dataclass
 class Program:
-    """Operations in order, equal ones emitted once."""
+    """Operations in order, equal ones emitted once; ``symmetric`` names the values that are so."""
 
     operations: list[Operation] = field(default_factory=list)
     inputs: dict[str, Value] = field(default_factory=dict)
+    symmetric: set[str] = field(default_factory=set)
     _known: dict[tuple, Value] = field(default_factory=dict)
     _count: int = 0
 
@@ -79,7 +80,18 @@ class Program:
         value = self._new(shape)
         self.operations.append(Operation(value, call, args, flops, elementwise, view))
         self._known[key] = value
+        matrices = [arg for arg in args if arg.shape]
+        if elementwise and matrices and all(arg.name in self.symmetric for arg in matrices):
+            self.symmetric.add(value.name)
         return value
+
+    def multiply(self, left: Value, right: Value, flops: int) -> Value:
+        """The product of two matrices; of symmetric ones in whichever order is there already."""
+        turned = (MATMUL, (right, left))
+        if turned in self._known and {left.name, right.name} <= self.symmetric:
+            known = self._known[turned]
+            return self.emit("{0}.t()", (known,), known.shape[::-1], view=True)
+        return self.emit(MATMUL, (left, right), (left.shape[0], right.shape[1]), flops)
 
     def halve(self, value: Value) -> None:
         """Note that a matrix product (or a view of one) is symmetric: half of it is enough."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
@@ -57,6 +56,18 @@ def inverse(matrix: torch.Tensor, *, out: torch.Tensor | None = None) -> torch.T
         raise SingularError(f"{SINGULAR} ({error})") from None
 
 
+def inverse_and_logdet(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The inverse and log |det| of a symmetric matrix, by Cholesky where it is definite.
+
+    Raises:
+        SingularError: the matrix is singular.
+    """
+    factor, info = torch.linalg.cholesky_ex(matrix)
+    if not info.item():
+        return torch.cholesky_inverse(factor), 2 * factor.diagonal().log().sum()
+    return inverse(matrix), torch.linalg.slogdet(matrix)[1]
+
+
 def solve(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """``x`` with ``matrix @ x = right``.
 
@@ -91,19 +102,32 @@ def signed_svd(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     return u, vh.mH, s
 
 
-def product_of_others(s: torch.Tensor, order: int) -> torch.Tensor:
-    """``p_ab..`` of this many axes: the product of s but for a, b, ...; 0 where two agree."""
-    n = len(s)
-    for _ in range(order - 1):
-        s = s[..., None, :].repeat(*[1] * (s.ndim - 1), n, 1)
-        s.diagonal(0, -2, -1).fill_(1)
-    one = torch.ones_like(s[..., :1])
-    before = torch.cumprod(torch.cat([one, s[..., :-1]], -1), -1)
-    after = torch.cumprod(torch.cat([one, s[..., 1:].flip(-1)], -1), -1).flip(-1)
-    product = before * after
-    for first, second in itertools.combinations(range(order), 2):
-        product.diagonal(0, first, second).zero_()
-    return product
+def pattern(like: torch.Tensor, kind: str, shape: tuple[int, ...], start: int) -> torch.Tensor:
+    """A pattern of graph/patterns.py as a tensor."""
+    result = like.new_zeros(shape)
+    if kind == "index":
+        result[start] = 1
+    elif kind == "select":
+        result.diagonal(start).fill_(1)
+    elif kind == "fuse":
+        result.copy_(torch.eye(shape[0], dtype=like.dtype, device=like.device).reshape(shape))
+    else:
+        result.fill_(1).tril_(start)
+    return result
+
+
+def placed(value: torch.Tensor, start: int, size: int) -> torch.Tensor:
+    """The value along its first axis, from ``start`` on, of ``size`` elements; 0 elsewhere."""
+    result = value.new_zeros((size, *value.shape[1:]))
+    result[start : start + len(value)] = value
+    return result
+
+
+def placed_at(value: torch.Tensor, start: int, size: int) -> torch.Tensor:
+    """The value at one place of a new first axis; 0 elsewhere."""
+    result = value.new_zeros((size, *value.shape))
+    result[start] = value
+    return result
 
 
 def log_det(matrix: torch.Tensor) -> torch.Tensor:

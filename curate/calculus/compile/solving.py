@@ -26,11 +26,11 @@ class Inverse(NamedTuple):
     labels: Labels
 
 
-def only_in_products(root: Node) -> dict[Node, int]:
+def only_in_products(*roots: Node) -> dict[Node, int]:
     """Inverses that need not be formed, with the number of products that they occur in."""
     uses: Counter[Node] = Counter()
-    formed = {root}
-    for node in walk(root):
+    formed = {*roots}
+    for node in walk(*roots):
         if node.kind == "sum":
             for _, factors, out in node.data:
                 for factor, labels in factors:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 from curate.calculus.graph import products
 from curate.calculus.graph.node import Node, Number, Term, intern, number
 
@@ -9,7 +12,8 @@ from curate.calculus.graph.node import Node, Number, Term, intern, number
 def complemented(terms: list[Term]) -> list[Term]:
     """``1 - sigmoid(u)`` as ``sigmoid(-u)``, and its like, so that no digit is lost near 1.
 
-    Also ``exp(u) - 1`` as ``expm1(u)``, and the complements of erf, erfc and tanh.
+    Also ``exp(u) - 1`` as ``expm1(u)``, and the complements of erf, erfc, tanh, and of cosines of
+    norms.
     """
     for k, constant in enumerate(terms):
         if constant.factors or len(set(constant.out)) < len(constant.out):
@@ -21,15 +25,19 @@ def complemented(terms: list[Term]) -> list[Term]:
                     continue
                 found = _complement(node, constant.coefficient, term.coefficient)
                 if found is not None:
-                    coefficient, other = found
-                    merged = Term(coefficient, ((other, labels),), term.out)
+                    coefficient, *others = found
+                    merged = Term(coefficient, tuple((o, labels) for o in others), term.out)
                     return [merged, *(t for i, t in enumerate(terms) if i not in (k, j))]
     return terms
 
 
-def _complement(node: Node, c: Number, d: Number) -> tuple[Number, Node] | None:
-    """``c + d node`` as a number times a map, where that is one."""
+def _complement(node: Node, c: Number, d: Number) -> tuple[Any, ...] | None:
+    """``c + d node`` as a number and the maps that it multiplies, where it is such a product."""
     name = node.data
+    if name == "sphere0" and d == -c:  # 1 - cos(r) is r^2/2 sinc(r/2)^2
+        (s,) = node.args
+        sinc = intern("map", s.shape, (products.scaled(Fraction(1, 4), s),), "sphere1")
+        return number(Fraction(1, 2) * c), s, sinc, sinc
     if name not in ("sigmoid", "exp", "expm1", "erf", "erfc", "tanh"):
         return None
     u = node.args[0]

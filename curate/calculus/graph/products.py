@@ -13,6 +13,8 @@ from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.kinks import kinks
 from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern, number
 from curate.calculus.graph.signs import nonnegative
+from curate.calculus.graph.sizes import polynomial
+from curate.calculus.graph.spherical import sine_over_norm
 
 Product = tuple[Number, Factors, Labels]
 Total = Callable[[tuple[Dim, ...], Iterable[Product]], Node]
@@ -22,6 +24,8 @@ def simplified(coefficient: Number, factors: Factors, out: Labels, total: Total)
     """The product after the first rule that applies, or None when none does."""
     if len(factors) < 2:
         return None
+    if (sine := sine_over_norm(factors, total)) is not None:
+        return coefficient * sine[0], sine[1], out
     if (found := kinks(factors)) is not None:
         if found == ():
             return 0, (), out
@@ -198,9 +202,15 @@ def scaled(coefficient: Number, node: Node) -> Node:
 
 def size(dim: Dim) -> Node:
     """The size of an axis as a scalar."""
-    if not isinstance(dim, int):
-        return intern("size", (), data=dim)
-    return intern("sum", (), data=(Term(dim, (), ()),) if dim else ())
+    terms = []
+    for symbols, count in polynomial(dim):
+        factors = [intern("size", (), data=symbol) for symbol in symbols]
+        if count == len(factors) == len(polynomial(dim)):
+            return factors[0]
+        factors.sort(key=lambda node: node.birth)
+        terms.append(Term(count, tuple((node, ()) for node in factors), ()))
+    terms.sort(key=lambda term: [node.birth for node, _ in term.factors])
+    return intern("sum", (), data=tuple(terms))
 
 
 def lost_sizes(

@@ -29,7 +29,11 @@ def _nonnegative(node: Node) -> bool:
             )
             for term in node.data
         )
-    return positive(node) or (node.kind == "map" and node.data in _NONNEGATIVE_MAPS)
+    return (
+        node.kind == "pattern"
+        or positive(node)
+        or (node.kind == "map" and node.data in _NONNEGATIVE_MAPS)
+    )
 
 
 def positive(node: Node) -> bool:

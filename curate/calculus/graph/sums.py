@@ -24,8 +24,8 @@ def total(shape: Shape, terms: Iterable[tuple[Number, Factors, Labels]]) -> Node
             key = (term.factors, term.out)
             merged[key] = number(merged.get(key, 0) + term.coefficient)
     kept = [Term(c, *key) for key, c in merged.items() if c != 0]
-    if len(kept) > 1:
-        kept = complemented(kept)
+    if len(kept) > 1 and (changed := complemented(kept)) is not kept:
+        return total(shape, changed)
     if len(kept) == 1 and kept[0].coefficient == 1 and len(kept[0].factors) == 1:
         node, labels = kept[0].factors[0]
         if labels == kept[0].out and len(set(labels)) == len(labels):

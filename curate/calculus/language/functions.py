@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -12,6 +13,26 @@ from curate.calculus.expression import Expression, Operand, as_expression
 from curate.calculus.graph import algebra
 from curate.calculus.graph.node import Dim, intern
 from curate.calculus.graph.sizes import shown
+from curate.calculus.language.arrays import cumsum as cumsum
+from curate.calculus.language.arrays import kron as kron
+from curate.calculus.language.arrays import kron_tensor as kron_tensor
+from curate.calculus.language.arrays import reshape as reshape
+from curate.calculus.language.arrays import stack as stack
+from curate.calculus.language.arrays import tril as tril
+from curate.calculus.language.arrays import triu as triu
+from curate.calculus.language.arrays import vec as vec
+from curate.calculus.language.reductions import expm as expm
+from curate.calculus.language.reductions import logm as logm
+from curate.calculus.language.reductions import max as max
+from curate.calculus.language.reductions import min as min
+from curate.calculus.language.reductions import nuclear as nuclear
+from curate.calculus.language.reductions import pinv as pinv
+from curate.calculus.language.reductions import prod as prod
+from curate.calculus.language.reductions import sqrtm as sqrtm
+from curate.calculus.language.reductions import std as std
+from curate.calculus.language.reductions import together
+from curate.calculus.language.reductions import var as var
+from curate.calculus.language.reductions import where as where
 from curate.calculus.language.variables import eye as eye
 from curate.calculus.language.variables import matrix as matrix
 from curate.calculus.language.variables import scalar as scalar
@@ -115,18 +136,36 @@ exp, log, abs, sign, relu, sigmoid, softplus, erf = map(
 expm1, log1p, erfc, log_ndtr, lgamma, digamma = map(
     _elementwise, ("expm1", "log1p", "erfc", "log_ndtr", "lgamma", "digamma")
 )
+sinh, cosh, arcsinh, arccosh, arctanh = map(
+    _elementwise, ("sinh", "cosh", "arcsinh", "arccosh", "arctanh")
+)
+
+
+def log2(u: Operand) -> Expression:
+    """The logarithm to base 2 of every element."""
+    return log(u) * (1 / math.log(2))
+
+
+def log10(u: Operand) -> Expression:
+    """The logarithm to base 10 of every element."""
+    return log(u) * (1 / math.log(10))
+
+
+def logit(u: Operand) -> Expression:
+    """``log(u / (1 - u))`` of every element."""
+    return log(u) - log1p(-as_expression(u))
+
+
+def logaddexp(u: Operand, v: Operand) -> Expression:
+    """``log(exp(u) + exp(v))`` elementwise, without overflow."""
+    a, b = together("logaddexp", u, v)
+    return a + softplus(b - a)
 
 
 def xlogy(u: Operand, v: Operand) -> Expression:
     """``u log v`` elementwise, and 0 where u is 0."""
-    a, b = as_expression(u), as_expression(v)
-    short = min(a.order, b.order)
-    pairs = zip(a.shape[a.order - short :], b.shape[b.order - short :], strict=True)
-    sized, _ = same_sizes((a, b), list(pairs), f"xlogy({brief(a)}, {brief(b)})")
-    together = max(sized, key=lambda operand: operand.order)
-    u_node, v_node = (algebra.broadcast(x.node, together.shape) for x in sized)
-    node = intern("map", together.shape, (u_node, v_node), "xlogy")
-    return as_expression(together.with_node(node))
+    a, b = together("xlogy", u, v)
+    return a.with_node(intern("map", a.shape, (a.node, b.node), "xlogy"))
 
 
 def sqrt(u: Operand) -> Expression:

@@ -4,7 +4,9 @@ from functools import lru_cache
 from typing import Any
 
 GRAMMAR = r"""
-?start: sum
+?start: comparison
+?comparison: sum
+    | sum COMPARE sum      -> compare
 ?sum: product
     | sum "+" product      -> plus
     | sum "-" product      -> minus
@@ -25,12 +27,20 @@ GRAMMAR = r"""
     | "+" exponent
 ?postfix: atom
     | postfix TRANSPOSE    -> transpose
+    | postfix "[" key ("," key)* "]"  -> item
+key: sum                   -> place
+    | [sum] ":" [sum]      -> slice
 ?atom: NUMBER              -> number
     | NAME                 -> name
-    | NAME "(" [sum ("," sum)*] ")"  -> call
-    | "(" sum ")"
+    | NAME "(" [argument ("," argument)*] ")"  -> call
+    | NAME "(" STRING ("," sum)* ")"  -> contraction
+    | "(" comparison ")"
+?argument: comparison
+    | NAME "=" sum         -> keyword
 
 TRANSPOSE: "'" | ".'"
+COMPARE: ">=" | "<=" | "==" | "!=" | ">" | "<"
+STRING: /"[A-Za-z, >-]*"/
 NUMBER.2: /(\d+(\.(?![*\/^'])\d*)?|\.\d+)([eE][+-]?\d+)?/
 NAME: /[^\W\d]\w*/
 %import common.WS

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import functools
 import keyword
-from typing import Any, NamedTuple
+from typing import Any
 
 from curate.calculus.errors import CalculusError, ParseError, ShapeError, number_hint
 from curate.calculus.expression import Expression, as_expression
 from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.sizes import shown
 from curate.calculus.language import functions
+from curate.calculus.language.calls import Value, called
 from curate.calculus.language.grammar import parser
 from curate.calculus.language.kinds import default_kind, variable
-from curate.calculus.language.names import AXIS, FUNCTIONS, PRINTED, SPELLINGS, TWO
-from curate.calculus.operators import elementwise, matmul
-from curate.calculus.rules.elementary import elementary
-
-
-class Value(NamedTuple):
-    """An operand: a row is a vector that was transposed."""
-
-    expression: Expression
-    row: bool = False
-
-    @property
-    def order(self) -> int:
-        """The number of axes."""
-        return self.expression.order
+from curate.calculus.language.names import FUNCTIONS as FUNCTIONS
+from curate.calculus.operators import compared, elementwise, item, matmul
 
 
 def parse(text: str, /, **kinds: Any) -> Expression:
@@ -122,64 +110,56 @@ class _Reader:
         return Value(variable(name, kind))
 
     def call(self, tree: Any) -> Value:
-        token, *arguments = (child for child in tree.children if child is not None)
-        name = SPELLINGS.get(str(token), str(token))
-        if name == "transpose" and len(arguments) == 1:
-            return self._transposed(self.value(arguments[0]))
-        if name == "eye":
-            return Value(functions.eye(self._size(arguments)))
-        if name in PRINTED and len(arguments) == 1:
-            inner, row = self.value(arguments[0])
-            return Value(inner.with_node(elementary(name, inner.node)), row)
-        if name not in FUNCTIONS:
-            known = ", ".join(FUNCTIONS)
-            raise ParseError(f"no function {name!r}; known are {known}", self.text, token.start_pos)
-        most = 2 if name in AXIS or name in TWO else 1
-        least = 2 if name in TWO else min(most, 1)
-        if not least <= len(arguments) <= most:
-            takes = f"{least} or {most} arguments" if least < most else f"{most} argument(s)"
-            raise CalculusError(f"{name}: takes {takes}, {len(arguments)} given")
-        values = [self.value(argument) for argument in arguments]
-        function = getattr(functions, name)
-        if name in AXIS and len(values) == 2:
-            axis = self._axis(arguments[1], values[1])
-            if values[0].row:
-                axis = 0 if axis in (1, -1) else axis
-            result = function(values[0].expression, axis)
-            return Value(result, row=values[0].row and result.order == 1)
-        if name in TWO:
-            result = function(values[0].expression, values[1].expression)
-            return Value(result, row=name == "xlogy" and values[0].row)
-        result = function(values[0].expression)
-        return Value(result, row=values[0].row and result.order == values[0].order == 1)
+        return called(self, tree)
 
-    def _size(self, arguments: list[Any]) -> int | str | None:
-        """The size in ``eye(3)`` or ``eye(n)``, n being a symbol of a declared size."""
-        if not arguments:
-            return None
-        (tree, *more) = arguments
-        text = self.source(tree)
-        if more or not (text.isdigit() or tree.data == "name"):
-            raise CalculusError(
-                f"eye: takes a whole number or the symbol of a size, not "
-                f"{', '.join(map(self.source, arguments))}"
-            )
-        return int(text) if text.isdigit() else text
+    def contraction(self, tree: Any) -> Value:
+        token, spec, *arguments = tree.children
+        if str(token) != "einsum":
+            raise CalculusError(f"{token}: takes no text; einsum does")
+        operands = [self.value(argument).expression for argument in arguments]
+        return Value(functions.einsum(str(spec)[1:-1], *operands))
 
-    def _axis(self, tree: Any, value: Value) -> int:
-        axis = constant_value(value.expression.node) if value.order == 0 else None
-        if not isinstance(axis, int):
-            raise CalculusError(f"axis {self.source(tree)!r}: a whole number is needed")
-        return axis
+    def compare(self, tree: Any) -> Value:
+        one, symbol, two = tree.children
+        a, b = self.value(one), self.value(two)
+        if a.order and b.order and (a.order != b.order or a.row != b.row):
+            raise self._misfit(tree, str(symbol), a, b)
+        result = compared(str(symbol), a.expression, b.expression)
+        return Value(as_expression(result), a.row or b.row)
+
+    def item(self, tree: Any) -> Value:
+        operand, *keys = tree.children
+        value = self.value(operand)
+        places = tuple(self._key(key) for key in keys)
+        result = item(value.expression, places if len(places) > 1 else places[0])
+        row = value.row if value.order == 1 else isinstance(places[0], int)
+        return Value(as_expression(result), row and result.order == 1)
+
+    def _key(self, key: Any) -> int | slice:
+        ends = [None if end is None else self.whole_number(end) for end in key.children]
+        return slice(*ends) if key.data == "slice" else ends[0]  # type: ignore[return-value]
+
+    def whole_number(self, tree: Any, what: str = "index") -> int:
+        """The number that a subtree is.
+
+        Raises:
+            CalculusError: it is something else.
+        """
+        expression = self.value(tree).expression
+        number = constant_value(expression.node) if expression.order == 0 else None
+        if not isinstance(number, int):
+            raise CalculusError(f"{what} {self.source(tree)!r}: a whole number is needed")
+        return number
 
     def negative(self, tree: Any) -> Value:
         operand, row = self.value(tree.children[0])
         return Value(-operand, row)
 
     def transpose(self, tree: Any) -> Value:
-        return self._transposed(self.value(tree.children[0]))
+        return self.transposed(self.value(tree.children[0]))
 
-    def _transposed(self, value: Value) -> Value:
+    def transposed(self, value: Value) -> Value:
+        """The transpose: of a vector, a row."""
         operand, row = value
         if operand.order > 2:
             raise ShapeError(

@@ -29,6 +29,7 @@ from curate.calculus.rules import likelihoods, norms
 from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
 from curate.calculus.rules.mixtures import log_of_mixture
+from curate.calculus.rules.reductions import COMPARISONS
 from curate.calculus.rules.stable import log_of_sum
 
 
@@ -216,6 +217,11 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "capped": lambda u: constant(1, u.shape),
     "cloglog": lambda u: elementary("cloglog_slope", u),
     "cloglog_slope": lambda u: elementary("cloglog_bend", u),
+    "sinh": lambda u: apply("cosh", u),
+    "cosh": lambda u: apply("sinh", u),
+    "arcsinh": lambda u: power(add(constant(1, u.shape), _square(u)), Fraction(-1, 2)),
+    "arccosh": lambda u: power(add(constant(-1, u.shape), _square(u)), Fraction(-1, 2)),
+    "arctanh": lambda u: power(_one_minus(_square(u)), -1),
     "lgamma": lambda u: elementary("digamma", u),
     "digamma": lambda u: elementary("polygamma1", u),
     **{f"sphere{n}": functools.partial(_sphere_slope, n) for n in range(6)},
@@ -248,7 +254,11 @@ def partials(node: Node) -> list[Node]:
     if node.data == "xlogy":
         u, v = node.args
         return [apply("log", v), multiply(u, power(v, -1))]
-    if node.data == "larger":  # an anchor, which no result depends on
+    if node.data == "maximum":
+        u, v = node.args
+        shape = node.shape
+        return [intern("map", shape, (u, v), "exceeds"), intern("map", shape, (v, u), "exceeds")]
+    if node.data in COMPARISONS or node.data == "larger":  # constant, or an anchor
         return [zero(node.shape), zero(node.shape)]
     if node.data not in _DERIVATIVES:
         raise CalculusError(f"{node.data}: no further derivative is known")

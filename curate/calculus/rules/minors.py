@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
+from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Labels, Node, Number, intern, walk
 from curate.calculus.graph.sums import total
+from curate.calculus.rules.spectral import written_out
 
 Raw = tuple[Number, tuple[tuple[Node, Labels], ...], Labels]
 
@@ -23,8 +25,10 @@ def minors(a: Node, order: int) -> Node:
     return intern("minors", a.shape * order, (a,), order)
 
 
-def in_singular_values(root: Node) -> Node:
-    """The graph with minors written out in the factors of ``A = U diag(s) V'``, det U det V = 1.
+def decomposed(root: Node) -> Node:
+    """The graph with minors and functions of symmetric matrices written out in their factors.
+
+    Minors in those of ``A = U diag(s) V'`` with det U det V = 1, functions as in rules/spectral.py.
 
     The k-th derivative of a determinant is ``sum_p sign(p) s_abc U_ia V_jp(a) U_kb V_lp(b) ...``
     over the permutations p of its k places, where ``s_abc`` is the product of the singular values
@@ -32,7 +36,7 @@ def in_singular_values(root: Node) -> Node:
     its own, so that what is multiplied with it never meets a tensor of 2 k axes.
     """
     order = walk(root)
-    if not any(node.kind == "minors" for node in order):
+    if not any(_has_factors(node) for node in order):
         return root
     new: dict[Node, Node] = {}
     for node in order:
@@ -50,8 +54,14 @@ def in_singular_values(root: Node) -> Node:
     return _alone(new[root])
 
 
+def _has_factors(node: Node) -> bool:
+    if node.kind == "spectral":  # of any other matrix only the exponential is known
+        return node.data[0] != "exp" or is_symmetric(node.args[0])
+    return node.kind == "minors"
+
+
 def _alone(node: Node) -> Node:
-    if node.kind != "minors":
+    if not _has_factors(node):
         return node
     return total(node.shape, _written_out(*node.terms[0]))
 
@@ -64,8 +74,10 @@ def _written_out(
     products: list[Raw] = [(coefficient, (), out)]
     for node, labels in factors:
         choices: list[Raw] = [(1, ((node, labels),), ())]
-        if node.kind == "minors":
-            choices = _permuted(node, labels, tuple(next(unused) for _ in range(node.data)))
+        if _has_factors(node):
+            count = node.data if node.kind == "minors" else node.data[1] + 1
+            places = tuple(next(unused) for _ in range(count))
+            choices = (_permuted if node.kind == "minors" else written_out)(node, labels, places)
         products = [
             (c * sign, (*done, *more), out) for c, done, _ in products for sign, more, _ in choices
         ]

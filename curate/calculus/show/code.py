@@ -6,63 +6,24 @@ import keyword
 from collections.abc import Mapping
 
 from curate.calculus.errors import CalculusError
+from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
+from curate.calculus.graph.sizes import polynomial, symbols_of
+from curate.calculus.rules.structure import with_symmetry
+from curate.calculus.show.code_text import ALIKE, HELPERS, WRITTEN
 from curate.calculus.show.formula import LETTERS
 
 _IMPORTS = {
-    "numpy": ["import numpy as np", "import scipy.special as special"],
+    "numpy": ["import numpy as np", "import scipy.special as special", "from scipy import linalg"],
     "torch": ["import torch", "import torch.special as special"],
-    "jax": ["import jax.numpy as jnp", "import jax.scipy.special as special"],
+    "jax": [
+        "import jax.numpy as jnp",
+        "import jax.scipy.special as special",
+        "from jax.scipy import linalg",
+    ],
 }
 _MODULE = {"numpy": "np", "torch": "torch", "jax": "jnp"}
 _SPECIAL = ("erf", "erfc", "log_ndtr", "xlogy", "digamma")
-_WRITTEN = {
-    "sigmoid": "xp.exp(-softplus(-{0}))",
-    "softplus": "softplus({0})",
-    "relu": "xp.where({0} > 0, {0}, 0.0)",
-    "step": "xp.where({0} > 0, 1.0, 0.0)",
-    "slope": "xp.sign({0})",
-    "root": "xp.sqrt({0})",
-    "rsqrt_or_zero": "xp.where({0} == 0, 0.0, 1 / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
-    "rsqrt_or_nan": "xp.where({0} == 0, float('nan'), 1 / xp.sqrt({0}))",
-    "slope_or_nan": "xp.where({0} == 0, float('nan'), xp.sign({0}))",
-    "kink": "xp.where({0} == 0, float('nan'), 0 * {0})",
-    "log_or_zero": "xp.where({0} == 0, 0.0, xp.log(xp.where({0} == 0, 1.0, {0})))",
-    "log1mexp": "xp.where({0} > -0.6931, xp.log(-xp.expm1({0})), xp.log1p(-xp.exp({0})))",
-    "bose": "1 / xp.expm1({0})",
-    "sphere0": "xp.cos(xp.sqrt({0}))",
-    "sphere1": "xp.where({0} == 0, 1.0, "
-    "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
-    "mills": "xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
-    "anchor": "xp.where(xp.isinf({0}), 0.0, {0})",
-    "capped": "xp.where({0} > cap({0}), cap({0}), {0})",
-    "log_size": "xp.log(xp.abs({0}))",
-    "pow": "{0} ** {1}",
-    "power_slope": "xp.where({1} == 0, 0.0, {1} * {0} ** ({1} - 1))",
-    "larger": "xp.maximum({0}, {1})",
-}
-_ALIKE = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "abs", "sign",
-          "expm1", "log1p")  # fmt: skip
-_CLOGLOG = """def cloglog(u):
-    t = xp.exp(xp.where(u > 7, 7.0, u))
-    inner = xp.where(t > 0.6931, xp.log1p(-xp.exp(-t)), xp.log(-xp.expm1(-t)))
-    return xp.where(u < -40, u, inner)"""
-_CLOGLOG_SLOPE = """def cloglog_slope(u):
-    t = xp.exp(xp.where(u > 7, 7.0, u))
-    return xp.where(u < -40, 1.0, xp.where(u > 7, 0.0, t / xp.expm1(t)))"""
-_COFACTORS = """def cofactors(a):
-    u, s, vh = xp.linalg.svd(a)
-    others = [xp.prod(xp.concatenate([s[:k], s[k + 1 :]])) for k in range(len(s))]
-    return xp.linalg.det(u) * xp.linalg.det(vh) * (u * xp.stack(others)) @ vh"""
-_SIGNED = """def log_det(a):
-    sign, logarithm = xp.linalg.slogdet(a)
-    return xp.where(sign < 0, float('nan'), logarithm)"""
-_HELPERS = {
-    "softplus(": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
-    "cloglog(": _CLOGLOG, "cloglog_slope(": _CLOGLOG_SLOPE, "cofactors(": _COFACTORS,
-    "log_det(": _SIGNED,
-    "cap(": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
-}  # fmt: skip
 
 
 def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) -> str:
@@ -73,6 +34,7 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     """
     if target not in _IMPORTS:
         raise CalculusError(f"target: {target!r} is none of {', '.join(map(repr, _IMPORTS))}")
+    value, slope = with_symmetry(value), with_symmetry(slope)
     writer = _Writer(scope, target)
     for node in walk(value, slope):
         writer.add(node)
@@ -80,8 +42,14 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     body = "\n".join(f"    {line}" for line in writer.lines)
     arguments = ", ".join(writer.spelled[name] for name in scope)
     function = f"def value_and_gradient({arguments}):\n{body}\n    return {names[0]}, {names[1]}"
-    helpers = [text for call, text in _HELPERS.items() if call in function]
-    imports = [line for line in _IMPORTS[target] if "special" not in line or "special." in function]
+    helpers = [text for call, text in HELPERS.items() if call in function]
+    imports = [
+        line
+        for line in _IMPORTS[target]
+        if not line.endswith(("special", "linalg")) or f"{line.split()[-1]}." in function.replace(
+            "xp.linalg", ""
+        )
+    ]  # fmt: skip
     if any("math." in text for text in helpers):
         imports.insert(0, "import math\n")
     text = "\n\n\n".join(["\n".join(imports), *helpers, function]) + "\n"
@@ -89,7 +57,10 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     text = text.replace("xp.", f"{module}.")
     if target == "torch":
         text = text.replace("torch.concatenate", "torch.cat")
-    return text
+    return text.replace("AMAX", "amax" if target == "torch" else "max")
+
+
+_OVER_AXES = ("logsumexp", "largest", "maximum", "peaks")
 
 
 class _Writer:
@@ -122,15 +93,21 @@ class _Writer:
             self.names[node] = name
 
     def _size(self, dim: Dim) -> str:
-        if isinstance(dim, int):
-            return str(dim)
-        if dim not in self.sizes:
+        if isinstance(dim, int) or dim in self.sizes:
+            return self.sizes.get(dim, str(dim))
+        if not symbols_of(dim) <= self.sizes.keys():
             raise CalculusError(f"code: the size {dim} follows from no variable; declare it")
-        return self.sizes[dim]
+        products = (
+            " * ".join([str(count), *(self.sizes[symbol] for symbol in symbols)])
+            for symbols, count in polynomial(dim)
+        )
+        return f"({' + '.join(products)})"
 
     def _right_side(self, node: Node) -> str:
         if node.kind == "sum":
             return " + ".join(self._term(node, term) for term in node.data) or self._zeros(node)
+        if node.kind == "pattern":
+            return self._pattern(node)
         if node.kind == "size":
             return self._number(self._size(node.data))
         inner = [self.names[operand] for operand in node.args]
@@ -138,24 +115,66 @@ class _Writer:
             return f"{inner[0]} ** {float(node.data)!r}"
         if node.kind == "map":
             return self._map(node.data, inner)
-        axes = tuple(range(-node.data, 0)) if node.kind in ("logsumexp", "largest") else ()
+        axes = tuple(range(-node.data, 0)) if node.kind in _OVER_AXES else ()
         if node.kind == "logsumexp":
             call = "torch.logsumexp" if self.target == "torch" else "special.logsumexp"
             return f"{call}({inner[0]}, {axes})"
-        if node.kind == "largest":
-            return f"xp.{'amax' if self.target == 'torch' else 'max'}({inner[0]}, {axes})"
+        if node.kind in ("largest", "maximum"):
+            return f"xp.AMAX({inner[0]}, {axes})"
+        if node.kind == "peaks":
+            return f"peaks({inner[0]}, {axes})"
+        if node.kind == "others" and node.data < 2:
+            return f"others({inner[0]})" if node.data else f"xp.prod({inner[0]}, -1)"
+        if node.kind in ("pinverse", "nuclear"):
+            return f"xp.linalg.{'pinv' if node.kind == 'pinverse' else 'norm'}({inner[0]}" + (
+                ")" if node.kind == "pinverse" else ", 'nuc')"
+            )
+        if node.kind == "polar" and node.data == 1:
+            return f"polar({inner[0]})"
+        if node.kind == "spectral":
+            return self._spectral(node, inner[0])
         if node.kind == "minors" and node.data == 1:
             return f"cofactors({inner[0]})"
         if node.kind == "logdet":
             return f"log_det({inner[0]})" if node.data else f"xp.linalg.slogdet({inner[0]})[1]"
         if node.kind in ("inverse", "determinant"):
             return f"xp.linalg.{'inv' if node.kind == 'inverse' else 'det'}({inner[0]})"
+        if node.kind != "minors":
+            raise CalculusError(f"code: second derivatives of {node.kind} are not written")
         raise CalculusError(f"code: second derivatives of det are not written for {self.target}")
 
+    def _spectral(self, node: Node, matrix: str) -> str:
+        name, order = node.data
+        symmetric = name != "exp" or is_symmetric(node.args[0])
+        if symmetric and order < 2:
+            return f"spectral_slope({matrix}, differences_of_{name})" if order else (
+                f"spectral({matrix}, xp.{name})"
+            )  # fmt: skip
+        if order:
+            raise CalculusError(
+                "code: the derivative of expm is written for symmetric matrices, and of first "
+                "order; declare the matrix 'symmetric matrix'"
+            )
+        return {
+            "numpy": f"linalg.expm({matrix})", "torch": f"xp.linalg.matrix_exp({matrix})",
+            "jax": f"linalg.expm({matrix})",
+        }[self.target]  # fmt: skip
+
+    def _pattern(self, node: Node) -> str:
+        kind, start = node.data
+        sizes = [self._size(dim) for dim in node.shape]
+        if kind == "lower":
+            return f"xp.tril({self._filled('ones', f'({sizes[0]}, {sizes[1]})')}, {start})"
+        if kind == "fuse":
+            eye = self._filled("eye", f"{sizes[1]} * {sizes[2]}")
+            return f"{eye}.reshape({', '.join(sizes)})"
+        eye, place = self._filled("eye", sizes[-1]), self._size(start)
+        return f"{eye}[{place}]" if kind == "index" else f"{eye}[{place} : {place} + {sizes[0]}]"
+
     def _map(self, name: str, inner: list[str]) -> str:
-        if name in _WRITTEN:
-            return _WRITTEN[name].format(*inner)
-        if name in _ALIKE:
+        if name in WRITTEN:
+            return WRITTEN[name].format(*inner)
+        if name in ALIKE:
             return f"xp.{name}({inner[0]})"
         if name in ("cloglog", "cloglog_slope"):
             return f"{name}({inner[0]})"

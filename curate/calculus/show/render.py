@@ -15,6 +15,7 @@ _LATEX_NAMES = {
     "cos": r"\cos", "tan": r"\tan", "tanh": r"\tanh", "exp": r"\exp", "log": r"\log",
     "det": r"\det", "logdet": r"\log\det", "sum": r"\operatorname{sum}",
 }  # fmt: skip
+_COMPARED = {">": ">", ">=": r"\geq", "==": "=", "!=": r"\neq"}
 _LATEX_SYMBOLS = {"eye": r"\mathbb{I}"}
 _GREEK = [
     "alpha",
@@ -66,6 +67,11 @@ def _text(formula: Formula) -> tuple[str, int]:
         return f"{function}({', '.join(_text(a)[0] for a in arguments)})", _ATOM
     if op == "transpose":
         return _wrapped(parts[0], _ATOM) + "'", _ATOM
+    if op == "item":
+        return f"{_wrapped(parts[0], _ATOM)}[{parts[1]}]", _ATOM
+    if op == "compare":
+        symbol, one, two = parts
+        return f"({_text(one)[0]} {symbol} {_text(two)[0]})", _ATOM
     if op in ("power", "elementwise_power"):
         base, exponent = _wrapped(parts[0], _ATOM), _wrapped(parts[1], _ATOM)
         return base + (" .^ " if op == "elementwise_power" else "^") + exponent, _POWER
@@ -127,6 +133,11 @@ def _latex(formula: Formula) -> tuple[str, int]:
         return _latex_call(*parts)
     if op == "transpose":
         return _latex_wrapped(parts[0], _ATOM) + r"^{\top}", _POWER
+    if op == "item":
+        return f"{_latex_wrapped(parts[0], _ATOM)}_{{{parts[1]}}}", _POWER
+    if op == "compare":
+        symbol, one, two = parts
+        return f"\\left[{_latex(one)[0]} {_COMPARED[symbol]} {_latex(two)[0]}\\right]", _ATOM
     if op in ("power", "elementwise_power"):
         exponent = _latex(parts[1])[0]
         hollow = r"\odot " if op == "elementwise_power" else ""
@@ -157,6 +168,8 @@ def _latex_call(function: str, *arguments: Formula) -> tuple[str, int]:
     inner = ", ".join(_latex(argument)[0] for argument in arguments)
     if function == "inv":
         return f"{_latex_wrapped(arguments[0], _ATOM)}^{{-1}}", _POWER
+    if function == "kron_tensor":
+        return r" \otimes ".join(_latex_wrapped(a, _POWER) for a in arguments), _PRODUCT
     if function == "sqrt":
         return f"\\sqrt{{{inner}}}", _ATOM
     if function == "abs":

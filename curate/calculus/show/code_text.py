@@ -1,0 +1,102 @@
+"""What stand-alone code writes for each map, and the helper functions that it may need."""
+
+WRITTEN = {
+    "sigmoid": "xp.exp(-softplus(-{0}))",
+    "softplus": "softplus({0})",
+    "relu": "xp.where({0} > 0, {0}, 0.0)",
+    "step": "xp.where({0} > 0, 1.0, 0.0)",
+    "slope": "xp.sign({0})",
+    "root": "xp.sqrt({0})",
+    "rsqrt_or_zero": "xp.where({0} == 0, 0.0, 1 / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
+    "rsqrt_or_nan": "xp.where({0} == 0, float('nan'), 1 / xp.sqrt({0}))",
+    "slope_or_nan": "xp.where({0} == 0, float('nan'), xp.sign({0}))",
+    "kink": "xp.where({0} == 0, float('nan'), 0 * {0})",
+    "log_or_zero": "xp.where({0} == 0, 0.0, xp.log(xp.where({0} == 0, 1.0, {0})))",
+    "log1mexp": "xp.where({0} > -0.6931, xp.log(-xp.expm1({0})), xp.log1p(-xp.exp({0})))",
+    "bose": "1 / xp.expm1({0})",
+    "sphere0": "xp.cos(xp.sqrt({0}))",
+    "sphere1": "xp.where({0} == 0, 1.0, "
+    "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
+    "mills": "xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
+    "anchor": "xp.where(xp.isinf({0}), 0.0, {0})",
+    "capped": "xp.where({0} > cap({0}), cap({0}), {0})",
+    "log_size": "xp.log(xp.abs({0}))",
+    "pow": "{0} ** {1}",
+    "power_slope": "xp.where({1} == 0, 0.0, {1} * {0} ** ({1} - 1))",
+    "larger": "xp.maximum({0}, {1})",
+    "maximum": "xp.maximum({0}, {1})",
+    "exceeds": "xp.where({0} > {1}, 1.0, xp.where({0} == {1}, 0.5, 0.0))",
+    "greater": "xp.where({0} > {1}, 1.0, 0.0)",
+    "at_least": "xp.where({0} >= {1}, 1.0, 0.0)",
+    "equal": "xp.where({0} == {1}, 1.0, 0.0)",
+    "differs": "xp.where({0} != {1}, 1.0, 0.0)",
+    "where": "xp.where({0} != 0, {1}, {2})",
+    **{f"sphere{n}": f"sphere({n}, {{0}})" for n in range(2, 7)},
+}
+ALIKE = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "abs", "sign",
+          "expm1", "log1p", "sinh", "cosh", "arcsinh", "arccosh", "arctanh")  # fmt: skip
+_CLOGLOG = """def cloglog(u):
+    t = xp.exp(xp.where(u > 7, 7.0, u))
+    inner = xp.where(t > 0.6931, xp.log1p(-xp.exp(-t)), xp.log(-xp.expm1(-t)))
+    return xp.where(u < -40, u, inner)"""
+_CLOGLOG_SLOPE = """def cloglog_slope(u):
+    t = xp.exp(xp.where(u > 7, 7.0, u))
+    return xp.where(u < -40, 1.0, xp.where(u > 7, 0.0, t / xp.expm1(t)))"""
+_COFACTORS = """def cofactors(a):
+    u, s, vh = xp.linalg.svd(a)
+    others = [xp.prod(xp.concatenate([s[:k], s[k + 1 :]])) for k in range(len(s))]
+    return xp.linalg.det(u) * xp.linalg.det(vh) * (u * xp.stack(others)) @ vh"""
+_SIGNED = """def log_det(a):
+    sign, logarithm = xp.linalg.slogdet(a)
+    return xp.where(sign < 0, float('nan'), logarithm)"""
+_SPHERE = """def sphere(n, s):
+    small = xp.where(s > 4, 4 + 0 * s, s)
+    term = 0 * s + 1 / math.prod(range(1, 2 * n, 2))
+    series = term
+    for k in range(1, 20):
+        term = term * small * (-0.5 / (k * (2 * (n + k) - 1)))
+        series = series + term
+    large = xp.where(s < 4, 4 + 0 * s, s)
+    before, last = xp.cos(xp.sqrt(large)), xp.sin(xp.sqrt(large)) / xp.sqrt(large)
+    for k in range(n - 1):
+        before, last = last, ((2 * k + 1) * last - before) / large
+    return xp.where(s < 4, series, last)"""
+_PEAKS = """def peaks(u, axes):
+    largest = u == xp.AMAX(u, axis=axes, keepdims=True)
+    ones = xp.where(largest, xp.ones_like(u), xp.zeros_like(u))
+    return ones / ones.sum(axis=axes, keepdims=True)"""
+_OTHERS = """def others(u):
+    n = u.shape[-1]
+    rest = [xp.concatenate([u[..., :k], u[..., k + 1 :]], -1) for k in range(n)]
+    return xp.stack([xp.prod(part, -1) for part in rest], -1)"""
+_POLAR = """def polar(a):
+    u, s, vh = xp.linalg.svd(a, full_matrices=False)
+    least = max(a.shape) * xp.finfo(a.dtype).eps * s[0]
+    return (u * xp.where(s > least, 1.0, 0.0)) @ vh"""
+_SPECTRAL = """def spectral(a, function):
+    d, u = xp.linalg.eigh(a)
+    return (u * function(d)) @ u.T"""
+_SPECTRAL_SLOPE = """def spectral_slope(a, differences):
+    d, u = xp.linalg.eigh(a)
+    f = differences(d[:, None], d[None, :])
+    return xp.einsum('ai,bj,ij,ci,dj->abcd', u, u, f, u, u)"""
+_OF_EXP = """def differences_of_exp(a, b):
+    gap = xp.where(a == b, 1.0, abs(a - b))
+    ratio = xp.where(a == b, 1.0, -xp.expm1(-gap) / gap)
+    return xp.exp(xp.maximum(a, b)) * ratio"""
+_OF_LOG = """def differences_of_log(a, b):
+    r = xp.where(a == b, 0.5, (a - b) / (a + b))
+    near = xp.where(abs(r) < 0.9, r, 0.5)
+    ratio = xp.where(abs(r) < 0.9, xp.arctanh(near) / near, xp.log(a / b) / (2 * r))
+    return 2 * xp.where(a == b, 1.0, ratio) / (a + b)"""
+_OF_SQRT = """def differences_of_sqrt(a, b):
+    return 1 / (xp.sqrt(a) + xp.sqrt(b))"""
+HELPERS = {
+    "softplus(": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
+    "cloglog(": _CLOGLOG, "cloglog_slope(": _CLOGLOG_SLOPE, "cofactors(": _COFACTORS,
+    "log_det(": _SIGNED,
+    "sphere(": _SPHERE, "peaks(": _PEAKS, "others(": _OTHERS, "polar(": _POLAR,
+    "spectral(": _SPECTRAL, "spectral_slope(": _SPECTRAL_SLOPE,
+    "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,
+    "cap(": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
+}  # fmt: skip
