@@ -189,8 +189,8 @@ class Expression(Scoped):
         Raises:
             CalculusError: no such target, or a function that it lacks.
         """
-        slope = self.derivative(self._name(name))
-        return code_of(self.node, slope.node, self.scope, target)
+        slope = with_symmetry(self.derivative(self._name(name)).node)
+        return code_of(with_symmetry(self.node), slope, self.scope, target)
 
     def dot(self) -> str:
         """The graph in Graphviz' language."""

@@ -9,7 +9,6 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
-from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.show.code_text import ALIKE, HELPERS, WRITTEN
 from curate.calculus.show.formula import LETTERS
 
@@ -34,7 +33,6 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     """
     if target not in _IMPORTS:
         raise CalculusError(f"target: {target!r} is none of {', '.join(map(repr, _IMPORTS))}")
-    value, slope = with_symmetry(value), with_symmetry(slope)
     writer = _Writer(scope, target)
     for node in walk(value, slope):
         writer.add(node)
