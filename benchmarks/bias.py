@@ -19,7 +19,7 @@ import bias_features
 import bias_linear
 import bias_market
 import bias_network
-import bias_nuisances
+import bias_nuisance_draws
 import bias_overlap
 import bias_two_sample
 from measure import Row
@@ -31,7 +31,7 @@ PARTS: dict[str, Callable[..., Iterator[Row]]] = {
     "linear": bias_linear.rows,
     "network": bias_network.rows,
     "audit": bias_audit.rows,
-    "nuisances": bias_nuisances.rows,
+    "nuisances": bias_nuisance_draws.rows,
     "overlap": bias_overlap.rows,
     "two_sample": bias_two_sample.rows,
     "market": bias_market.rows,

@@ -1,24 +1,12 @@
-"""Nuisances of every family, forty-five, on halves of sources: named, or silent, or wrong?
-
-    python benchmarks/bias.py nuisances [--quick]
-
-A source is split at random into halves of 300; one half is changed, both are saved alike. A draw is
-right if the cause or an honest parent of it (in NUISANCES) is among the warnings, and has a wrong
-certain cause if a warning that is certain is none of these.
-"""
+"""Nuisances of every family, forty-eight: what is done to the other half of a source's images."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from measure import DATA, Row
 from PIL import Image, ImageEnhance, ImageFilter, PngImagePlugin
 
-from curate.bias import Source, as_sources, nuisance_audit
-
-HALF = 300
-SOURCES = ("caltech101", "flower_photos", "scene15")
 Make = Callable[[Image.Image], bytes]
 
 
@@ -73,6 +61,19 @@ def again(image: Image.Image, quality: int) -> Image.Image:
     return Image.open(io.BytesIO(saved(image, "JPEG", quality=quality)))
 
 
+def half_turned(image: Image.Image) -> Image.Image:
+    """Every other image upside down, by its pixels."""
+    odd = int(np.asarray(image, np.int64).sum()) % 2
+    return image.transpose(Image.Transpose.ROTATE_180) if odd else image
+
+
+def hue_turned(image: Image.Image, steps: int) -> Image.Image:
+    """The hue turned by so many 256ths of the circle."""
+    hue, saturation, value = image.convert("HSV").split()
+    hue = hue.point(lambda level: (level + steps) % 256)
+    return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+
+
 TONE = {"tone", "levels"}
 COLOUR = {"colour balance", "tone", "levels"}
 GRAIN = {"grain or sharpness", "resizing filter"}
@@ -112,6 +113,13 @@ NUISANCES: dict[str, tuple[set[str], Make, Make]] = {
     "dark stripe of 1": ({"border"}, saved, points(spotted([(0, c) for c in range(64)], 10))),
     "mark in a corner": ({"fixed place"}, saved, points(spotted(MARK, 250))),
     "upside down": (TURN, saved, lambda i: saved(i.transpose(Image.Transpose.ROTATE_180))),
+    "mirrored": (
+        {"orientation"},
+        saved,
+        lambda i: saved(i.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    ),
+    "half upside down": (TURN, saved, lambda i: saved(half_turned(i))),
+    "hue by 11°": (COLOUR, saved, lambda i: saved(hue_turned(i, 8))),
     "turned by 90°": (TURN, saved, lambda i: saved(i.transpose(Image.Transpose.ROTATE_90))),
     "turned by 2°": (
         TURN | {"border"},
@@ -154,57 +162,3 @@ NUISANCES: dict[str, tuple[set[str], Make, Make]] = {
     "PNG level": ({"writer"}, saved, lambda i: saved(i, compress_level=9)),
     "JPEG optimised": ({"writer"}, jpeg, lambda i: jpeg(i, optimize=True)),
 }
-
-
-def halves(pictures: list[Image.Image], one: Make, other: Make, seed: int) -> list[Source]:
-    order = np.random.default_rng(seed).permutation(len(pictures))[: 2 * HALF]
-    return [
-        Source(name, np.arange(len(rows)), encoded=[make(pictures[row]) for row in rows])
-        for name, make, rows in zip("ab", (one, other), np.array_split(order, 2), strict=True)
-    ]
-
-
-def judged(pictures: list[Image.Image], what: str, seed: int) -> tuple[bool, list[str], str]:
-    """Whether the cause was named, the wrong certain causes, and all that was said."""
-    causes, one, other = NUISANCES[what]
-    warnings = nuisance_audit(halves(pictures, one, other, seed), seed=seed).warnings
-    said = {warning.cause: warning.certain for warning in warnings}
-    wrong = [cause for cause, certain in said.items() if certain and cause not in causes]
-    shown = ", ".join(f"{w.cause}{'' if w.certain else '?'} {w.accuracy:.2f}" for w in warnings)
-    return bool(causes & set(said)), wrong, shown
-
-
-def rows(quick: bool) -> Iterator[Row]:
-    """What, ours, what was said first, wrong ones, goal."""
-    folder = DATA / "natural-images"
-    if not folder.is_dir():
-        return
-    draws = 1 if quick else 10
-    held = [opened(name) for name in (SOURCES[:1] if quick else SOURCES)]
-    rights, wrongs, total = 0, 0, 0
-    for what in NUISANCES:
-        found = [judged(pictures, what, seed) for pictures in held for seed in range(draws)]
-        right = sum(named for named, _, _ in found)
-        wrong = sum(bool(others) for _, others, _ in found)
-        rights, wrongs, total = rights + right, wrongs + wrong, total + len(found)
-        yield f"nuisance: {what}", f"{right} of {len(found)}", found[0][2], f"{wrong} wrong", ""
-    yield (
-        "nuisances, all",
-        f"{rights / total:.1%} named",
-        f"of {total}",
-        f"{wrongs} wrong",
-        "≥ 95 %",
-    )
-    nulls = [
-        bool(nuisance_audit(halves(pictures, make, make, 1000 + seed), seed=seed).warnings)
-        for pictures in held
-        for make in (saved, jpeg)
-        for seed in range(2 if quick else 20)
-    ]
-    yield "halves alike", f"{sum(nulls)} of {len(nulls)} warn", "", f"{np.mean(nulls):.1%}", "≤ 5 %"
-
-
-def opened(name: str) -> list[Image.Image]:
-    (source,) = as_sources([DATA / "natural-images" / f"{name}_64.parquet"])
-    rows = np.random.default_rng(0).permutation(len(source))[: 4 * HALF]
-    return [Image.fromarray(source.image(row)).convert("RGB").resize((64, 64)) for row in rows]

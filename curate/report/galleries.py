@@ -1,43 +1,22 @@
 """Which examples to look at: the never learned, the most forgotten, the unforgettable."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.report.cards import Card, Gallery
 from curate.report.outcomes import Outcomes, most_forgotten, numbers
 from curate.report.text import clean, clean_id, count, percent, plural
-from curate.report.thumbnail import thumbnail
+from curate.report.thumbnail import MOST_BYTES, thumbnail
 from curate.scores import suspects
+
+DOUBTFUL = "Doubtful labels"
 
 _SHOWN = 24
 _LETTERS = 240
-
-
-@dataclass(frozen=True)
-class Card:
-    """One example of a gallery: texts are clean but not yet escaped, ``picture`` a data URI."""
-
-    example_id: str
-    label: str
-    fate: str
-    kept: bool | None
-    words: str | None
-    picture: str | None
-    pixelated: bool
-    alt: str
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Some examples of one fate, out of ``total``."""
-
-    title: str
-    caption: str
-    total: int
-    cards: list[Card]
+_FEW_BYTES = 2500  # of a picture of which there may be hundreds
 
 
 def galleries(
@@ -90,6 +69,21 @@ def galleries(
     ]
 
 
+def rest(
+    table: pa.Table,
+    found: Outcomes,
+    kept: np.ndarray | None,
+    rows: np.ndarray,
+    name_of: Callable[[object], str],
+    image: Callable[[object], np.ndarray | None] | None,
+    words: Callable[[object], str] | None,
+) -> Gallery:
+    """The gallery of the rows of the table of examples that no other gallery has, folded."""
+    cards = _cards(table, found, kept, rows, name_of, image, words, small=True)
+    caption = "What else is in the table below."
+    return Gallery("Others", caption, len(cards), cards, folded=True)
+
+
 def _suspected(table: pa.Table) -> list[tuple[str, str, int, np.ndarray]]:
     """The gallery of likely wrong labels, by :func:`curate.suspects`; none without margins."""
     names = set(table.column_names)
@@ -105,7 +99,7 @@ def _suspected(table: pa.Table) -> list[tuple[str, str, int, np.ndarray]]:
         caption = f"About {percent(doubted.precision)} of these are estimated to be wrong."
     rows = pc.index_in(doubted.table["example_id"][:_SHOWN], table["example_id"])
     caption += " The most doubtful first."
-    return [("Doubtful labels", caption, len(doubted), rows.to_numpy())]
+    return [(DOUBTFUL, caption, len(doubted), rows.to_numpy())]
 
 
 def _fragile(table: pa.Table, found: Outcomes) -> tuple[str, str, int, np.ndarray]:
@@ -155,6 +149,7 @@ def _cards(
     name_of: Callable[[object], str],
     image: Callable[[object], np.ndarray | None] | None,
     words: Callable[[object], str] | None,
+    small: bool = False,
 ) -> list[Card]:
     shown = table.take(rows)
     ids = shown["example_id"].to_pylist()
@@ -174,10 +169,13 @@ def _cards(
         if fragility is not None and fragility[position] is not None:
             fate += f", {percent(fragility[position])} of its top pixels lost"
         pixels = None if image is None else image(example_id)
-        picture, pixelated = (None, False) if pixels is None else thumbnail(pixels, example_id)
+        picture, pixelated = None, False
+        if pixels is not None:
+            picture, pixelated = thumbnail(pixels, example_id, _FEW_BYTES if small else MOST_BYTES)
         name = name_of(label)
         cards.append(
             Card(
+                row=int(row),
                 example_id=clean_id(example_id),
                 label=name,
                 fate=fate,

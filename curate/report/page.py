@@ -16,7 +16,7 @@ _WIDE, _NARROW = 700, 320  # the widths at which each chart is drawn, in pixels
 
 
 def write_page(
-    path: str | os.PathLike[str], template: str, *, script: str | None = None, **values: Any
+    path: str | os.PathLike[str], template: str, *, script: str | None = "page.js", **values: Any
 ) -> Path:
     """Fill a template of ``templates/`` and write it as one HTML file, whole or not at all.
 

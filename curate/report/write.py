@@ -11,13 +11,15 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.pruning.selection import words_on_empty_classes
-from curate.report.charts.accuracy import draw_accuracy, group_by_arm
+from curate.report.charts.accuracy import Arm, draw_accuracy, group_by_arm
 from curate.report.charts.datamap import draw_data_map, has_data_map
 from curate.report.charts.histogram import draw_histogram
 from curate.report.charts.removal import draw_curve, points_by_arm
 from curate.report.classes import class_rows
+from curate.report.conclusion import conclusion
 from curate.report.examples import sample
-from curate.report.galleries import galleries
+from curate.report.explore import with_links
+from curate.report.galleries import DOUBTFUL, galleries, rest
 from curate.report.outcomes import Outcomes, outcomes_of
 from curate.report.page import wide_and_narrow, write_page
 from curate.report.search import claims_table, losses_table
@@ -85,14 +87,21 @@ def write_report(
     removal = None if curve is None else points_by_arm(curve)
     certified = None if selection is None else len(selection)
     rows, classes = class_rows(table, outcomes, kept, name_of)
-    examples = sample(table, outcomes, chosen, name_of)
+    shown = galleries(table, outcomes, kept, name_of, image, words)
+    doubted = sum(gallery.total for gallery in shown if gallery.title == DOUBTFUL)
+    seen = np.unique([card.row for gallery in shown for card in gallery.cards]).astype(np.int64)
+    examples = sample(table, outcomes, chosen, name_of, seen)
+    others = np.setdiff1d(np.array(list(examples.place), np.int64), seen)
+    if len(others) and (image or words):
+        shown.append(rest(table, outcomes, kept, others, name_of, image, words))
     return write_page(
         path,
         "report.html.jinja",
-        script="report.js",
+        contents=_contents(bool(removal or claims or losses), bool(compared), classes > 0),
         title=clean(title, 160),
         verdicts=[clean(sentence, 600) for sentence in list(verdicts)[:12]],
         headline=_headline(outcomes, selection, kept),
+        conclusion=conclusion(outcomes, kept, compared, doubted),
         selected=kept is not None,
         figures=_key_figures(outcomes, kept),
         facts=_entries(facts or {}),
@@ -103,6 +112,7 @@ def write_report(
         claims=None if claims is None else claims_table(claims),
         losses=None if losses is None else losses_table(losses),
         arms=compared,
+        arms_table=_arms_table(compared),
         accuracy=wide_and_narrow(lambda width: draw_accuracy(compared, width))
         if compared
         else None,
@@ -111,13 +121,41 @@ def write_report(
         if has_data_map(table)
         else None,
         unpresented=int((~outcomes.presented).sum()),
-        galleries=galleries(table, outcomes, kept, name_of, image, words),
+        galleries=shown,
         classes=rows,
         class_count=classes,
-        examples=examples,
+        examples=with_links(examples, shown),
         policy=_entries({} if selection is None else selection.policy),
         origin=_entries(_origin(table)),
     )
+
+
+def _contents(searched: bool, compared: bool, classed: bool) -> dict[str, str]:
+    """The parts of the page that there are: anchor and heading."""
+    parts = {
+        "size": "How small it can get" if searched else "",
+        "cost": "What the pruning cost" if compared else "",
+        "forgotten": "What was forgotten",
+        "examples-to-look-at": "Examples to look at",
+        "classes": "Class by class" if classed else "",
+        "origin": "Where this comes from",
+        "terms": "How to read this",
+    }
+    return {anchor: title for anchor, title in parts.items() if title}
+
+
+def _arms_table(arms: list[Arm]) -> dict[str, Any]:
+    bounded = any(arm.low is not None for arm in arms)
+    ends = ((min(arm.accuracies), max(arm.accuracies)) for arm in arms)
+    return {
+        "title": "Accuracy in numbers,",
+        "note": "percent" + (", with the interval of the mean" if bounded else ""),
+        "heads": ["Trained on", "Runs", "Mean", "Lowest", "Highest"],
+        "rows": [
+            [arm.title, str(len(arm.accuracies)), arm.interval, *(percent(e, 1, 2) for e in both)]
+            for arm, both in zip(arms, ends, strict=True)
+        ],
+    }
 
 
 def _namer(names: Sequence[str] | None) -> Callable[[object], str]:

@@ -1,9 +1,28 @@
-"""How light, coloured, stepped and grainy an image is: a few numbers for each, and odd places."""
+"""How light, coloured, stepped and grainy images are: a few numbers of each, and histograms."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pyarrow as pa
+
+from curate.bias.audit.facts import Facts
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MAP = 128  # height and width, at most, of the map of odd places
+
+_BINS = 24
+
+_MEASURED: dict[str, Callable[[dict[str, np.ndarray]], np.ndarray]] = {
+    "lightness, 0 to 255": lambda found: 255 * found["tone"][:, 0],
+    "contrast (spread of lightness)": lambda found: 255 * found["tone"][:, 1],
+    "colourfulness, 0 to 255": lambda found: 255 * found["colour"][:, 6],
+    "red over green": lambda found: np.exp(found["colour"][:, 0]),
+    "blue over green": lambda found: np.exp(found["colour"][:, 1]),
+    "levels in use, of 256": lambda found: 256 * found["levels"][:, 0],
+    "fine detail (logarithm)": lambda found: found["grain"][:, 2],
+    "longer side, pixels": lambda found: np.exp(found["longest"][:, 0]),
+    "width over height": lambda found: np.exp(found["aspect"][:, 0]),
+}
 
 
 def tone(image: np.ndarray) -> np.ndarray:
@@ -105,6 +124,53 @@ def odd_places(image: np.ndarray) -> np.ndarray:
         highest, lowest = tiles.max((1, 3)), tiles.min((1, 3))
         odd = np.where(-lowest.astype(np.int16) > highest, lowest, highest)
     return odd
+
+
+def properties(
+    names: Sequence[str],
+    measured: Sequence[dict[str, np.ndarray]],
+    facts: Sequence[list[Facts] | None],
+) -> pa.Table:
+    """Histograms with the same bins for all sources, those of one value for all left out.
+
+    Args:
+        names: of the sources.
+        measured: of each source the numbers of every probe, float64 (n, numbers).
+        facts: of each source its images' headers, where they were read.
+
+    Returns:
+        One row per property, source and bin: ``property``, ``source``, ``low``, ``high``,
+        ``share`` of the source's images. The first and the last bin hold what lies beyond.
+    """
+    values = {title: [ask(found) for found in measured] for title, ask in _MEASURED.items()}
+    qualities = [
+        np.array([fact.quality for fact in of or () if fact.quality is not None], np.float64)
+        for of in facts
+    ]
+    if all(len(quality) for quality in qualities):
+        values["JPEG quality"] = qualities
+    rows = []
+    for title, of_sources in values.items():
+        ends = [np.quantile(one, [0.005, 0.995]) for one in of_sources]
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+        if high - low <= 1e-6 * max(1.0, abs(high)):
+            continue
+        edges = np.linspace(low, high, _BINS + 1)
+        for name, one in zip(names, of_sources, strict=True):
+            counts = np.histogram(np.clip(one, low, high), edges)[0]
+            rows += [
+                {
+                    "property": title,
+                    "source": name,
+                    "low": float(edges[place]),
+                    "high": float(edges[place + 1]),
+                    "share": float(count / len(one)),
+                }
+                for place, count in enumerate(counts)
+            ]
+    kinds = {"property": pa.string(), "source": pa.string()}
+    schema = pa.schema(kinds | dict.fromkeys(("low", "high", "share"), pa.float64()))
+    return pa.Table.from_pylist(rows, schema)
 
 
 def _light(image: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import torch
 
 from curate.bias.audit.across_images import odd_place_numbers, orientation
+from curate.bias.audit.appearance import properties
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
 from curate.bias.audit.grid import Grids
@@ -105,6 +106,7 @@ def nuisance_audit(
         warnings=tuple(_shortcuts(decided, names, facts)),
         examined=max(map(len, taken)),
         headers=headers,
+        properties=properties(names, [numbers for numbers, _ in measured], facts),
     )
 
 

@@ -56,6 +56,9 @@ class Audit:
         examined: images that were looked at, at most, of each source.
         headers: whether all were files, whose headers tell format, quality and subsampling; if
             not, these are not known, and the table has no rows for them.
+        properties: histograms of how the images look (lightness, contrast, colour, detail, size,
+            JPEG quality), one row per ``property``, ``source`` and bin: ``low``, ``high``,
+            ``share`` of the source's images.
     """
 
     table: pa.Table
@@ -64,6 +67,7 @@ class Audit:
     warnings: tuple[Shortcut, ...]
     examined: int
     headers: bool
+    properties: pa.Table | None = None
 
     def __repr__(self) -> str:
         return (

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.report.charts import svg
+from curate.report.charts.letters import fit, width_of
 from curate.report.text import clean, count, percent
 
 _TITLES = {"full": "Full set", "pruned": "Pruned set", "random": "Random subset"}
@@ -88,7 +89,13 @@ def draw_accuracy(arms: list[Arm], width: int) -> str:
     """The chart without its stylesheet."""
     narrow = width < svg.NARROW
     lane = 62 if narrow else 52
-    left, right, top, bottom = (8, 8, 6, 42) if narrow else (148, 176, 8, 44)
+    left, right, top, bottom = 8.0, 8.0, 6, 42
+    if not narrow:
+        titles = [fit(arm.title, 0.3 * width, bold=True) for arm in arms]
+        sizes = [_size(arm) for arm in arms]
+        words = [width_of(title, bold=True) for title in titles] + [*map(width_of, sizes)]
+        left = 16 + max(words, default=0.0)
+        right = 20 + max((width_of(arm.interval, bold=True) for arm in arms), default=0.0)
     height = top + lane * max(1, len(arms)) + bottom
     low, high = _range(arms)
 
@@ -100,14 +107,16 @@ def draw_accuracy(arms: list[Arm], width: int) -> str:
     digits = 1
     if len(marks) > 1:  # as many as a step has: 0.5 points apart need one
         digits = max(0, math.ceil(-math.log10(marks[1] - marks[0]) - 1e-9) - 2)
-    parts = []
+    parts, last = [], -math.inf
     for mark in marks:
         x = x_of(mark)
-        anchor = "middle" if left + 14 < x < width - right - 14 or not narrow else "end"
-        anchor = "start" if narrow and x <= left + 14 else anchor
         parts.append(svg.tag("line", x1=x, x2=x, y1=top, y2=floor, cls="grid"))
         label = percent(mark, digits=digits)
-        parts.append(svg.text(x, floor + 18, label, cls="muted", text_anchor=anchor))
+        half = width_of(label) / 2
+        x = min(max(x, half), width - half)
+        if x - half >= last + 6:
+            parts.append(svg.text(x, floor + 18, label, cls="muted", text_anchor="middle"))
+            last = x + half
     if arms and arms[0].name == "full":  # the mark to meet
         x = x_of(arms[0].mean)
         parts.append(svg.tag("line", x1=x, x2=x, y1=top, y2=floor, cls="reference"))
@@ -126,18 +135,25 @@ def draw_accuracy(arms: list[Arm], width: int) -> str:
 def _labels(
     arm: Arm, narrow: bool, centre: float, left: float, width: float, right: float
 ) -> list[str]:
-    size = "" if arm.train_size is None else f"{count(arm.train_size)} examples"
+    size = _size(arm)
     if narrow:
+        mean = percent(arm.mean, digits=2)
         head = f"{arm.title}, {size}" if size else arm.title
+        head = fit(head, width - left - right - width_of(mean) - 10, bold=True)
         return [
             svg.text(left, centre - 22, head, cls="strong"),
-            svg.text(width - right, centre - 22, percent(arm.mean, digits=2), text_anchor="end"),
+            svg.text(width - right, centre - 22, mean, text_anchor="end"),
         ]
     value = svg.text(width - right + 16, centre + 4, arm.interval, cls="strong")
+    head = fit(arm.title, left - 16, bold=True)
     if not size:
-        return [svg.text(0, centre + 4, arm.title, cls="strong"), value]
-    title = svg.text(0, centre - 3, arm.title, cls="strong")
+        return [svg.text(0, centre + 4, head, cls="strong"), value]
+    title = svg.text(0, centre - 3, head, cls="strong")
     return [title, svg.text(0, centre + 13, size, cls="muted"), value]
+
+
+def _size(arm: Arm) -> str:
+    return "" if arm.train_size is None else f"{count(arm.train_size)} examples"
 
 
 def _dots(arm: Arm, centre: float, x_of: Callable[[float], float]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from curate.report.charts import svg
+from curate.report.charts.letters import fit, width_of
 from curate.report.text import clean, count
 
 Scale: TypeAlias = Callable[[float], float]
@@ -36,10 +37,12 @@ def draw_curves(
     """
     narrow = width < svg.NARROW
     height = 260 if narrow else 340
-    letters = 10 if narrow else 20
     named = len(curves) > 1
-    longest = max(len(clean(curve.name, letters)) for curve in curves) if named else 0
-    left, right, top, bottom = 40, 12 + longest * svg.GLYPH, 28, 42
+    names = [fit(clean(curve.name), width * 0.24, bold=True) for curve in curves] if named else []
+    longest = max((width_of(name, bold=True) for name in names), default=0.0)
+    left, right, top, bottom = 44, 14 + longest, 28, 42
+    if named:  # every name has a line of its own
+        height = max(height, top + bottom + 15 * len(curves))
     floor = height - bottom
     sizes = sorted({size for curve in curves for size in curve.sizes})
     low, high = _range(curves, chance)
@@ -65,14 +68,14 @@ def draw_curves(
             svg.tag("line", x1=left, x2=width - right, y1=level, y2=level, cls="reference")
         )
         parts.append(svg.text(left + 4, level - 5, "chance", cls="region"))
-    parts += _size_marks(sizes, across, floor, 44 if narrow else 52)
+    parts += _size_marks(sizes, across, floor, width)
     for index, curve in enumerate(curves):
         parts += _curve(curve, index % _COLOURS, across, up)
     if named:
-        parts += _names(curves, letters, width - right + 8, up, top, floor)
+        parts += _names(curves, names, width - right + 8, up, top, floor)
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     middle = (left + width - right) / 2
-    title = "training examples per source (log scale)"
+    title = fit("training examples per source (log scale)", 2 * min(middle, width - middle))
     parts.append(svg.text(middle, height - 5, title, cls="axis-title", text_anchor="middle"))
     ends = "; ".join(
         f"{clean(c.name, 40)} {c.mean[0]:.2f} at {count(c.sizes[0])} to {c.mean[-1]:.2f} at "
@@ -89,14 +92,16 @@ def _range(curves: Sequence[Curve], chance: float | None) -> tuple[float, float]
     return max(0.0, min(values) - air), min(1.0, max(values) + air)
 
 
-def _size_marks(sizes: list[int], across: Scale, floor: float, room: float) -> list[str]:
+def _size_marks(sizes: list[int], across: Scale, floor: float, width: float) -> list[str]:
+    """Sizes below the axis, as many as do not touch; the largest, which matters most, first."""
     parts: list[str] = []
-    last = -math.inf
-    for size in sizes:
-        x = across(size)
-        if x - last >= room:
+    last = math.inf
+    for size in reversed(sizes):
+        half = width_of(count(size)) / 2
+        x = min(across(size), width - half)
+        if x + half + 10 <= last and x >= half:
             parts.append(svg.text(x, floor + 18, count(size), cls="muted", text_anchor="middle"))
-            last = x
+            last = x - half
     return parts
 
 
@@ -124,7 +129,7 @@ def _curve(curve: Curve, colour: int, across: Scale, up: Scale) -> list[str]:
 
 
 def _names(
-    curves: Sequence[Curve], letters: int, x: float, up: Scale, top: float, floor: float
+    curves: Sequence[Curve], names: list[str], x: float, up: Scale, top: float, floor: float
 ) -> list[str]:
     """The names beside the ends of their curves, pushed apart so that none covers another."""
     order = sorted(range(len(curves)), key=lambda i: up(curves[i].mean[-1]))
@@ -136,6 +141,6 @@ def _names(
         places[i] = last
     over = max(0.0, last - floor)
     return [
-        svg.text(x, y - over + 4, clean(curves[i].name, letters), cls=f"name hue{i % _COLOURS}")
+        svg.text(x, y - over + 4, names[i], cls=f"name hue{i % _COLOURS}")
         for i, y in places.items()
     ]

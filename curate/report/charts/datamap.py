@@ -55,7 +55,7 @@ def draw_data_map(table: pa.Table, kept: np.ndarray | None, width: int) -> str:
     else:
         parts.append(_points(x[drawn[~kept[drawn]]], y[drawn[~kept[drawn]]], "removed-point"))
         parts.append(_points(x[drawn[kept[drawn]]], y[drawn[kept[drawn]]], "kept-point"))
-        for word, offset in (("kept", 132), ("removed", 72)):
+        for word, offset in (("kept", 146), ("removed", 82)):
             at = width - right - offset
             parts.append(svg.tag("circle", cx=at + 6, cy=10, r=5, cls=word))
             parts.append(svg.text(at + 18, 14, word))
@@ -69,6 +69,8 @@ def draw_data_map(table: pa.Table, kept: np.ndarray | None, width: int) -> str:
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
     middle = (left + width - right) / 2
     label = "variability (standard deviation of the confidence)"
+    if narrow:
+        label = "variability (standard deviation)"
     parts.append(svg.text(middle, height - 5, label, cls="axis-title", text_anchor="middle"))
     summary = (
         f"Data map of {count(len(drawn))} of {count(len(known))} examples: mean confidence against "

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curate.report.charts import svg
+from curate.report.charts.letters import width_of
 from curate.report.outcomes import Bar, Outcomes, bars, outcomes_of
 from curate.report.selection_rows import kept_rows
 from curate.report.text import count, plural
@@ -64,25 +65,24 @@ def _draw(shown: list[Bar], never: Bar, merged: bool, shaded: bool, width: int) 
 
     gap = 0.9  # in bars: what sets the never learned apart
     slot = (width - left - right) / (max(1, len(shown)) + gap + (2.2 if narrow else 1.4))
-    every = _label_step(shown, slot)
     for index, bar in enumerate(shown):
         x = left + slot * index
         parts += _bar(bar, x + slot * 0.09, slot * 0.82, floor, scale, shaded, log, "forgotten")
-        if index % every == 0 or (bar is shown[-1] and bar.label.endswith("+")):
-            label = svg.text(x + slot / 2, floor + 17, bar.label, text_anchor="middle")
-            parts.append(label)
+    for index in _labelled(shown, slot):
+        x = left + slot * (index + 0.5)
+        parts.append(svg.text(x, floor + 17, shown[index].label, text_anchor="middle"))
     x = left + slot * (max(1, len(shown)) + gap)
     room = width - right - x
     parts += _bar(never, x + room * 0.12, room * 0.76, floor, scale, shaded, log, "")
     words = ("not learned", "in every run") if merged else ("never", "learned")
+    title, start = "forgetting events", float(width)  # the title ends before these words start
     for line, word in enumerate(words):
-        centre = min(x + room / 2, width - len(word) * svg.GLYPH / 2)
+        centre = min(x + room / 2, width - width_of(word) / 2)
+        start = min(start, centre - width_of(word) / 2)
         parts.append(svg.text(centre, floor + 17 + 15 * line, word, text_anchor="middle"))
     parts.append(svg.tag("line", x1=left, x2=width - right, y1=floor, y2=floor, cls="baseline"))
-    middle = left + slot * max(1, len(shown)) / 2
-    parts.append(
-        svg.text(middle, height - 6, "forgetting events", cls="axis-title", text_anchor="middle")
-    )
+    middle = min(left + slot * max(1, len(shown)) / 2, start - 8 - width_of(title) / 2)
+    parts.append(svg.text(middle, height - 6, title, cls="axis-title", text_anchor="middle"))
     if shaded:
         parts += _legend(width - right)
     return svg.drawing(width, height, _summary(shown, never, shaded), parts)
@@ -126,7 +126,7 @@ def _bar(
     if share > 0 and not (shaded and log):
         kept = full * share
         parts.append(svg.tag("rect", x=x, y=floor - kept, width=width, height=kept, cls="kept"))
-    if len(_short(bar.total)) * svg.GLYPH * 0.9 <= width * 1.15:
+    if width_of(_short(bar.total), 10.5) <= width * 1.2:
         label = svg.text(
             x + width / 2, floor - full - 5, _short(bar.total), cls="small", text_anchor="middle"
         )
@@ -145,9 +145,17 @@ def _scale(largest: int, log: bool, room: float) -> tuple[Callable[[float], floa
     return lambda value: room * value / largest, marks
 
 
-def _label_step(shown: list[Bar], slot: float) -> int:
-    longest = max((len(bar.label) for bar in shown), default=1)
-    return max(1, math.ceil((longest * svg.GLYPH + 6) / slot))
+def _labelled(shown: list[Bar], slot: float) -> list[int]:
+    """The bars whose labels are written: every so many, and the tail's, so that none touch."""
+    widths = [width_of(bar.label) for bar in shown]
+    every = max(1, math.ceil((max(widths, default=1.0) + 6) / slot))
+    kept = list(range(0, len(shown), every))
+    last = len(shown) - 1
+    if shown and shown[-1].label.endswith("+") and last not in kept:
+        if (last - kept[-1]) * slot < (widths[last] + widths[kept[-1]]) / 2 + 6:
+            kept.pop()
+        kept.append(last)
+    return kept
 
 
 def _short(number: float) -> str:
@@ -160,7 +168,7 @@ def _short(number: float) -> str:
 
 def _legend(right: float) -> list[str]:
     parts = []
-    for word, offset in (("kept", 132), ("removed", 72)):
+    for word, offset in (("kept", 146), ("removed", 82)):
         parts.append(svg.tag("rect", x=right - offset, y=4, width=12, height=12, cls=word))
         parts.append(svg.text(right - offset + 18, 14, word))
     return parts

@@ -9,9 +9,10 @@ from curate.report.charts.matrix import Cell, draw_matrix
 from curate.report.text import percent
 
 if TYPE_CHECKING:
-    from curate.bias import Identification, MarketValue
+    from curate.bias import CrossDataset, Identification, MarketValue
 
 _WIDTH = 700
+_MANY = 12  # sources of whose confusions zeros are not written
 
 
 def identification_charts(
@@ -42,7 +43,10 @@ def draw_confusion(found: "Identification", width: int) -> str:
             f"{each['source']} taken for {each['named']}: {percent(each['rate'])} "
             f"({percent(each['low'])} to {percent(each['high'])})"
         )
-        return Cell(f"{100 * each['rate']:.0f}", each["rate"], tip)
+        words = f"{100 * each['rate']:.0f}"
+        if words == "0" and k > _MANY:
+            words = ""
+        return Cell(words, each["rate"], tip)
 
     summary = (
         f"Confusion of {k} sources; right in {percent(found.accuracy)}, by chance in "
@@ -78,6 +82,21 @@ def draw_exchange(market: "MarketValue", width: int) -> str:
 
     summary = f"Worth of one example of each of {len(names)} sources on each market."
     return draw_matrix(names, cell, width, rows="market", columns="source", summary=summary)
+
+
+def draw_cross(cross: "CrossDataset", width: int) -> str:
+    """How well what was trained on a row's source does on the column's, without the stylesheet."""
+    mean = cross.scores.mean(0)
+
+    def cell(row: int, column: int) -> Cell:
+        value = float(mean[row, column])
+        tip = f"trained on {cross.names[row]}, tested on {cross.names[column]}: {value:.3f}"
+        return Cell(f"{value:.2f}".removeprefix("0"), max(0.0, min(1.0, value)), tip)
+
+    summary = f"Performance trained on each of {len(cross.names)} sources and tested on each."
+    return draw_matrix(
+        cross.names, cell, width, rows="trained on", columns="tested on", summary=summary
+    )
 
 
 def market_curves(market: "MarketValue") -> Iterator[tuple[str, list[Curve]]]:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curate.report.charts import svg
+from curate.report.charts.letters import fit, width_of
 from curate.report.text import clean
 
-_LETTERS = 22
+_LINE = 14.0  # from one name to the next, at least
 
 
 @dataclass(frozen=True)
@@ -37,33 +38,37 @@ def draw_matrix(
         columns: what a column is.
         summary: what a screen reader says.
     """
-    narrow = width < svg.NARROW
-    letters = 10 if narrow else _LETTERS
-    longest = max(len(clean(name, letters)) for name in names)
-    left, top = 14 + longest * svg.GLYPH, 40 + 0.75 * longest * svg.GLYPH
-    right = 0.7 * longest * svg.GLYPH  # the last heading leans over the edge
-    side = min((width - left - right) / len(names), 64.0)
+    shown = [fit(clean(name), width * (0.26 if width < svg.NARROW else 0.2)) for name in names]
+    longest = max(map(width_of, shown))
+    left = 12 + longest
+    lean = 0.7 * (longest + 10)  # of a heading at 45°, to the right and upwards
+    wide = min((width - left - lean) / len(names), 64.0)
+    upright = wide < 1.45 * _LINE  # leaning headings of narrower columns would touch
+    if upright:
+        wide = min((width - left - 4) / len(names), 64.0)
+    top = 26 + (longest + 4 if upright else lean)
+    tall = max(wide, _LINE)  # of many sources the cells are taller than wide: rows keep their names
     parts = [svg.text(0, 12, f"{rows} ↓  {columns} →", cls="axis-title")]
-    for index, name in enumerate(names):
-        short = clean(name, letters)
-        middle = top + side * (index + 0.5)
+    every = -(-_LINE // wide) if upright else 1
+    for index, short in enumerate(shown):
+        middle = top + tall * (index + 0.5)
         parts.append(svg.text(left - 8, middle + 4, short, text_anchor="end"))
-        x = left + side * (index + 0.5)
-        turn = f"rotate(-48 {x + 3:.1f} {top - 8:.1f})"
-        parts.append(svg.text(x + 3, top - 8, short, transform=turn))
+        x = left + wide * (index + 0.5) + (4 if upright else 3)
+        turn = f"rotate({-90 if upright else -45} {x:.1f} {top - 6:.1f})"
+        if index % every == 0:
+            parts.append(svg.text(x, top - 6, short, transform=turn))
     for row in range(len(names)):
         for column in range(len(names)):
-            place = (left + side * column, top + side * row)
-            parts += _cell(cell(row, column), place, side)
-    return svg.drawing(width, top + side * len(names) + 4, summary, parts)
+            place = (left + wide * column, top + tall * row)
+            parts += _cell(cell(row, column), place, (wide, tall))
+    return svg.drawing(width, top + tall * len(names) + 4, summary, parts)
 
 
-def _cell(cell: Cell, place: tuple[float, float], side: float) -> list[str]:
-    x, y = place
+def _cell(cell: Cell, place: tuple[float, float], size: tuple[float, float]) -> list[str]:
+    (x, y), (wide, tall) = place, size
 
     def box(content: str, **look: str) -> str:
-        size = side - 1
-        return svg.tag("rect", content, x=x, y=y, width=size, height=size, **look)
+        return svg.tag("rect", content, x=x, y=y, width=wide - 1, height=tall - 1, **look)
 
     tip = svg.title(cell.tip)
     if cell.shade is None:
@@ -71,12 +76,12 @@ def _cell(cell: Cell, place: tuple[float, float], side: float) -> list[str]:
     else:
         shaded = box(tip, cls="kept", fill_opacity=f"{cell.shade:.3f}")
         parts = [box("", cls="wash"), shaded]
-    if side < len(cell.words) * svg.GLYPH + 2:
+    if not cell.words or wide < width_of(cell.words, 11) + 2:
         return parts
     dark = cell.shade is not None and cell.shade > 0.55
     words = svg.text(
-        x + side / 2,
-        y + side / 2 + 4,
+        x + wide / 2,
+        y + tall / 2 + 4,
         cell.words,
         cls="on-dark" if dark else "on-light",
         text_anchor="middle",

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curate.errors import CurateError
 from curate.report.charts import svg
+from curate.report.charts.letters import fit, width_of
 from curate.report.text import clean, count, percent
 
 Scale: TypeAlias = Callable[[float], float]
@@ -114,7 +115,7 @@ def draw_curve(arms: dict[str, list[Point]], width: int, certified: int | None =
     parts = [svg.text(0, 14, "test accuracy", cls="axis-title")]
     parts += _legend(names)
     parts += _accuracy_marks(svg.ticks(low, high, 5), up, left, width - right)
-    parts += _share_marks(points, across, floor, narrow)
+    parts += _share_marks(points, across, floor)
     if "all" in arms:
         parts += _full_set(arms["all"][-1], up, left, width - right)
     lines = [name for name in arms if name != "all"]
@@ -157,9 +158,10 @@ def _legend_rows(arms: dict[str, list[Point]], width: int) -> list[list[tuple[fl
     rows: list[list[tuple[float, str, str]]] = [[]]
     x = 0.0
     for name in arms:
-        words = {"all": "all examples", "random": "as many at random"}.get(name, clean(name, 28))
-        needed = 24 + len(words) * svg.GLYPH + 16
-        if rows[-1] and x + needed > width:
+        words = {"all": "all examples", "random": "as many at random"}.get(name, clean(name))
+        words = fit(words, width - 24, bold=True)
+        needed = 24 + width_of(words, bold=True) + 16
+        if rows[-1] and x + needed - 16 > width:
             rows.append([])
             x = 0.0
         rows[-1].append((x, name, words))
@@ -191,18 +193,17 @@ def _accuracy_marks(marks: Sequence[float], up: Scale, start: float, end: float)
     return parts
 
 
-def _share_marks(points: Sequence[Point], across: Scale, floor: float, narrow: bool) -> list[str]:
+def _share_marks(points: Sequence[Point], across: Scale, floor: float) -> list[str]:
     parts: list[str] = []
     last = math.inf
     for share in sorted({point.share for point in points}, reverse=True):
-        x = across(share)
-        if last - x < (38 if narrow else 46):
+        words = percent(share, digits=0 if share >= 0.1 else 1).replace(".0%", "%")
+        wide = width_of(words)
+        end = across(share) + (0 if share == 1 else wide / 2)  # '100%' ends where the axis does
+        if end + 8 > last:
             continue
-        digits = 0 if share >= 0.1 else 1
-        words = percent(share, digits=digits).replace(".0%", "%")
-        anchor = "end" if share == 1 else "middle"
-        parts.append(svg.text(x, floor + 18, words, cls="muted", text_anchor=anchor))
-        last = x
+        parts.append(svg.text(end - wide / 2, floor + 18, words, cls="muted", text_anchor="middle"))
+        last = end - wide
     return parts
 
 
@@ -256,7 +257,7 @@ def _certified(
     if not points:
         return []
     words = f"{count(points[0].size)} of {count(total)} certified"
-    half = len(words) * svg.GLYPH / 2
+    half = width_of(words) / 2
     x = min(max(across(points[0].share), ends[0] + half), ends[1] - half)
     y = up(points[0].ends[1]) - 9
     return [svg.text(x, y, words, cls="region", text_anchor="middle")]

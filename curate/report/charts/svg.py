@@ -9,9 +9,6 @@ from curate.report.text import clean
 NARROW = 480
 """Below this width in pixels a chart is laid out for a phone."""
 
-GLYPH = 6.6
-"""The width of a digit at the charts' 12 px, in pixels."""
-
 
 def stylesheet() -> str:
     """The charts' colours and type, for light and dark."""

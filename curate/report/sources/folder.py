@@ -64,7 +64,8 @@ def save_identification(
         place / "report.html",
         found,
         title=title,
-        image=_pictures(sources) if sources and all(each.has_images for each in sources) else None,
+        image=_pictures(sources) if sources and all(one.has_images for one in sources) else None,
+        label=_classes(sources) if sources else None,
         cross=cross,
         market=market,
         facts=facts,
@@ -88,6 +89,8 @@ def _tables(
         tables["single_columns"] = found.single_columns
     if found.audit is not None:
         tables |= {"nuisances": found.audit.table, "nuisance_pairs": found.audit.pairs}
+        if found.audit.properties is not None:
+            tables["properties"] = found.audit.properties
     if cross is not None:
         tables["cross_dataset"] = cross.cells
     if market is not None:
@@ -98,9 +101,31 @@ def _tables(
 
 def _pictures(sources: "list[Source]") -> Callable[[str, Any], np.ndarray]:
     """From a source's name and an id, as the table of probabilities has it, to the picture."""
-    places = {
+    places = _places(sources)
+    by_name = {source.name: source for source in sources}
+    return lambda name, example_id: by_name[name].image(places[name][str(example_id)])
+
+
+def _classes(sources: "list[Source]") -> Callable[[str, Any], str | None] | None:
+    """From a source's name and an id to the name of its class; None where none is labelled."""
+    if all(source.labels is None for source in sources):
+        return None
+    places = _places(sources)
+    by_name = {source.name: source for source in sources}
+
+    def name_of(name: str, example_id: Any) -> str | None:
+        source = by_name[name]
+        if source.labels is None:
+            return None
+        label = int(source.labels[places[name][str(example_id)]])
+        names = source.class_names
+        return str(names[label]) if names and 0 <= label < len(names) else str(label)
+
+    return name_of
+
+
+def _places(sources: "list[Source]") -> dict[str, dict[str, int]]:
+    return {
         source.name: {str(example_id): row for row, example_id in enumerate(source.ids)}
         for source in sources
     }
-    by_name = {source.name: source for source in sources}
-    return lambda name, example_id: by_name[name].image(places[name][str(example_id)])

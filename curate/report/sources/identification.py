@@ -13,11 +13,13 @@ from curate.report.charts.curves import draw_curves
 from curate.report.charts.identification_charts import (
     draw_accuracy_curve,
     draw_confusion,
+    draw_cross,
     draw_exchange,
     market_curves,
 )
 from curate.report.page import wide_and_narrow, write_page
-from curate.report.sources.galleries import source_galleries
+from curate.report.sources.galleries import source_examples
+from curate.report.sources.properties import property_charts
 from curate.report.sources.tables import (
     columns_table,
     dropped_table,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 Figures = dict[str, Any]
 
+_CURVES = 8  # sources, at most, of which the curves of every market are drawn
+
 
 def write_identification(
     path: str | os.PathLike[str],
@@ -38,6 +42,7 @@ def write_identification(
     *,
     title: str,
     image: Callable[[str, Any], np.ndarray | None] | None = None,
+    label: Callable[[str, Any], str | None] | None = None,
     cross: "CrossDataset | None" = None,
     market: "MarketValue | None" = None,
     facts: Mapping[str, object] | None = None,
@@ -51,6 +56,7 @@ def write_identification(
         title: the heading.
         image: source's name, example id -> uint8 picture (height, width) or (height, width, 3),
             or None; without it there are no galleries.
+        label: source's name, example id -> the name of its class, or None.
         cross: adds the table of :func:`curate.bias.cross_dataset`.
         market: adds the exchange table and curves of :func:`curate.bias.market_value`.
         facts: short texts on the run by name.
@@ -62,11 +68,12 @@ def write_identification(
     Raises:
         OSError: the file cannot be written.
     """
-    names = list(found.names)
+    telling = source_examples(found.probabilities, list(found.names), image, label)
+    properties = [] if found.audit is None else property_charts(found.audit)
     return write_page(
         path,
         "identification.html.jinja",
-        script="tables.js",
+        contents=_contents(found, bool(properties), cross is not None, market is not None),
         title=clean(title, 160),
         headline=_headline(found),
         conclusion=clean(found.conclusion, 900),
@@ -88,13 +95,33 @@ def write_identification(
         pairs=None if found.audit is None else pairs_table(found.audit.pairs),
         equalised="" if found.audit is None else clean(found.audit.equalised, 400),
         cross=None if cross is None else _cross(cross),
+        crossed=None if cross is None else wide_and_narrow(lambda width: draw_cross(cross, width)),
         exchange=None
         if market is None
         else wide_and_narrow(lambda width: draw_exchange(market, width)),
         baskets=None if market is None else _baskets(market),
         markets=[] if market is None else _markets(market),
-        galleries=[] if image is None else source_galleries(found.probabilities, names, image),
+        properties=properties,
+        groups=telling.groups,
+        examples=telling.examples,
     )
+
+
+def _contents(found: "Identification", drawn: bool, crossed: bool, worth: bool) -> dict[str, str]:
+    """The parts of the page that there are: anchor and heading."""
+    shared = found.overlap is not None and len(found.overlap.counts) > 0
+    controlled = found.null_control is not None or found.audit is not None
+    parts = {
+        "shared": "What the sources share" if shared else "",
+        "confusion": "Who is taken for whom",
+        "controls": "Can this be trusted?" if controlled else "",
+        "properties": "How the sources look" if drawn else "",
+        "cross": "Trained here, tested there" if crossed else "",
+        "worth": "What one example is worth elsewhere" if worth else "",
+        "examples-to-look-at": "What gives a source away",
+        "terms": "How to read this",
+    }
+    return {anchor: title for anchor, title in parts.items() if title}
 
 
 def _headline(found: "Identification") -> str:
@@ -113,8 +140,14 @@ def _key_figures(found: "Identification") -> list[dict[str, str]]:
         {"name": "examples", "value": count(examples), "share": ""},
         {"name": "accuracy", "value": percent(found.accuracy), "share": ""},
         {"name": "chance", "value": percent(found.chance), "share": ""},
-        {"name": "p-value, permutation", "value": f"{found.p_value:.2g}", "share": ""},
+        {"name": "p-value, permutation", "value": _p(found.p_value), "share": ""},
     ]
+
+
+def _p(value: float) -> str:
+    """A p-value; the least that so many permutations can give, 1 in N, is an upper bound."""
+    least = abs(1 / value - round(1 / value)) < 1e-9 and value < 0.05
+    return f"≤ {value:.2g}" if least else f"{value:.2g}"
 
 
 def _sources(found: "Identification") -> Figures:
@@ -154,35 +187,20 @@ def _causes(table: pa.Table) -> Figures:
 
 
 def _cross(cross: "CrossDataset") -> Figures:
-    mean = cross.scores.mean(0)
     rows = []
-    for place, row in enumerate(cross.table.to_pylist()):
-        cells = [f"{value:.2f}" for value in mean[place]] if place < len(mean) else [""] * len(mean)
+    for row in cross.table.to_pylist():
         drop = f"{row['percent_drop']:.0f} %"
         if row["percent_drop_low"] is not None:
             drop += f" ({row['percent_drop_low']:.0f} to {row['percent_drop_high']:.0f})"
-        rows.append(
-            [
-                clean(row["source"], 60),
-                *cells,
-                f"{row['self']:.2f}",
-                f"{row['mean_others']:.2f}",
-                drop,
-            ]
-        )
+        cells = [f"{row['self']:.2f}", f"{row['mean_others']:.2f}", drop]
+        rows.append([clean(row["source"], 60), *cells])
     measure = "Balanced accuracy" if cross.task == "classify" else "Mean average precision"
     return {
         "title": "Cross-dataset generalisation.",
         "note": f"{measure} on {len(cross.classes)} shared classes, trained on "
-        f"{count(cross.train_size)} examples of the row’s source, tested on the column’s. "
-        + clean(" ".join(cross.left_out), 600),
-        "heads": [
-            "Trained on",
-            *(clean(name, 24) for name in cross.names),
-            "Self",
-            "Others",
-            "Drop",
-        ],
+        f"{count(cross.train_size)} examples of each source: tested on itself, on the others "
+        "(mean), and what that loses. " + clean(" ".join(cross.left_out), 600),
+        "heads": ["Trained on", "Self", "Others", "Drop"],
         "rows": rows,
     }
 
@@ -202,6 +220,8 @@ def _baskets(market: "MarketValue") -> Figures:
 
 
 def _markets(market: "MarketValue") -> list[tuple[str, dict[str, str]]]:
+    if len(market.names) > _CURVES:
+        return []
     measure = "balanced accuracy" if market.task == "classify" else "mean average precision"
     return [
         (clean(name, 60), wide_and_narrow(partial(draw_curves, curves, measure=measure)))

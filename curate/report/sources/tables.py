@@ -101,23 +101,31 @@ def dropped_table(found: "Identification") -> Figures | None:
 
 
 def pairs_table(table: pa.Table) -> Figures | None:
-    """The causes that were named, by pair of sources."""
+    """Causes by pair of sources: those that were named, then the others, the strongest first."""
+    if not len(table):
+        return None
+    order = sorted(table.to_pylist(), key=lambda row: (not row["named"], -row["accuracy"]))
     rows = [
         [
+            row["cause"],
             clean(row["first"], 60),
             clean(row["second"], 60),
-            row["cause"],
             percent(row["accuracy"]),
             f"{row['p_value']:.1g}",
+            "yes" if row["named"] else "no",
         ]
-        for row in table.to_pylist()
-        if row["named"]
+        for row in order[:_LISTED]
     ]
-    if not rows:
-        return None
+    named = sum(row["named"] for row in order)
+    more = len(order) - len(rows)
+    rest = (
+        f" The first {_LISTED}; {count(more)} more are in nuisance_pairs.parquet." if more else ""
+    )
     return {
         "title": "Causes by pair.",
-        "note": "How well a cause tells two sources apart by itself; chance is 50 %.",
-        "heads": ["Source", "Other", "Cause", "Accuracy", "p-value"],
+        "note": "How well a cause tells two sources apart by itself; chance is 50 %. "
+        f"{count(named)} are named: well and beyond chance, and not brought about by another "
+        f"cause.{rest}",
+        "heads": ["Cause", "Source", "Other", "Accuracy", "p-value", "Named"],
         "rows": rows,
     }
