@@ -1,5 +1,6 @@
 """Change the modules of a network: remove normalisations, add scalars."""
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -44,14 +45,17 @@ def _substitute(norm: Any, biased: bool) -> nn.Module:
     return nn.Sequential(*modules) if modules else nn.Identity()
 
 
-def attach_biases(structure: Structure, modules: dict[str, Any]) -> None:
+def attach_biases(
+    structure: Structure, modules: dict[str, Any], without: Collection[str] = ()
+) -> None:
     """A scalar bias before every convolution, linear layer and activation (rule 3).
 
     Layers of one branch and its shortcut that read the same tensor share their bias. A stem, which
-    reads the network's input, has none before it.
+    reads the network's input, has none before it, nor have those named in ``without``.
     """
     furnished = _Furnished(modules)
     gates, stems = set(structure.gates), structure.unbiased.intersection(structure.plain)
+    gates, stems = gates.union(without), stems.union(without)
     for branch in [*structure.branches, *_alone(structure.plain)]:
         shared: dict[object, nn.Module] = {}
         for name in (*branch.layers, *branch.shortcut):

@@ -17,6 +17,9 @@ from curate.nn.fixup.scalars import scalars_of
 _LEAST_UPDATE = 1e-4
 """Over the learning rate: Fixup's networks move their outputs by 0.05 to 0.2 of it."""
 
+_LEAST_DIFFERENCE = 1e-3
+"""Over the learning rate: the same, without what is common to all examples."""
+
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
@@ -29,24 +32,30 @@ class Diagnosis:
         gradient_norms: for every weight, in the order of the model, its gradient's l2 norm at
             each step.
         lr: the learning rate.
+        differences: for every step the root mean square of what the change of each example's
+            outputs differs from the batch's mean change by. A network whose input does not reach
+            its outputs learns the frequencies of the labels only, and has 0 here.
     """
 
     updates: Sequence[float]
     losses: Sequence[float]
     gradient_norms: Mapping[str, Sequence[float]]
     lr: float
+    differences: Sequence[float] = ()
 
     @property
     def healthy(self) -> bool:
         """Nothing explodes, the outputs move, and the weights have gradients.
 
         All numbers are finite, no loss is more than twice the first one (or 1), some step moves the
-        outputs by a ten-thousandth of the learning rate, and in three steps or more at most a tenth
-        of the weights never has a gradient.
+        outputs by a ten-thousandth of the learning rate, and not by the same for all examples (a
+        thousandth), and in three steps or more at most a tenth of the weights never has a gradient.
         """
         numbers = [*self.updates, *self.losses]
         limit = 2 * max(1.0, self.losses[0])
         if not all(math.isfinite(x) for x in numbers) or max(self.losses) > limit:
+            return False
+        if self.differences and max(self.differences) < _LEAST_DIFFERENCE * self.lr:
             return False
         return max(self.updates) >= _LEAST_UPDATE * self.lr and not self._dead
 
@@ -66,9 +75,11 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """One line per step, then the gradients of five weights from the first to the last."""
-        lines = ["step      loss  update / lr"]
+        lines = ["step      loss  update / lr" + "  apart / lr" * bool(self.differences)]
         for step, update in enumerate(self.updates):
             lines.append(f"{step + 1:>4}{self.losses[step]:>10.4g}{update / self.lr:>13.4g}")
+            if self.differences:
+                lines[-1] += f"{self.differences[step] / self.lr:>12.4g}"
         lines.append(f" end{self.losses[-1]:>10.4g}")
         names = list(self.gradient_norms)
         shown = sorted({round(i * (len(names) - 1) / 4) for i in range(5)}) if names else []
@@ -123,7 +134,7 @@ def diagnose(
     weights = {n: p for n, p in model.named_parameters() if p.ndim > 1 and p.requires_grad}
     norms: dict[str, list[float]] = {name: [] for name in weights}
     outputs = model(inputs)
-    losses, updates = [], []
+    losses, updates, differences = [], [], []
     for _ in range(steps):
         value = loss(outputs, labels)
         losses.append(value.item())
@@ -133,6 +144,8 @@ def diagnose(
             norms[name].append(0.0 if weight.grad is None else weight.grad.norm().item())
         optimizer.step()
         before, outputs = outputs.detach(), model(inputs)
-        updates.append((outputs.detach() - before).square().mean().sqrt().item())
+        change = outputs.detach() - before
+        updates.append(change.square().mean().sqrt().item())
+        differences.append((change - change.mean(0)).square().mean().sqrt().item())
     losses.append(loss(outputs, labels).item())
-    return Diagnosis(updates, losses, norms, lr)
+    return Diagnosis(updates, losses, norms, lr, differences if len(outputs) > 1 else ())

@@ -11,8 +11,19 @@ from curate.nn.fixup.apply import attach_biases, attach_scales, remove_norms, re
 from curate.nn.fixup.branches.explicit import Given
 from curate.nn.fixup.branches.kinds import kind_of
 from curate.nn.fixup.branches.structure import Structure, structure_of
+from curate.nn.fixup.calibrate import calibrate_
 from curate.nn.fixup.errors import FixupError
-from curate.nn.fixup.initial import draw_, fixup_rows, plain_rows, standard_of, weight_std
+from curate.nn.fixup.initial import (
+    divide_,
+    draw_,
+    embedding_sizes,
+    enlarged,
+    fixup_rows,
+    plain_rows,
+    raise_embeddings_,
+    standard_of,
+    weight_std,
+)
 from curate.nn.fixup.relatives import (
     amplify_stream,
     draw_transformer_,
@@ -104,13 +115,22 @@ def fixup_(
             f"{structure.norms[0]!r}; give norm='remove' or norm='keep'"
         )
     refuse_foreign_weights(modules)
+    if structure.uncalled and scalars:
+        raise FixupError(
+            f"branches: {structure.uncalled[0]!r} ({len(structure.uncalled)} such layers) is not "
+            "called as a module in the forward pass, so its scalars would never act; give "
+            "scalars=False"
+        )
     shared = sharers(modules)
+    lone = norm == "remove" and structure.norms and rule in ("fixup", "skipinit")
+    sizes = embedding_sizes(structure, modules) if lone else {}
     rows, install = _plan(structure, modules, rule, scalars, generator)
     rows += [Row(name, "norm", "kept" if norm == "keep" else "removed") for name in structure.norms]
-    rows += _left_alone(modules)
+    rows += [row for row in _left_alone(modules) if row.module not in sizes]
     refuse_tied_branches(rows, shared)
     scales = layer_scales(modules) if rule in ("fixup", "skipinit") else {}
     rows += [Row(name, "layer scale", "one") for name in scales]
+    rows += [Row(name, "embedding", f"rms >= {size:.3g}") for name, size in sizes.items()]
     if not dry_run:
         if norm == "remove":
             remove_norms(model, structure.norm_before_activation if scalars else set())
@@ -118,6 +138,9 @@ def fixup_(
         reset_scalars(model)
         for scale in scales.values():
             nn.init.ones_(scale)
+        raise_embeddings_(sizes, modules)
+        if norm == "remove" and rule == "fixup":
+            rows = calibrate_(model, structure, modules, rows, example_inputs)
     count = sum(1 for _ in scalars_of(model))
     report = FixupReport(structure.branches, rows, structure.classifiers, count, rule, not dry_run)
     if verbose:
@@ -141,9 +164,12 @@ def _plan(
             _install_transformer, structure, modules, rule, rows, plain, gains, generator
         )
     rows = rezero_rows(structure) if rule == "rezero" else fixup_rows(structure, modules)
+    divided: dict[str, float] = {}
+    if rule == "fixup" and scalars:
+        rows, divided = enlarged(structure, rows)
     if rule == "skipinit":
         rows = [_he(row, modules) for row in rows]
-    return rows, partial(_install, structure, modules, rule, rows, scalars, generator)
+    return rows, partial(_install, structure, modules, rule, rows, scalars, divided, generator)
 
 
 def _install(
@@ -152,6 +178,7 @@ def _install(
     rule: str,
     rows: list[Row],
     scalars: bool,
+    divided: dict[str, float],
     generator: torch.Generator | None,
 ) -> None:
     standard = standard_of(structure.branches)
@@ -161,8 +188,11 @@ def _install(
     if rule != "fixup":
         attach_scales(structure, modules, 0.0)
     elif scalars:
-        attach_biases(structure, modules)
+        # one number added to all of many channels outweighs their signal in a long chain
+        attach_biases(structure, modules, without=divided)
         attach_scales(structure, modules, 1.0)
+        for name, factor in divided.items():
+            divide_(modules[name], factor, drawn=name not in structure.gates)
 
 
 def _install_transformer(
@@ -197,7 +227,9 @@ def _left_alone(modules: dict[str, nn.Module]) -> list[Row]:
     """Modules with parameters that the rule does not cover, such as embeddings."""
     rows = []
     for name, module in modules.items():
-        if kind_of(module) in ("other", "act") and not hasattr(module, "fixup_scalars"):
+        if kind_of(module) in ("other", "act", "embedding") and not hasattr(
+            module, "fixup_scalars"
+        ):
             parent = modules.get(name.rpartition(".")[0])
             inside = name and parent is not None and kind_of(parent) == "norm"
             if not inside and any(True for _ in module.parameters(recurse=False)):

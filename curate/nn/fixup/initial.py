@@ -1,16 +1,23 @@
 """Set the weights of a network of known structure, for Fixup and for its relatives."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from curate.nn.fixup.attach import SCALE, attach
 from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.kinds import ATTENTION
 from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.report import Row
 from curate.nn.fixup.rule import branch_scale, he_std
+from curate.nn.fixup.scalars import FixedScale
 from curate.nn.fixup.weights import sharers
+
+LONG_CHAIN = 6
+"""Layers outside branches from which on they share a learning rate; ResNets have 1 to 3."""
 
 
 def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
@@ -23,7 +30,10 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
             attention = isinstance(modules[name], ATTENTION)
             std = weight_std(modules[name], branch.standard) * factor
             if name not in branch.last:
-                text = f"{_title(modules[name], branch)}{exponent}"
+                # at least He: a layer without an activation behind it keeps the paper's
+                gain = max(1.0, structure.gains.get(name, 1.0)) if branch.standard == "he" else 1.0
+                std *= gain
+                text = f"{_title(modules[name], branch)}{exponent}{_times(gain)}"
                 rows.append(Row(name, "branch", text, branch.num_layers, std))
             elif attention:
                 text = f"xavier{exponent}, output zero"
@@ -34,6 +44,41 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
             rows.append(Row(name, "shortcut", "he", None, weight_std(modules[name], "he")))
     rows += [Row(name, "gate", "left") for name in structure.gates]
     return [*rows, *plain_rows(structure, modules, zero_classifier=True)]
+
+
+def enlarged(structure: Structure, rows: list[Row]) -> tuple[list[Row], dict[str, float]]:
+    """Share one layer's learning rate among many layers outside branches, and their gates.
+
+    The P layers of a chain each move the outputs by the learning rate, and so all together by P
+    times as much, as branches would without rule 2. Weights sqrt(P) times as large behind which the
+    output is divided by as much bring it back to 1.
+
+    Returns:
+        The rows, and by name what the outputs are divided by: nothing below six such layers.
+    """
+    chain = {row.module for row in rows
+             if row.role == "plain" and row.std and row.module in structure.gains}  # fmt: skip
+    if len(chain) < LONG_CHAIN:
+        return rows, {}
+    chain |= {name for name in structure.gates if name in structure.gains}
+    factor = math.sqrt(len(chain))
+    text = f" x {factor:.3g}, output / {factor:.3g}"
+    rows = [
+        replace(row, std=row.std and row.std * factor, init=row.init + text)
+        if row.module in chain
+        else row
+        for row in rows
+    ]
+    return rows, dict.fromkeys(sorted(chain), factor)
+
+
+@torch.no_grad()
+def divide_(layer: Any, factor: float, drawn: bool) -> None:
+    """Divide what a layer gives; one that was not drawn so large is enlarged, once."""
+    if not drawn and not hasattr(layer, SCALE):
+        for parameter in layer.parameters(recurse=False):
+            parameter.mul_(factor)
+    attach(layer, SCALE, FixedScale(factor))
 
 
 def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
@@ -47,8 +92,11 @@ def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: b
             rows.append(Row(name, "classifier", "zero", None, 0.0))
         else:
             role = "classifier" if name in structure.classifiers else "plain"
-            title = "xavier" if isinstance(modules[name], ATTENTION) else "he"
-            rows.append(Row(name, role, title, None, weight_std(modules[name], "he")))
+            gain = structure.gains.get(name, 1.0)
+            attention = isinstance(modules[name], ATTENTION)
+            title = "xavier" if attention else f"he{_times(gain)}"
+            std = weight_std(modules[name], "he") * (1.0 if attention else gain)
+            rows.append(Row(name, role, title, None, std))
     return rows
 
 
@@ -107,6 +155,37 @@ def _fill_(
 def standard_of(branches: list[Branch]) -> dict[str, str]:
     """The standard distribution of each layer of a branch."""
     return {name: branch.standard for branch in branches for name in branch.layers}
+
+
+def raise_embeddings_(names: Mapping[str, float], modules: dict[str, Any]) -> None:
+    """Multiply embeddings that are smaller than the root mean square given to reach it."""
+    for name, target in names.items():
+        weight = modules[name].weight
+        if weight.is_meta or not weight.numel():
+            continue
+        with torch.no_grad():
+            size = weight.float().square().mean().sqrt().item()
+            if 0 < size < target:
+                weight.mul_(target / size)
+
+
+def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, float]:
+    """The root mean square that each embedding of the stream needs where no LayerNorm follows.
+
+    Those that are added up give 1 together; one that a classifier shares gives rows of length 1,
+    so that logits begin small.
+    """
+    tied = {id(getattr(modules[name], "weight", None)) for name in structure.plain}
+    return {
+        name: modules[name].embedding_dim ** -0.5
+        if id(modules[name].weight) in tied
+        else len(structure.embeddings) ** -0.5
+        for name in sorted(structure.embeddings)
+    }
+
+
+def _times(gain: float) -> str:
+    return "" if gain == 1.0 else f" x {gain:.3g}"
 
 
 def _title(layer: Any, branch: Branch) -> str:

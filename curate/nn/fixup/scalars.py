@@ -68,6 +68,21 @@ class FixupScale(nn.Module):
         return f"initial={self.initial:g}{frozen}"
 
 
+class FixedScale(nn.Module):
+    """Divides by a constant what a layer of equally larger weights gives.
+
+    The function stays, and with a factor s a step of SGD changes it by 1/s^2 as much.
+    """
+
+    def __init__(self, factor: float):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x / factor."""
+        return x / self.factor
+
+
 def scalars_of(model: nn.Module) -> Iterator[nn.Parameter]:
     """Every Fixup scalar of a model once, recognised by the module that owns it, not by name."""
     seen = set()

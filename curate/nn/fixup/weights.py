@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import is_parametrized
 
 from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
@@ -21,6 +22,15 @@ def refuse_foreign_weights(modules: dict[str, nn.Module]) -> None:
     Raises:
         FixupError: it names them.
     """
+    lazy = [
+        n
+        for n, m in modules.items()
+        if kind_of(m) == "layer" and any(map(is_lazy, m.parameters(False)))
+    ]
+    if lazy:
+        raise FixupError(
+            f"model: the weight of {lazy[0]!r} has no size yet; run the model once on an input"
+        )
     made: list[str] = []
     for name, module in modules.items():
         if kind_of(module) != "layer" or isinstance(module, ATTENTION):
@@ -45,7 +55,12 @@ def refuse_foreign_weights(modules: dict[str, nn.Module]) -> None:
         name
         for name, module in modules.items()
         if kind_of(module) == "other"
-        and not isinstance(module, (nn.Embedding, nn.EmbeddingBag))
+        and isinstance(module, (nn.RNNBase, nn.RNNCellBase, nn.Bilinear))
+    ]
+    own += [
+        name
+        for name, module in modules.items()
+        if kind_of(module) == "other"
         and (weight := module._parameters.get("weight")) is not None
         and weight.ndim >= 2
         and type(module).__name__ != "ConvTBC"

@@ -107,6 +107,70 @@ def test_modules_with_a_weight_of_their_own_are_named():
         fixup_(model, verbose=False)
 
 
+class OwnKernel(nn.Module):
+    """The same under another name, and not used as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(16, 16))
+
+    def forward(self, x):
+        return nn.functional.linear(x, (self.kernel * 0.5).t())
+
+
+@pytest.mark.parametrize("read", ["traced", "run"])
+def test_weights_of_any_name_that_no_layer_holds_are_named(read):
+    model = TiedModel(tied=False)
+    model.f2[3] = OwnKernel()
+    example = torch.arange(4) if read == "run" else None
+    with pytest.raises(FixupError, match=r"f2\.3\.kernel.*OwnKernel"):
+        fixup_(model, example_inputs=example, verbose=False)
+
+
+def test_logits_by_the_transposed_embedding_are_no_foreign_weight():
+    class Transposed(TiedModel):
+        def forward(self, tokens):
+            x = self.emb(tokens)
+            for a, b in zip(self.f1, self.f2, strict=True):
+                x = x + b(torch.relu(a(x)))
+            return x @ self.emb.weight.T
+
+    for example in (None, torch.arange(4)):
+        model = Transposed()
+        del model.head
+        embedding = model.emb.weight.clone()
+        assert fixup_(model, example_inputs=example, verbose=False).num_branches == 4
+        assert torch.equal(model.emb.weight, embedding)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.lstm = nn.Linear(8, 8), nn.LSTM(8, 8)
+        self.second = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return x + self.second(self.lstm(self.first(x))[0])
+
+
+def test_recurrent_layers_and_layers_without_a_size_are_named():
+    with pytest.raises(FixupError, match=r"lstm.*LSTM"):
+        fixup_(Recurrent(), verbose=False)
+    model = TiedModel(tied=False)
+    model.f2[0] = nn.LazyLinear(16)
+    with pytest.raises(FixupError, match=r"f2\.0.*no size yet"):
+        fixup_(model, verbose=False)
+
+
+def test_named_branches_whose_scalars_would_never_act_are_refused():
+    torchvision = pytest.importorskip("torchvision")
+    model = torchvision.models.SwinTransformer([4, 4], 16, [2], [2], [2, 2], num_classes=3)
+    named = {"branches": ["features.1.*.attn", "features.1.*.mlp"], "verbose": False}
+    with pytest.raises(FixupError, match=r"features\.1\.0\.attn.*scalars=False"):
+        fixup_(model, **named)
+    assert fixup_(model, scalars=False, **named).num_branches == 4
+
+
 class ScaledBlock(nn.Module):
     def __init__(self, shape):
         super().__init__()

@@ -20,6 +20,11 @@ ACTIVATIONS = {
     torch.tanh, torch.sigmoid, "relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_",
 }  # fmt: skip
 ATTENTION = {F.scaled_dot_product_attention, F.softmax, torch.softmax, "softmax"}
+PRODUCTS = {
+    F.linear, F.bilinear, F.conv1d, F.conv2d, F.conv3d, torch.matmul, torch.mm, torch.bmm,
+    torch.einsum, torch.tensordot, torch.addmm, torch.baddbmm, operator.matmul, "matmul", "mm",
+    "bmm", "addmm", "baddbmm",
+}  # fmt: skip
 PASS = {F.dropout, "contiguous", "clone"}
 SLICE = {operator.getitem, "getitem"}
 
@@ -29,22 +34,24 @@ class Node:
     """One step of a forward pass.
 
     ``kind`` is as in kinds.py, or 'input', 'add', 'mul', 'attention' (a softmax or what holds one),
-    or 'slice' (a part of a tensor or tuple);
-    ``name`` that of the module;
-    ``inputs`` are positions in the list, always smaller than the node's own.
+    'slice' (a part of a tensor or tuple), or 'product' (with a parameter, outside any layer);
+    ``name`` that of the module, or of the parameter of a product;
+    ``inputs`` are positions in the list, always smaller than the node's own;
+    ``function`` what an activation computes: a module, a function, or the name of a method.
     """
 
     kind: str
     name: str | None
     inputs: tuple[int, ...]
+    function: Any = None
 
 
 def module_nodes(nodes: list[Node], name: str, module: nn.Module, inputs: tuple[int, ...]) -> int:
     """Append a module's call; the position of its result."""
     kind = kind_of(module)
-    nodes.append(Node(kind, name, inputs))
-    if kind == "norm" and fused_activation(module) is not None:
-        nodes.append(Node("act", None, (len(nodes) - 1,)))
+    nodes.append(Node(kind, name, inputs, module if kind == "act" else None))
+    if kind == "norm" and (act := fused_activation(module)) is not None:
+        nodes.append(Node("act", None, (len(nodes) - 1,), act))
     return len(nodes) - 1
 
 
@@ -70,30 +77,56 @@ def traced(model: nn.Module, prefix: str = "") -> list[Node]:
         for name, parameter in inspect.signature(model.forward).parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
-    graph = _Tracer().trace(model, defaults or None)
+    tracer = _Tracer()
+    tracer.matrices = matrices(model, prefix)
+    graph = tracer.trace(model, defaults or None)
     modules = dict(model.named_modules())
+    made: dict[fx.Node, str] = {}  # of which parameter something that is no data is made
     nodes: list[Node] = []
     position: dict[fx.Node, int] = {}
     for node in graph.nodes:
         sources = node.all_input_nodes
         inputs = tuple(dict.fromkeys(position[each] for each in sources if each in position))
         if node.op == "get_attr" or (sources and not inputs):
-            continue  # parameters, and what is made of nothing else, are no data
+            # parameters, and what is made of nothing else, are no data
+            origin = [made[each] for each in sources if each in made]
+            if str(node.target) in tracer.matrices.values():
+                origin = [str(node.target)]
+            made |= dict.fromkeys([node], origin[0]) if origin else {}
+            continue
         if node.op == "call_module":
             name = str(node.target)
             position[node] = module_nodes(nodes, prefix + name, modules[name], inputs)
             continue
         if node.op in ("call_function", "call_method"):
             kind = function_kind(node.target, len(inputs))
+            factors = [made[each] for each in sources if each in made]
+            if factors and node.target in PRODUCTS:
+                nodes.append(Node("product", factors[0], inputs))
+                position[node] = len(nodes) - 1
+                continue
         else:
             kind = "input" if node.op == "placeholder" else "other"
-        nodes.append(Node(kind, None, inputs))
+        nodes.append(Node(kind, None, inputs, node.target if kind == "act" else None))
         position[node] = len(nodes) - 1
     return nodes
 
 
+def matrices(model: nn.Module, prefix: str = "") -> dict[int, str]:
+    """By id, the names of parameters that something may be multiplied by; embeddings are not."""
+    return {
+        id(parameter): f"{prefix}{name}.{key}".replace("..", ".").lstrip(".")
+        for name, module in model.named_modules()
+        if kind_of(module) != "embedding"
+        for key, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim >= 2 and parameter.numel() > max(parameter.shape)
+    }
+
+
 class _Tracer(fx.Tracer):
     """Tracing that stops at layers and does not search for parameters (linear, not quadratic)."""
+
+    matrices: dict[int, str]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         known = kind_of(m) != "other"
@@ -101,7 +134,7 @@ class _Tracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if isinstance(attr_val, torch.Tensor):
-            return self.create_proxy("get_attr", attr, (), {})
+            return self.create_proxy("get_attr", self.matrices.get(id(attr_val), attr), (), {})
         return attr_val
 
     def create_arg(self, a: Any) -> Any:

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from curate.nn.fixup.scalars import FixupBias, FixupScale
+from curate.nn.fixup.scalars import FixedScale, FixupBias, FixupScale
 
 ATTENTION = nn.MultiheadAttention
 LAYERS: tuple[type[nn.Module], ...] = (_ConvNd, nn.Linear, ATTENTION)
@@ -26,9 +26,9 @@ PASSES: tuple[type[nn.Module], ...] = (nn.Identity, nn.modules.dropout._DropoutN
 
 
 def kind_of(module: nn.Module) -> str:
-    """'layer', 'norm', 'act', 'bias', 'scale', 'block' (a transformer), 'pass' or 'other'.
+    """'layer', 'norm', 'act', 'bias', 'scale', 'block', 'embedding', 'pass' or 'other'.
 
-    A 'pass' changes nothing that matters here, such as dropout.
+    A 'block' is a transformer; a 'pass' changes nothing that matters here, such as dropout.
     """
     if isinstance(module, FixupBias):
         return "bias"
@@ -40,15 +40,27 @@ def kind_of(module: nn.Module) -> str:
         return "layer"
     if isinstance(module, NORMS) or _is_foreign_norm(module):
         return "norm"
-    if isinstance(module, PASSES) or type(module).__name__ == "DropPath":
+    if isinstance(module, (*PASSES, FixedScale)) or type(module).__name__ == "DropPath":
         return "pass"
-    return "act" if type(module).__module__ == "torch.nn.modules.activation" else "other"
+    if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+        return "embedding"
+    return "act" if _is_activation(module) else "other"
 
 
 def is_transposed_linear(module: nn.Module) -> bool:
     """Hugging Face's Conv1D (GPT-2): a linear layer whose weight is inputs x outputs."""
     weight = module._parameters.get("weight")
     return type(module).__name__ == "Conv1D" and weight is not None and weight.ndim == 2
+
+
+def _is_activation(module: nn.Module) -> bool:
+    """One of torch, timm or Hugging Face: it stands in a file of activations, and holds nothing."""
+    file = type(module).__module__.rpartition(".")[2]
+    if type(module).__module__ == "torch.nn.modules.activation":
+        return True
+    return file.startswith("activation") and not list(module.children()) and not list(
+        module.parameters()
+    )  # fmt: skip
 
 
 def fused_activation(norm: nn.Module) -> nn.Module | None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from curate.nn.fixup.branches.graph import Node, function_kind, module_nodes
+from curate.nn.fixup.branches.graph import PRODUCTS, Node, function_kind, matrices, module_nodes
 from curate.nn.fixup.branches.kinds import kind_of
 
 
@@ -19,7 +19,7 @@ def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:
         model: is left as it was.
         example_inputs: a tensor, a tuple of positional arguments, or a mapping of named ones.
     """
-    recording = _Recording()
+    recording = _Recording(matrices(model))
     hooks = []
     for name, module in model.named_modules():
         if kind_of(module) not in ("other",):
@@ -63,8 +63,9 @@ def dummy_inputs(model: Any) -> dict[str, Any] | None:
 class _Recording(TorchFunctionMode):
     """Writes down every torch function on tensors, and known modules as one step each."""
 
-    def __init__(self) -> None:
+    def __init__(self, matrices: dict[int, str]) -> None:
         super().__init__()
+        self.made = matrices  # tensors that are no data, by the parameter that they are made of
         self.nodes: list[Node] = []
         self.position: dict[int, int] = {}
         self.alive: list[Any] = []  # so that no id is used twice
@@ -85,10 +86,21 @@ class _Recording(TorchFunctionMode):
         if self.depth:
             return func(*args, **kwargs)
         inputs = self._inputs((args, kwargs))
+        factors = [self.made[id(leaf)] for leaf in tree_leaves((args, kwargs)) if id(leaf) in
+                   self.made]  # fmt: skip
         out = func(*args, **kwargs)
+        if factors and not inputs and isinstance(out, Tensor):
+            self.made[id(out)] = factors[0]
+            self.alive.append(out)
+            return out
+        if factors and _plain(func) in PRODUCTS and isinstance(out, Tensor):
+            self.nodes.append(Node("product", factors[0], inputs))
+            self._keep(out, len(self.nodes) - 1)
+            return out
         if any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
-            kind = function_kind(_plain(func), len(inputs))
-            self.nodes.append(Node(kind, None, inputs))
+            plain = _plain(func)
+            kind = function_kind(plain, len(inputs))
+            self.nodes.append(Node(kind, None, inputs, plain if kind == "act" else None))
             self._keep(out, len(self.nodes) - 1)
         return out
 
@@ -96,7 +108,8 @@ class _Recording(TorchFunctionMode):
         """Positions of the tensors in ``values``; parameters are no data and have none."""
         positions = []
         for leaf in tree_leaves(values):
-            if isinstance(leaf, Tensor) and not isinstance(leaf, nn.Parameter):
+            data = isinstance(leaf, Tensor) and not isinstance(leaf, nn.Parameter)
+            if data and id(leaf) not in self.made:
                 if id(leaf) not in self.position:
                     self.nodes.append(Node("input", None, ()))
                     self._keep(leaf, len(self.nodes) - 1)
@@ -116,6 +129,7 @@ def _plain(func: Any) -> Any:
     """A method of Tensor by its name, so that x + y is recognised as torch.add is."""
     name = getattr(func, "__name__", "")
     names = {"__add__": "add", "__radd__": "add", "__iadd__": "add_", "__getitem__": "getitem",
+             "__matmul__": "matmul", "__rmatmul__": "matmul",
              "__mul__": "mul", "__rmul__": "mul", "__imul__": "mul_"}  # fmt: skip
     if getattr(torch.Tensor, name, None) is func:
         return names.get(name, name)

@@ -11,11 +11,12 @@ from curate.nn.fixup.errors import FixupError
 
 @dataclass
 class Residuals:
-    """Branches of a graph, the sum at which each ends, and the layers of gates."""
+    """Branches of a graph, the sum at which each ends, the layers of gates and their products."""
 
     branches: list[Branch] = field(default_factory=list)
     branch_of_sum: dict[int, int] = field(default_factory=dict)
     gates: list[str] = field(default_factory=list)
+    gate_products: list[int] = field(default_factory=list)
 
 
 def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Residuals:
@@ -47,6 +48,7 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
         if node.kind == "mul":
             if start in (a, b):
                 gate = ways[0] or ways[1]
+                result.gate_products.append(index)
                 result.gates += [str(nodes[i].name) for i in gate]
                 assigned.update(nodes[i].name for i in gate)
             continue

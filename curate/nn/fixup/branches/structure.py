@@ -8,6 +8,7 @@ from torch import nn
 
 from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.explicit import Given, explicit_branches
+from curate.nn.fixup.branches.gains import layer_gains, stream_embeddings
 from curate.nn.fixup.branches.graph import Node, traced
 from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
 from curate.nn.fixup.branches.recorded import dummy_inputs, recorded
@@ -34,6 +35,9 @@ class Structure:
         norm_before_activation: normalisations that feed an activation and follow no layer.
         act_modules: activations that need a bias of their own.
         scaled: layers whose result a FixupScale multiplies already.
+        uncalled: layers of named branches that no module call uses, as far as can be traced.
+        gains: of each layer, over He's, for the activation behind it and the gate before it.
+        embeddings: those that begin the stream.
     """
 
     branches: list[Branch] = field(default_factory=list)
@@ -49,6 +53,9 @@ class Structure:
     norm_before_activation: set[str] = field(default_factory=set)
     act_modules: set[str] = field(default_factory=set)
     scaled: set[str] = field(default_factory=set)
+    uncalled: list[str] = field(default_factory=list)
+    gains: dict[str, float] = field(default_factory=dict)
+    embeddings: set[str] = field(default_factory=set)
 
 
 def structure_of(
@@ -68,6 +75,7 @@ def structure_of(
         for branch in structure.branches:
             structure.before_activation.update(set(branch.layers) - set(branch.last))
             structure.sum_before_activation.add(branch.last[0])
+        structure.uncalled = _uncalled(model, structure.branches, example_inputs)
     elif example_inputs is not None:
         _read(structure, recorded(model, example_inputs), modules, layers)
     else:
@@ -96,6 +104,17 @@ def structure_of(
         structure.unbiased.update(structure.plain[:1])
     _choose_classifiers(structure, list(layers), modules)
     return structure
+
+
+def _uncalled(model: nn.Module, branches: list[Branch], example_inputs: Any) -> list[str]:
+    try:
+        nodes = traced(model) if example_inputs is None else recorded(model, example_inputs)
+    except Exception:  # named branches are for models that cannot be traced
+        return []
+    called = {node.name for node in nodes}
+    blocks = tuple(f"{node.name}." for node in nodes if node.kind == "block")
+    names = [name for branch in branches for name in branch.layers]
+    return [name for name in names if name not in called and not name.startswith(blocks or "\0")]
 
 
 def _one_standard(branches: list[Branch], modules: dict[str, Any]) -> list[Branch]:
@@ -151,6 +170,8 @@ def _read(
     """Add the branches, gates and scalars of one traced graph to the structure."""
     result = find_residuals(nodes, layers)
     structure.gates += result.gates
+    structure.gains |= layer_gains(nodes, modules, result.gate_products)
+    structure.embeddings |= stream_embeddings(nodes)
     first = not structure.branches and not structure.source
     part = object()  # positions are those of this graph
     at: list[tuple[int, list[Branch]]] = []
@@ -183,6 +204,14 @@ def _read(
         raise FixupError(
             f"model: {_quoted(uncalled)} hold weights but are not called as modules in the forward "
             "pass, so their place is not known; name the modules of each branch with branches=[...]"
+        )
+    products = [str(node.name) for node in nodes if node.kind == "product"]
+    if products:
+        owner = modules.get(products[0].rpartition(".")[0])
+        raise FixupError(
+            f"model: {_quoted(list(dict.fromkeys(products)))} ({type(owner).__name__}) are weights "
+            "that no layer of torch holds, so what the rule has to set is not known; make them a "
+            "torch.nn.Linear or a convolution"
         )
     if not root:
         structure.classifiers = _final_layers(nodes)
