@@ -6,7 +6,8 @@ Both read the same JPEG files of 64×64 pixels from one Parquet file (CURATE_DAT
 again until there are N, and take turns. A job of two batches before all says how long a cluster
 takes until its workers are there; they stay for the jobs that follow. CPU time is told beside the
 clock's, of this process, of the workers and of the rest of Ray: where other programs hold the
-cores, only that can be compared. On two idle cores a job takes at least half of all its CPU time.
+cores, only that can be compared. On two idle cores a job takes at least half of all its CPU time;
+what Ray takes while it waits, as it does in the turns of the one process, is taken off.
 Ray's workers run at a low priority unless RAY_worker_niceness says otherwise, as it does here.
 """
 
@@ -42,9 +43,10 @@ class Took(NamedTuple):
     workers: float
     ray: float
 
-    @property
-    def cpu(self) -> float:
-        return self.here + self.workers + self.ray
+    def of_ray(self, idle: "Took") -> float:
+        """CPU seconds of all processes, without what Ray took in as much time while it waited."""
+        waiting = (idle.workers + idle.ray) * self.clock / idle.clock
+        return self.here + self.workers + self.ray - waiting
 
 
 def main() -> None:
@@ -66,15 +68,14 @@ def main() -> None:
         there.append(took)
         assert features.tobytes() == alone.tobytes(), "other bytes"
     ray.shutdown()
-    columns = ("what", "seconds", "CPU: here", "workers", "rest of Ray", "images/s of CPU")
+    columns = ("what", "seconds", "CPU: here", "workers", "rest of Ray")
     table = Table(*columns, title="HOG, 64×64 JPEG")
     one, two = (Took(*map(median, zip(*jobs, strict=True))) for jobs in (here, there))
     for what, took in (("one process, one thread", one), ("Ray, two workers", two)):
-        rate = f"{options.images / took.cpu:,.0f}"
-        table.add_row(what, *(f"{seconds:.1f}" for seconds in took), rate)
+        table.add_row(what, *(f"{seconds:.1f}" for seconds in took))
     Console(width=100).print(table)
     clock = median(a.clock / b.clock for a, b in zip(here, there, strict=True))
-    cpu = median(a.cpu / (b.cpu / 2) for a, b in zip(here, there, strict=True))
+    cpu = median(a.here / (b.of_ray(a) / 2) for a, b in zip(here, there, strict=True))
     print(
         f"{options.images:,} images, {options.turns} turns, the same bytes; cluster and workers "
         f"are there after {start:.1f} s\n"
