@@ -75,6 +75,22 @@ def test_printed_text_reads_back(case):
         reference.assert_close(np.broadcast_to(again(**read), np.shape(ours)), ours)
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "printed"),
+    [("A*X*B", "X", "kron_tensor(A, B')"), ("A*X", "X", "kron_tensor(A, eye(size(X, 1)))"),
+     ("x[0]*z[1:3]'*z[1:3]", "z", None), ("sum(max(x, 0))", "x", "1/2*(x > 0) + 1/2*(x >= 0)"),
+     ("sum(relu(x))", "x", "(x > 0)"), ("vec(A)'*x", "x", "vec(A)"), ("x[0]", "z", None),
+     ("sum(where(x > 1, x.^2, 0))", "x", "2*where((x > 1), x, 0)")],
+)  # fmt: skip
+def test_notation(text, name, printed):
+    if printed is None:
+        assert "x[0]" in str(parse(text))
+        return
+    derivative = parse(text).derivative(name)
+    assert str(derivative) == printed
+    assert derivative.latex()
+
+
 def test_unit_matrices_of_a_given_size():
     np.testing.assert_array_equal(parse("eye(3)")(), np.eye(3))
     np.testing.assert_array_equal(parse("eye(2)*2 + A")(A=np.ones((2, 2))), 2 * np.eye(2) + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.node import Dim, Labels, Node, Term
 from curate.calculus.graph.sizes import polynomial
 from curate.calculus.show.formula import LETTERS, Formula, call, name, transposed
@@ -33,6 +34,12 @@ def formula_of(node: Node) -> Formula:
     if node.kind == "power":
         return _power(node, inner[0], Formula("number", (node.data,)))
     if node.kind == "map":
+        values = [constant_value(operand) for operand in node.args]
+        if None in values:  # a number beside it counts for every element
+            inner = tuple(
+                formula if value is None else Formula("number", (value,))
+                for formula, value in zip(inner, values, strict=True)
+            )
         return _map(node, inner)
     function = {"maximum": "max", "logsumexp": "logsumexp", "others": "prod"}.get(node.kind)
     if function and (node.kind != "others" or not node.data):
