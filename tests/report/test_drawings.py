@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from curate.report.charts import svg
 from curate.report.charts.curves import Curve, draw_curves
+from curate.report.charts.letters import fit, width_of
 from curate.report.charts.matrix import Cell, draw_matrix
+from curate.report.charts.strips import draw_strips
 
 NAMES = st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=13, unique=True)
 WIDTHS = st.sampled_from([320, 700])
@@ -103,3 +105,34 @@ def test_curves_stay_inside_and_rise_with_their_values(width, count):
 
 def test_one_size_and_equal_values_draw():
     frame(draw_curves([Curve("a", [10], [0.5], [0.5], [0.5])], 700, measure="accuracy"))
+
+
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_strips_have_a_row_for_every_source_and_bins_as_high_as_their_shares(count):
+    rng = np.random.default_rng(count)
+    shares = rng.dirichlet(np.ones(5), count)
+    names = [f"source {i} of a rather long name" for i in range(count)]
+    drawing = draw_strips(names, [0, 1, 2, 3, 4, 5], shares, 330, title="lightness")
+    root, _, down = frame(drawing)
+    paths = [
+        path
+        for path in root.iter("{http://www.w3.org/2000/svg}path")
+        if path.get("class", "").startswith("spread")
+    ]
+    assert len(paths) == count
+    for path, own in zip(paths, shares, strict=True):
+        base = float(re.match(r"M[\d.]+ ([\d.]+)", path.get("d")).group(1))
+        tops = [float(top) for top in re.findall(r"V([\d.]+)h", path.get("d"))]
+        heights = base - np.array(tops)
+        assert np.allclose(heights / heights.max(), own / own.max(), atol=0.02)
+        assert base <= down
+
+
+@given(st.text(max_size=60), st.floats(20, 300), st.booleans())
+def test_what_is_cut_fits_and_keeps_its_ends(words, room, bold):
+    short = fit(words, room, bold=bold)
+    assert width_of(short, bold=bold) <= room + 1e-9
+    if short != words:
+        head, _, tail = short.partition("…") if "…" not in words else ("", "", "")
+        assert words.startswith(head)
+        assert words.endswith(tail)

@@ -45,7 +45,8 @@ _BY = {
         "metadata",
     },
     ("fixed place", True): {*_RESAMPLED, *_SAVED, "resizing filter", "crop offset"},
-    ("orientation", True): {"metadata", "labels"},
+    # dithering to a palette has a direction
+    ("orientation", True): {"metadata", "labels", "stored mode"},
 }
 
 # Signs that pixels share: the one that parts better goes first; a lead that it needs, or is given.

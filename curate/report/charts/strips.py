@@ -14,7 +14,7 @@ _FEW = 6  # sources with tall histograms
 def draw_strips(
     names: Sequence[str], edges: Sequence[float], shares: np.ndarray, width: int, *, title: str
 ) -> str:
-    """Histograms of one property without the stylesheet, all to one scale.
+    """Histograms of one property without the stylesheet, each as high as its row.
 
     Args:
         names: of the k sources.
@@ -29,11 +29,10 @@ def draw_strips(
     pitch = 30 if len(names) <= _FEW else 15
     floor = top + pitch * len(names)
     step = (width - left - right) / shares.shape[1]
-    most = float(shares.max()) or 1.0
     parts = [svg.text(0, 13, fit(title, width, bold=True), cls="strong")]
     for row, (label, own) in enumerate(zip(labels, shares, strict=True)):
         base = top + pitch * (row + 1)
-        tops = base - (pitch - 3) * own / most
+        tops = base - (pitch - 3) * own / (float(own.max()) or 1.0)  # a spike flattens no other
         path = f"M{left:.1f} {base:.1f}"
         path += "".join(f"V{y:.1f}h{step:.2f}" for y in tops) + f"V{base:.1f}z"
         line = svg.tag("line", x1=left, x2=width - right, y1=base, y2=base, cls="grid")
