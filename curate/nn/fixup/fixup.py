@@ -130,7 +130,7 @@ def fixup_(
     refuse_tied_branches(rows, shared)
     scales = layer_scales(modules) if rule in ("fixup", "skipinit") else {}
     rows += [Row(name, "layer scale", "one") for name in scales]
-    rows += [Row(name, "embedding", f"rms >= {size:.3g}") for name, size in sizes.items()]
+    rows += [Row(name, "embedding", f"rms {size:.3g}") for name, size in sizes.items()]
     if not dry_run:
         if norm == "remove":
             remove_norms(model, structure.norm_before_activation if scalars else set())

@@ -157,31 +157,32 @@ def standard_of(branches: list[Branch]) -> dict[str, str]:
     return {name: branch.standard for branch in branches for name in branch.layers}
 
 
-def raise_embeddings_(names: Mapping[str, float], modules: dict[str, Any]) -> None:
-    """Multiply embeddings that are smaller than the root mean square given to reach it."""
-    for name, target in names.items():
-        weight = modules[name].weight
-        if weight.is_meta or not weight.numel():
-            continue
-        with torch.no_grad():
-            size = weight.float().square().mean().sqrt().item()
-            if 0 < size < target:
-                weight.mul_(target / size)
+@torch.no_grad()
+def raise_embeddings_(sizes: Mapping[str, float], modules: dict[str, Any]) -> None:
+    """Multiply embeddings so that their root mean square is what is given."""
+    for name, target in sizes.items():
+        modules[name].weight.mul_(target / _rms(modules[name].weight))
 
 
 def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, float]:
-    """The root mean square that each embedding of the stream needs where no LayerNorm follows.
+    """The root mean square that embeddings of the stream need where no LayerNorm follows.
 
     Those that are added up give 1 together; one that a classifier shares gives rows of length 1,
-    so that logits begin small.
+    so that logits begin small. Embeddings of at least half that size are left.
     """
     tied = {id(getattr(modules[name], "weight", None)) for name in structure.plain}
-    return {
-        name: modules[name].embedding_dim ** -0.5
-        if id(modules[name].weight) in tied
-        else len(structure.embeddings) ** -0.5
-        for name in sorted(structure.embeddings)
-    }
+    together = max(1, len(structure.embeddings)) ** -0.5
+    sizes = {}
+    for name in sorted(structure.embeddings):
+        embedding = modules[name]
+        wanted = embedding.embedding_dim**-0.5 if id(embedding.weight) in tied else together
+        if not embedding.weight.is_meta and 0 < _rms(embedding.weight) < wanted / 2:
+            sizes[name] = wanted
+    return sizes
+
+
+def _rms(weight: torch.Tensor) -> float:
+    return weight.detach().float().square().mean().sqrt().item() if weight.numel() else 0.0
 
 
 def _times(gain: float) -> str:
