@@ -4,7 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.bias import as_sources, cross_dataset, name_that_dataset
+from curate.bias import (
+    as_sources,
+    cross_dataset,
+    kolmogorov_smirnov,
+    mmd,
+    name_that_dataset,
+    nearest_neighbour,
+    two_sample,
+)
 from curate.errors import CurateError
 
 QUICK = {"train_size": 150, "test_size": 100, "repeats": 2, "permutations": 39, "controls": False}
@@ -181,3 +189,14 @@ def test_groups_keep_to_their_examples_where_classes_are_left_out():
     a, b = labelled(["cat", "tiger", "sparrow"], 0), labelled(["lion", "tiger", "sparrow"], 1)
     groups = {"a": np.arange(N) // 3, "b": np.arange(N) // 3 + N}
     assert cross_dataset({"a": a, "b": b}, seeds=1, groups=groups).train_size > 0
+
+
+@pytest.mark.parametrize("test", [kolmogorov_smirnov, mmd, nearest_neighbour, two_sample])
+def test_tables_opened_one_by_one_are_compared_as_those_opened_together(test):
+    rng = np.random.default_rng(0)
+    one = pa.table({"n": rng.normal(size=60), "city": ["Oslo", "Rome"] * 30, "m": range(60)})
+    other = pa.table({"m": range(60), "city": ["Oslo"] * 60, "n": rng.normal(size=60)})
+    together = as_sources({"one": one, "other": other})
+    apart = [*as_sources({"one": one}), *as_sources({"other": other})]
+    assert str(test(*apart)) == str(test(*together))
+    assert kolmogorov_smirnov(*apart).p_value < 1e-3  # the city tells, the numbers do not

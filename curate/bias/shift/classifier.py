@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from curate.bias.classifiers.linear import fit_linear
+from curate.bias.shift.pair import pair_of
 from curate.bias.shift.power import LEVEL, WANTED
 from curate.bias.shift.result import Power, TwoSample
-from curate.features.pair import Pair, as_pair
+from curate.features.pair import Pair
 from curate.stats.seeds import generator
 
 _MOST = 100_000  # of one set that are trained on: at 512 features, 400 MB for both sets
@@ -37,7 +38,7 @@ def classifier_two_sample(x: Any, y: Any, *, seed: int = 0) -> TwoSample:
     """
     from scipy.stats import binom
 
-    pair = as_pair(x, y)
+    pair = pair_of(x, y)
     rng = generator(seed)
     count = min(pair.n, pair.m)
     chosen = [rng.permutation(size)[:count] for size in (pair.n, pair.m)]

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from curate.bias.shift.ks_p_values import asymptotic_p_values, exact_p_values
+from curate.bias.shift.pair import pair_of
 from curate.bias.shift.power import LEVEL, smallest
 from curate.bias.shift.result import Power, TwoSample
-from curate.features.pair import as_pair
 from curate.stats import benjamini_hochberg, holm
 
 _EXACT = 10**9  # operations on all features: seconds
@@ -42,7 +42,7 @@ def kolmogorov_smirnov(x: Any, y: Any) -> TwoSample:
     Raises:
         CurateError: other shapes or types, fewer than two examples, values that are not finite.
     """
-    pair = as_pair(x, y)
+    pair = pair_of(x, y)
     n, m, d = pair.n, pair.m, pair.d
     exact = d * (n + m) * min(n, m) <= _EXACT
     step = max(1, _COLUMNS // (n + m))

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from curate.bias.shift.pair import pair_of
 from curate.bias.shift.power import LEVEL, smallest
 from curate.bias.shift.random_features import Groups, summed
 from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
-from curate.features.pair import Pair, as_pair
+from curate.features.pair import Pair
 from curate.stats.seeds import generator
 
 _QUADRATIC = 3000  # examples of both sets: up to here every pair is looked at
@@ -42,7 +43,7 @@ def mmd(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> TwoSample:
         CurateError: other shapes or types, fewer than two examples, values that are not finite.
     """
     check_permutations(permutations)
-    pair = as_pair(x, y)
+    pair = pair_of(x, y)
     rng = generator(seed)
     bandwidth = _median_distance(pair.sample(rng, _FOR_BANDWIDTH))
     groups = summed(pair, bandwidth, _FREQUENCIES, rng)

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from curate.bias.shift.mmd import check_permutations
+from curate.bias.shift.pair import pair_of
 from curate.bias.shift.power import DETECTED, LEVEL
 from curate.bias.shift.result import Power, TwoSample
 from curate.errors import CurateError
 from curate.features.neighbours import nearest
-from curate.features.pair import as_pair
 from curate.stats.seeds import generator
 
 _QUERIES = 50_000
@@ -46,7 +46,7 @@ def nearest_neighbour(
     check_permutations(permutations)
     if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours < 1:
         raise CurateError(f"neighbours: {neighbours!r}; give an integer of at least 1")
-    pair = as_pair(x, y)
+    pair = pair_of(x, y)
     n, m = pair.n, pair.m
     k = min(neighbours, n + m - 1)
     rng = generator(seed)

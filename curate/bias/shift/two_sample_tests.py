@@ -8,8 +8,9 @@ from curate.bias.shift.classifier import classifier_two_sample
 from curate.bias.shift.kolmogorov_smirnov import kolmogorov_smirnov
 from curate.bias.shift.mmd import mmd
 from curate.bias.shift.nearest_neighbour import nearest_neighbour
+from curate.bias.shift.pair import pair_of
 from curate.bias.shift.result import TwoSample, TwoSamples
-from curate.features.pair import Pair, as_pair, copies
+from curate.features.pair import Pair, copies
 from curate.stats import holm
 from curate.stats.seeds import generator
 
@@ -48,7 +49,7 @@ def two_sample(x: Any, y: Any, *, permutations: int = 999, seed: int = 0) -> Two
         nearest_neighbour(x, y, permutations=permutations, seed=seed),
     )
     adjusted = holm(np.array([test.p_value for test in tests]))
-    return TwoSamples(tests, tuple(adjusted.tolist()), _copies(as_pair(x, y), tests[-1], seed))
+    return TwoSamples(tests, tuple(adjusted.tolist()), _copies(pair_of(x, y), tests[-1], seed))
 
 
 def _copies(pair: Pair, neighbours: TwoSample, seed: int) -> tuple[str, ...]:
