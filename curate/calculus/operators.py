@@ -61,7 +61,7 @@ def same_sizes(
         ShapeError: known sizes differ, or one name stands for two kinds of variable.
     """
     scope: dict[str, Node] = {}
-    pairs = list(pairs)
+    shared: list[tuple[Dim, Dim]] = []
     for operand in operands:
         for name, variable in operand.scope.items():
             other = scope.setdefault(name, variable)
@@ -70,11 +70,12 @@ def same_sizes(
                     f"{where}: {name} is declared twice, as {_declared(other)} and as "
                     f"{_declared(variable)}"
                 )
-            pairs.extend(zip(other.shape, variable.shape, strict=True))
+            shared.extend(zip(other.shape, variable.shape, strict=True))
     shapes = " and ".join(shown(operand.shape) for operand in operands)
     many = "shapes" if len(operands) > 1 else "shape"
     names = unify(
-        pairs, f"{where}: {many} {shapes} {'do' if len(operands) > 1 else 'does'} not fit"
+        [*shared, *pairs],
+        f"{where}: {many} {shapes} {'do' if len(operands) > 1 else 'does'} not fit",
     )
     reasons = {reason for operand in operands for reason in operand.reasons}
     reasons |= {Reason(one, where) for one, _ in pairs}

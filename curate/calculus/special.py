@@ -46,6 +46,13 @@ def log1mexp(u: Tensor) -> Tensor:
     return torch.where(u > -math.log(2), near, torch.log1p(-torch.exp(u)))
 
 
+def logcosh(u: Tensor) -> Tensor:
+    """``log(cosh u)``."""
+    size = torch.abs(u)
+    near = torch.log1p(2 * torch.sinh(torch.clamp(size, max=1.0) / 2) ** 2)
+    return torch.where(size < 1, near, size + torch.log1p(torch.exp(-2 * size)) - math.log(2))
+
+
 def bose(u: Tensor) -> Tensor:
     """``1 / (exp u - 1)``."""
     return 1 / torch.expm1(u)
@@ -175,7 +182,8 @@ def power_slope(u: Tensor, v: Tensor) -> Tensor:
 MAPS: dict[str, Callable[[Tensor], Tensor]] = {
     function.__name__: function  # type: ignore[attr-defined]
     for function in (
-        softplus, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp, bose,
+        softplus, logcosh, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp,
+        bose,
         cloglog, cloglog_slope, cloglog_bend, anchor, capped, log_size, mills, mills_excess,
     )
 } | SPHERES  # fmt: skip

@@ -248,9 +248,39 @@ def test_the_same_in_python():
 
 
 @pytest.mark.parametrize(
+    ("text", "value", "slope"),
+    [("log(cosh(x))", [1e4 - np.log(2)] * 2, [1, -1]), ("log(2*cosh(x))", [1e4, 1e4], [1, -1]),
+     ("log(exp(abs(x))-1)", [1e4, 1e4], [1, -1]),
+     ("log(sinh(abs(x)))", [1e4 - np.log(2)] * 2, [1, -1]),
+     ("logaddexp(x, -x)", [1e4, 1e4], [1, -1])],
+)  # fmt: skip
+def test_margins_of_ten_thousand(text, value, slope):
+    x = np.array([1e4, -1e4])
+    np.testing.assert_allclose(parse(text)(x=x), value, rtol=1e-15)
+    np.testing.assert_allclose(np.diag(by(text, "x", x=x)), slope)
+    assert not by(text, "x", "x", x=x).any()
+
+
+def test_logarithms_of_hyperbolic_functions_near_zero():
+    x = np.array([1e-9, 1e-3])
+    np.testing.assert_allclose(parse("log(cosh(x))")(x=x), x**2 / 2, rtol=1e-6)
+    np.testing.assert_allclose(parse("log(exp(x)-1)")(x=x), np.log(np.expm1(x)), rtol=1e-12)
+    assert np.isnan(parse("log(sinh(x))")(x=-x)).all()
+
+
+def test_square_matrices_follow_from_what_they_are_in():
+    trace = parse("tr(kron(A, B))")
+    given = {"A": VALUES["A"], "B": VALUES["B"]}
+    np.testing.assert_allclose(trace(**given), np.trace(given["A"]) * np.trace(given["B"]))
+    gap = given["A"] @ given["B"] - given["B"] @ given["A"]
+    np.testing.assert_allclose(parse("norm2(vec(A*B) - vec(B*A))^2")(**given), np.sum(gap**2))
+    assert trace.scope["A"].shape == ("A.0", "A.0")
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [("norm(x)", "norm2"), ("pow(x, 2)", r"x.^2"), ("dot(x, z)", "x'*y"), ("ones(3)", "vector(1)"),
-     ("sofmax(x)", "do you mean softmax"), ("cumprod(x)", "cumsum or prod"),
+     ("sofmax(x)", "do you mean softmax"), ("cumprod(x)", "do you mean prod"),
      ("eig(A)", "sqrtm"), ("clip(x)", "min(max(")],
 )  # fmt: skip
 def test_unknown_functions_get_a_hint(text, hint):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from curate.calculus.graph.node import Node
 
-_POSITIVE_MAPS = ("exp", "sigmoid", "softplus", "erfc", "mills", "mills_excess")
+_POSITIVE_MAPS = ("exp", "sigmoid", "softplus", "erfc", "mills", "mills_excess", "cosh")
 _NONNEGATIVE_MAPS = ("abs", "relu", "step", "root", "rsqrt_or_zero")
 
 

@@ -127,6 +127,11 @@ def _same_root(
         return None
     left, right = Counter(one[0][0]), Counter(two[0][0])
     left, right = left - right, right - left
+    for symbol in left:  # A.0 B.0 = A.1 B.1: matrices that are square
+        name, dot, _ = symbol.rpartition(".")
+        mine = [other for other in right if dot and other.rpartition(".")[0] == name]
+        if len(mine) == 1 and left[symbol] == right[mine[0]] == 1:
+            return max(symbol, mine[0]), min(symbol, mine[0])
     if not len(left) == len(right) == 1 or [*left.values()] != [*right.values()]:
         return None
     symbol, other = sorted((*left, *right), key=_rank)
@@ -146,8 +151,9 @@ def unify(pairs: Iterable[tuple[Dim, Dim]], complain: str) -> dict[Dim, Dim]:
             dim = other
         return dim
 
-    for one, two in pairs:
-        one, two = find(one), find(two)
+    todo = list(pairs)[::-1]
+    while todo:
+        one, two = (find(dim) for dim in todo.pop())
         if one == two:
             continue
         if _rank(one) > _rank(two):
@@ -163,6 +169,7 @@ def unify(pairs: Iterable[tuple[Dim, Dim]], complain: str) -> dict[Dim, Dim]:
         if found is None or (isinstance(found[1], int) and found[1] < 0):
             raise ShapeError(f"{complain}: size {one} is not size {two}")
         names[found[0]] = found[1]
+        todo.append((one, two))  # which may say more
     return {dim: find(dim) for dim in names}
 
 

@@ -44,7 +44,8 @@ INSTEAD = {
 }  # fmt: skip
 """What to write for names that the language does not have."""
 PRINTED = {
-    "kink", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope", "cloglog_bend",
+    "kink", "logcosh", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope",
+    "cloglog_bend",
     *(f"polygamma{n}" for n in range(1, 10)), *(f"sphere{n}" for n in range(7)),
 }  # fmt: skip
 """Maps that occur in derivatives only: what is printed can be read again."""

@@ -12,7 +12,7 @@ _AT_ZERO: dict[str, Number] = {
     "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
     "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
     "root": 0, "rsqrt_or_zero": 0, "log_or_zero": 0, "slope": 0, "expm1": 0, "log1p": 0, "erfc": 1,
-    "sphere0": 1, "sinh": 0, "cosh": 1, "arcsinh": 0, "arctanh": 0,
+    "sphere0": 1, "logcosh": 0, "sinh": 0, "cosh": 1, "arcsinh": 0, "arctanh": 0,
 }  # fmt: skip
 
 

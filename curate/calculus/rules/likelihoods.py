@@ -39,7 +39,7 @@ def log_of_product(u: Node, log: Callable[[Node], Node]) -> Node | None:
 def _has_steady_log(node: Node) -> bool:
     if node.kind == "power":
         return _has_steady_log(node.args[0])
-    return node.kind == "map" and node.data in ("exp", "sigmoid", "erfc") and positive(node)
+    return node.kind == "map" and node.data in ("exp", "sigmoid", "erfc", "cosh") and positive(node)
 
 
 def _steady_log(node: Node) -> tuple[Number, Node]:
@@ -50,6 +50,8 @@ def _steady_log(node: Node) -> tuple[Number, Node]:
     (u,) = node.args
     if node.data == "exp":
         return 1, u
+    if node.data == "cosh":
+        return 1, elementary("logcosh", u)
     if node.data == "sigmoid":
         return 1, scale(-1, elementary("softplus", scale(-1, u)))
     return 2, elementary("log_ndtr", scale(-math.sqrt(2), u))  # erfc(u) = 2 Phi(-sqrt(2) u)

@@ -61,6 +61,13 @@ def _log(u: Node) -> Node | None:
         return u.args[0]
     if u.kind == "map" and u.data == "sigmoid":
         return scale(-1, apply("softplus", scale(-1, u.args[0])))
+    if u.kind == "map" and u.data == "cosh":
+        return elementary("logcosh", u.args[0])
+    if u.kind == "map" and u.data in ("expm1", "sinh"):  # exp(v) - 1 is exp(v) (1 - exp(-v))
+        (v,) = u.args
+        twice = scale(2, v) if u.data == "sinh" else v
+        half = constant(-math.log(2) if u.data == "sinh" else 0, v.shape)
+        return add(v, half, elementary("log1mexp", scale(-1, twice)))
     if u.kind == "power" and not (isinstance(u.data, int) and u.data % 2 == 0):
         return scale(u.data, apply("log", u.args[0]))
     if u.kind == "determinant":
@@ -217,6 +224,7 @@ _DERIVATIVES: dict[str, Callable[[Node], Node]] = {
     "capped": lambda u: constant(1, u.shape),
     "cloglog": lambda u: elementary("cloglog_slope", u),
     "cloglog_slope": lambda u: elementary("cloglog_bend", u),
+    "logcosh": lambda u: apply("tanh", u),
     "sinh": lambda u: apply("cosh", u),
     "cosh": lambda u: apply("sinh", u),
     "arcsinh": lambda u: power(add(constant(1, u.shape), _square(u)), Fraction(-1, 2)),

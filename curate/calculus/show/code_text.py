@@ -17,6 +17,7 @@ WRITTEN = {
     "sphere0": "xp.cos(xp.sqrt({0}))",
     "sphere1": "xp.where({0} == 0, 1.0, "
     "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
+    "logcosh": "abs({0}) + xp.log1p(xp.exp(-2 * abs({0}))) - 0.6931471805599453",
     "mills": "xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
     "anchor": "xp.where(xp.isinf({0}), 0.0, {0})",
     "capped": "xp.where({0} > cap({0}), cap({0}), {0})",
