@@ -1,4 +1,4 @@
-"""Sixty networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
+"""Some seventy networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
 
     python benchmarks/fixup_zoo.py [NAME ...] [--again]
 
@@ -74,7 +74,8 @@ def measured(net: Net) -> dict[str, Any]:
         chance = math.log(model(batch[0]).shape[-1])
     except TimeoutError as error:
         return {"accepted": True, "reason": str(error)}
-    ratio = (chance - after(fixed)) / (chance - after(own))
+    # where its own normalisation learns nothing, anything is more
+    ratio = (chance - after(fixed)) / max(chance - after(own), 0.01)
     ratio = ratio if math.isfinite(ratio) else -1.0
     return {
         "accepted": True, "branches": report.num_branches, "own": [own[0], after(own)],

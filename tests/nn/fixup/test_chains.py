@@ -116,6 +116,16 @@ def test_a_second_call_only_draws_new_numbers():
     assert {r.module for r in first.rows if r.role != "norm"} == {r.module for r in second.rows}
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_traced_torchscript_is_the_same_function():
+    model = chain()
+    fixup_(model, verbose=False)
+    nn.init.normal_(model[-1].weight)
+    images, _ = batch()
+    traced = torch.jit.trace(model.eval(), images)
+    torch.testing.assert_close(traced(images[:3]), model(images[:3]))
+
+
 def test_dividing_what_larger_weights_give_changes_no_function():
     torch.manual_seed(0)
     gate = Gate(8)
