@@ -1,4 +1,4 @@
-"""Some seventy networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
+"""Seventy networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
 
     python benchmarks/fixup_zoo.py [NAME ...] [--again]
 
