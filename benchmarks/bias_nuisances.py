@@ -75,7 +75,7 @@ def hue_turned(image: Image.Image, steps: int) -> Image.Image:
 
 
 TONE = {"tone", "levels"}
-COLOUR = {"colour balance", "tone", "levels"}
+COLOUR = {"colour balance", "tone", "levels", "grey or colour"}  # a tint colours grey pictures
 GRAIN = {"grain or sharpness", "resizing filter"}
 TURN = {"orientation", "aspect ratio", "resizing filter", "crop offset", "grain or sharpness"}
 MARK = [(58 + row, 52 + column) for row in range(3) for column in range(0, 9, 2)]
