@@ -9,6 +9,7 @@ import numpy as np
 from curate.retest.duplicates.cells import Cells, cells_here
 
 _EXACT = 200_000  # rows up to which every pair is looked at
+_EXACT_BYTES_ON_GPU = 8 << 30
 _ASKED = 1024
 _PROBED = 256  # queries that tell the recall
 _GOAL = 0.96
@@ -49,14 +50,20 @@ def build_index(
 ) -> Index:
     """An index of float32 rows (n, w): exact for up to ``exact`` rows, 200,000 by default.
 
+    Where faiss sees a GPU (``faiss-gpu-cu12``), exact for up to 8 GiB of rows by default, on it.
     Beyond, rows go to the nearest of 4·√n centres, one byte per number, and about as many cells
     are looked at as find 96 % of the 10 nearest rows of 256 of the rows. ``fill`` puts them there,
     in this process or into shards elsewhere.
     """
     import faiss
 
-    if len(rows) <= (_EXACT if exact is None else exact):
+    on_gpu = faiss.get_num_gpus() > 0
+    if exact is None:
+        exact = _EXACT_BYTES_ON_GPU // (4 * rows.shape[1]) if on_gpu else _EXACT
+    if len(rows) <= exact:
         index: Any = faiss.IndexFlatIP(rows.shape[1])
+        if on_gpu:
+            index = faiss.index_cpu_to_all_gpus(index)
         index.add(np.ascontiguousarray(rows, np.float32))
         return Index(index, "exact", 1.0)
     cells = int(4 * np.sqrt(len(rows)))

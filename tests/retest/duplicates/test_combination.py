@@ -54,3 +54,25 @@ def test_the_approximate_index_measures_its_own_recall():
     assert near >= 0.93
     slow = np.argsort(-(queries @ rows.T), 1)[:, :10]
     assert np.array_equal(true, slow)
+
+
+def test_where_faiss_sees_a_gpu_the_search_is_exact_on_it(monkeypatch):
+    """No GPU here: what would go there is checked to be the empty exact index."""
+    import faiss
+
+    moved = []
+
+    def to_gpus(index):
+        moved.append((type(index), index.ntotal))
+        return index
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+    monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", to_gpus)
+    rows = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    monkeypatch.setattr("curate.retest.duplicates.search._EXACT", 100)
+    index = build_index(rows, np.random.default_rng(0))
+    assert index.method == "exact"
+    assert moved == [(faiss.IndexFlatIP, 0)]
+    assert np.array_equal(index.search(rows, 3)[1], np.argsort(-(rows @ rows.T), 1)[:, :3])
+    monkeypatch.setattr("curate.retest.duplicates.search._EXACT_BYTES_ON_GPU", 299 * 8 * 4)
+    assert build_index(rows, np.random.default_rng(0)).method.startswith("approximate")
