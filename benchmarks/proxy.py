@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
+from pyarrow import parquet
 from rich.console import Console
 from rich.table import Table
 
 import curate
 from curate.experiment import run_arm
+from curate.files import atomic_path
 from curate.stats import certificate
 from curate.train import Settings, settings_for
 
@@ -37,8 +39,9 @@ def main() -> None:
     parser.add_argument("--only-print", action="store_true")
     options = parser.parse_args()
     if not options.only_print:
-        curate.write(trained(options), KEPT)
-    print_table(curate.read(KEPT))
+        with atomic_path(KEPT) as path:
+            parquet.write_table(trained(options), path, compression="zstd")
+    print_table(parquet.read_table(KEPT))
 
 
 def trained(options: argparse.Namespace) -> pa.Table:
