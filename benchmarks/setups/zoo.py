@@ -37,7 +37,7 @@ class Logits(nn.Module):
         self.model = model
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The logits, one row a label."""
+        """The logits, one row per label."""
         return self.model(**inputs).logits.flatten(0, -2)
 
 
