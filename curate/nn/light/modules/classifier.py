@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from curate.nn.light.modules.layer import LightConvLayer, positions
+from curate.nn.light.modules.layer import LightConvLayer, sinusoids
 
 
 class TextClassifier(nn.Module):
@@ -56,7 +57,8 @@ class TextClassifier(nn.Module):
         mask = tokens == self.padding_id if key_padding_mask is None else key_padding_mask
         weight = self.embedding.weight
         x = self.embedding(tokens) * weight.shape[1] ** 0.5
-        x = self.dropout(x + positions(0, tokens.shape[1], weight.shape[1], weight))
+        places = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.dropout(x + sinusoids(places, weight.shape[1], weight))
         for layer in self.layers:
             x = layer(x, mask)
         real = (~mask).unsqueeze(2).to(x.dtype)

@@ -100,11 +100,6 @@ class LightConvLayer(nn.Module):
         return x + self.dropout(self.feed_forward(self.forward_norm(x)))
 
 
-def positions(start: int, count: int, channels: int, like: Tensor) -> Tensor:
-    """Sinusoids (count, C) of the positions from start on; C is even."""
-    return sinusoids(torch.arange(start, start + count, device=like.device), channels, like)
-
-
 def sinusoids(places: Tensor, channels: int, like: Tensor) -> Tensor:
     """Sinusoids (..., C) of positions (...); C is even."""
     if channels % 2:
