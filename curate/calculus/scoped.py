@@ -8,6 +8,7 @@ from typing import Any
 from curate.calculus.graph.flat import flattened, restored
 from curate.calculus.graph.node import Dim, Node
 from curate.calculus.graph.sizes import Reason, shown
+from curate.calculus.recent import Recent
 from curate.calculus.rules.structure import with_symmetry
 from curate.calculus.show.render import shortened, text_of
 
@@ -32,7 +33,7 @@ class Scoped:
         columns: int | None = None,
     ) -> None:
         self.node, self.scope, self.reasons, self.columns = node, dict(scope), reasons, columns
-        self.programs: dict[tuple, Any] = {}
+        self.programs: Recent[Any] = Recent()
 
     @property
     def shape(self) -> tuple[Dim, ...]:

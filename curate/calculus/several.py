@@ -21,6 +21,7 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.expression import Expression
 from curate.calculus.graph.node import Node, intern
 from curate.calculus.graph.sums import splice, total
+from curate.calculus.recent import Recent
 from curate.calculus.rules.structure import apply_structure
 from curate.calculus.show.render import shortened
 
@@ -108,7 +109,7 @@ class Several:
         self.nodes = [apply_structure(node) for node in nodes]
         self.bound = Compiled(whole, None, None, None, args)
         self._declared = declarations(scope)
-        self._programs: dict[tuple, tuple[Any, tuple[str, ...]]] = {}
+        self._programs: Recent[tuple[Any, tuple[str, ...]]] = Recent()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"made_of": self.made_of}
@@ -144,9 +145,10 @@ class Several:
         tensors = as_tensors(values or {"": 0.0}, None, None)
         like = next(iter(tensors.values()))
         key = (*((name, tensors[name].shape) for name in values), like.dtype, like.device.type)
-        found = self._programs.get(key)
+        found = self._programs.find(key)
         if found is None:
-            found = self._programs[key] = self._program(tensors if values else {}, like)
+            made = self._program(tensors if values else {}, like)
+            found = self._programs.keep(key, made)
         run, names = found
         check_declarations(self._declared, tensors)
         arguments = [tensors[name] for name in names]

@@ -9,7 +9,7 @@ import curate.calculus
 PACKAGE = "curate.calculus"
 ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
-    {"errors"},
+    {"errors", "recent"},
     {"special", "matrix_functions"},
     {"graph"},
     {"rules", "show", "spread"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from curate.calculus import parse
+from curate.calculus import parse, program
 from curate.calculus.compile.liveness import names_reused
 from curate.calculus.compile.memory import RECYCLED_FROM, pooled_empty
 
@@ -133,3 +133,29 @@ def test_a_large_value_and_its_transpose_in_one_sum():
     a, x = matrix(5), matrix(6)[0]
     result = parse("x'*tanh(A)*x").hessian("x")(A=a, x=x)
     torch.testing.assert_close(result, torch.tanh(a) + torch.tanh(a).T)
+
+
+def shapes(key):
+    """The shapes of matrices in the key of a program."""
+    parts = [part for part in key if isinstance(part, tuple)]
+    flat = [*parts, *(inner for part in parts for inner in part)]
+    return [part for part in flat if isinstance(part, torch.Size) and len(part) == 2]
+
+
+def test_the_last_programs_are_kept_and_no_more(monkeypatch):
+    monkeypatch.setattr("curate.calculus.recent.MOST", 3)
+    base = parse("norm2(X*w)^2 + sum(w)")
+    expression = type(base)(base.node, base.scope, base.reasons)
+    gradient = expression.gradient("w")
+    joint = program(expression, gradient="w")
+    compiled = gradient.compile()
+    for n in (1, 2, 3, 1, 4):
+        x, w = matrix(7)[:n, :2], matrix(8)[0, :2]
+        expected = 2 * x.T @ x @ w + 1
+        torch.testing.assert_close(gradient(X=x, w=w), expected)
+        torch.testing.assert_close(gradient.lazy(X=x, w=w).dense(), expected)
+        torch.testing.assert_close(joint(X=x, w=w)[1], expected)
+    for made in (compiled._programs, gradient.programs, joint._programs):
+        rows = [shape[0] for key in made for shape in shapes(key)]
+        assert rows == [3, 1, 4]
+    assert len(compiled.sources) == 3

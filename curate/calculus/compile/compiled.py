@@ -1,4 +1,4 @@
-"""Compiled expressions: one program per set of shapes, cached."""
+"""Compiled expressions: one program per set of shapes, the last of which are kept."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from curate.calculus.compile.plan import Planner
 from curate.calculus.errors import CalculusError, ShapeError
 from curate.calculus.graph.node import Dim, Node, variables, walk
 from curate.calculus.graph.sizes import size_in, symbols_of
+from curate.calculus.recent import Recent
 from curate.calculus.rules.structure import apply_structure
 from curate.calculus.scoped import Scoped
 from curate.calculus.show.render import shortened
@@ -45,8 +46,7 @@ class Compiled:
         self.dtype = as_dtype(dtype)
         self.device = None if device is None else torch.device(device)
         self.out = out
-        self.sources: dict[tuple, str] = {}
-        self._programs: dict[tuple, tuple[Any, tuple[str, ...]]] = {}
+        self._programs: Recent[tuple[Any, tuple[str, ...]]] = Recent()
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: programs are compiled again, and ``out`` is a buffer of its own."""
@@ -54,6 +54,11 @@ class Compiled:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+    @property
+    def sources(self) -> dict[tuple, str]:
+        """The texts of the programs that are kept, by the shapes and dtypes of the values."""
+        return {key: run.source for key, (run, _) in list(self._programs.items())}
 
     def __repr__(self) -> str:
         count = len(self._programs)
@@ -85,7 +90,7 @@ class Compiled:
             if type(value) is not torch.Tensor or value.requires_grad:
                 return self._converted(out, values)
             key += (value.shape, value.dtype, value.is_cpu)
-        found = self._programs.get(tuple(key))
+        found = self._programs.find(tuple(key))
         if found is None or self.device is not None:
             return self._converted(out, values)
         run, names = found
@@ -144,12 +149,12 @@ class Compiled:
         key: list[Any] = [*values]
         for name in values:
             key += (tensors[name].shape, like.dtype, like.is_cpu)
-        found = self._programs.get(tuple(key))
+        found = self._programs.find(tuple(key))
         if found is None:
             shapes = {name: tuple(tensors[name].shape) for name in values}
             small = like.is_cpu and like.dtype in (torch.float32, torch.float64)
-            found = self.build(shapes, like.dtype if small else None)
-            self._programs[tuple(key)] = found
+            made = self.build(shapes, like.dtype if small else None)
+            found = self._programs.keep(tuple(key), made)
         return found
 
     def build(
@@ -164,8 +169,7 @@ class Compiled:
         root = planner.lower(self.node)
         assert not isinstance(root, list)
         run, source = function(planner.program, [root], dtype=dtype)
-        run.shape = planner.shape(self.node)
-        self.sources[tuple(sorted(shapes.items()))] = source
+        run.shape, run.source = planner.shape(self.node), source
         return run, tuple(planner.program.inputs)
 
     def _into(self, out: Any, run: Any, like: torch.Tensor, arguments: list[torch.Tensor]) -> Any:

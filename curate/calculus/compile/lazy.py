@@ -227,7 +227,7 @@ class Lazy:
 
 
 def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
-    """Evaluate an expression to cores and patterns; programs are kept by shape.
+    """Evaluate an expression to cores and patterns; the last programs are kept by shape.
 
     Raises:
         CalculusError: the expression is no derivative.
@@ -245,9 +245,9 @@ def lazy(expression: Scoped, values: Mapping[str, Any]) -> Lazy:
         values = as_tensors(values, None, None)
         key = [*values, *(v.shape for v in values.values())]
         break
-    found = expression.programs.get(tuple(key))
+    found = expression.programs.find(tuple(key))
     if found is None:
-        found = expression.programs[tuple(key)] = _program(expression, values)
+        found = expression.programs.keep(tuple(key), _program(expression, values))
     run, names, shape = found
     check_declarations(declarations(expression.scope), values)
     arguments = [values[name] for name in names]

@@ -15,7 +15,6 @@ from curate.calculus.errors import SingularError
 from curate.calculus.special import MAPS as MAPS
 from curate.calculus.special import PAIRS as PAIRS
 
-_constants: dict[tuple[float, torch.dtype, torch.device], torch.Tensor] = {}
 NOT_DEFINITE = (
     "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' or "
     "correct its values"
@@ -25,11 +24,12 @@ SINGULAR = "a matrix that has to be inverted is singular"
 
 def constant(value: float, like: torch.Tensor) -> torch.Tensor:
     """A number as a tensor without axes."""
-    key = (value, like.dtype, like.device)
-    found = _constants.get(key)
-    if found is None:
-        found = _constants[key] = like.new_full((), value)
-    return found
+    return _constant(value, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant(value: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    return torch.full((), value, dtype=dtype, device=device)
 
 
 def cholesky(matrix: torch.Tensor) -> torch.Tensor:
