@@ -1,12 +1,11 @@
-"""Work on a data set's rows in the workers of a Ray cluster, through Ray Data."""
+"""Work on a data set's rows in the workers of a Ray cluster."""
 
-import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Sized
 from functools import partial
+from itertools import cycle
 from typing import Any, Literal, TypeAlias, get_args
 
-import numpy as np
-import pyarrow as pa
 import torch
 
 from curate.errors import CurateError, is_choice
@@ -16,6 +15,9 @@ Engine: TypeAlias = Literal["ray"]
 
 _TOGETHER = 16
 """Blocks of rows at most that are handed to a worker at a time, and done again if it is lost."""
+
+_AHEAD = 4
+"""Parts of so many blocks a worker that are under way at most, or wait to be taken."""
 
 
 def checked_engine(engine: str | None) -> bool:
@@ -29,9 +31,9 @@ def checked_engine(engine: str | None) -> bool:
     if not is_choice(engine, get_args(Engine)):
         raise CurateError(f"engine: {engine!r:.80}; give 'ray', or None for this process")
     try:
-        import ray.data  # noqa: F401
+        import ray  # noqa: F401
     except ImportError as error:
-        raise CurateError("engine: 'ray' needs Ray Data; pip install 'curate-data[ray]'") from error
+        raise CurateError("engine: 'ray' needs Ray; pip install 'curate-data[ray]'") from error
     return True
 
 
@@ -75,35 +77,39 @@ def blocks_on_ray(
     Raises:
         CurateError: the one that the function raised for the first block that it cannot use.
     """
-    import ray.data
+    import ray
 
-    starts = np.arange(0, len(rows), step)
-    there = ray.put((rows, function))
+    there = [ray.put((rows, function))]  # in a list, Ray does not replace it by what it holds
     resources = ray.cluster_resources()
+    starts = range(0, len(rows), step)
     workers = int(resources.get("GPU", 0) / gpus if gpus else resources.get("CPU", 1))
     workers = max(1, min(workers, len(starts)))
     together = max(1, min(_TOGETHER, len(starts) // (4 * workers)))
-    parts = [
-        pa.table({"start": starts[first : first + together]})
-        for first in range(0, len(starts), together)
-    ]
-    blocks = ray.data.from_arrow(parts)
-    blocks.context.execution_options.preserve_order = True
-    blocks.context.enable_progress_bars = False
-    # Ray keeps the processes of tasks for the next call, but ends those that had a GPU
-    worker: Any = _Worker if gpus else _work
-    pool: Any = ray.data.ActorPoolStrategy if gpus else ray.data.TaskPoolStrategy
-    done = blocks.map_batches(
-        worker,
-        fn_kwargs={"there": there, "step": step},
-        batch_format="pyarrow",
-        batch_size=1,
-        compute=pool(size=workers),
-        num_cpus=1,
-        num_gpus=gpus,
-    )
-    for row in done.iter_rows():
-        result = pickle.loads(row["result"])
+    if gpus:  # Ray keeps the processes of tasks for the next call, but ends those that had a GPU
+        actor: Any = ray.remote(_Worker).options(
+            num_cpus=1, num_gpus=gpus, max_restarts=-1, max_task_retries=3
+        )
+        turns = cycle([actor.remote().work.remote for _ in range(workers)])
+    else:
+        turns = cycle([ray.remote(_work).options(num_cpus=1).remote])
+    parts = (list(starts[first : first + together]) for first in range(0, len(starts), together))
+    pending: deque[Any] = deque()
+    try:
+        for part in parts:
+            pending.append(next(turns)(there, part, step))
+            if len(pending) == _AHEAD * workers:
+                yield from _results(pending.popleft())
+        while pending:
+            yield from _results(pending.popleft())
+    finally:
+        for part in pending:  # an error was raised, or nobody wants the rest
+            ray.cancel(part)
+
+
+def _results(part: Any) -> Iterator[Any]:
+    import ray
+
+    for result in ray.get(part):
         if isinstance(result, CurateError):
             raise result
         yield result
@@ -113,25 +119,26 @@ _HELD: dict[str, Any] = {}
 """In a worker: the rows and the function of the last call, so that they come there once."""
 
 
-def _work(batch: pa.Table, there: Any, step: int) -> pa.Table:
+def _work(there: list[Any], starts: list[int], step: int) -> list[Any]:
     import ray
 
     torch.set_num_threads(1)
-    if there.hex() not in _HELD:
+    (call,) = there
+    if call.hex() not in _HELD:
         _HELD.clear()
-        _HELD[there.hex()] = ray.get(there)
-    rows, function = _HELD[there.hex()]
-    (start,) = batch["start"].to_pylist()
-    try:
-        result = function(rows, start, min(start + step, len(rows)))
-    except CurateError as error:  # Ray would tell the user of its own tasks
-        result = error
-    content = pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-    return pa.table({"result": pa.array([content], pa.large_binary())})
+        _HELD[call.hex()] = ray.get(call)
+    rows, function = _HELD[call.hex()]
+    results: list[Any] = []
+    for start in starts:
+        try:
+            results.append(function(rows, start, min(start + step, len(rows))))
+        except CurateError as error:  # Ray would tell the user of its own tasks
+            return [*results, error]
+    return results
 
 
 class _Worker:
     """The same in an actor, which keeps its GPU and what was moved there."""
 
-    def __call__(self, batch: pa.Table, there: Any, step: int) -> pa.Table:
-        return _work(batch, there, step)
+    def work(self, there: list[Any], starts: list[int], step: int) -> list[Any]:
+        return _work(there, starts, step)

@@ -98,7 +98,6 @@ def test_another_engine_is_named():
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.setitem(sys.modules, "ray.data", None)
     with pytest.raises(CurateError, match=r"engine: 'ray' needs .* 'curate-data\[ray\]'"):
         extract(a_source(), means, engine="ray")
     assert not checked_engine(None)
