@@ -1,11 +1,13 @@
 """Places that are not on this machine (``s3://``, ``gs://``, ``hf://`` …), by pyarrow."""
 
 import hashlib
+import io
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SHORTENED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]")
+_AT_ONCE = 1 << 18
+"""Bytes that are fetched at least: what lies side by side needs no request of its own."""
+
+_held = threading.local()
+"""The file that a thread read from last, which stays open: the next read is often of it too."""
 
 
 def is_remote(path: str | os.PathLike[str]) -> bool:
@@ -60,6 +67,71 @@ def unreachable(uri: str, error: Exception) -> CurateError:
         f"path: {uri!r} cannot be reached ({reason}); check the name, the network and your "
         "credentials"
     )
+
+
+def open_file(place: str) -> BinaryIO:
+    """Open a file, here or at a URI, to be read at any position.
+
+    Raises:
+        CurateError: it is at a URI and there is none, or it cannot be reached.
+        OSError: it is here and cannot be read.
+    """
+    if not is_remote(place):
+        return open(place, "rb")
+    system, path = open_place(place)
+    try:
+        return cast(BinaryIO, io.BufferedReader(system.open_input_file(path), _AT_ONCE))
+    except Exception as error:  # each of the many libraries behind it has its own
+        raise unreachable(place, error) from error
+
+
+def read_at(place: str, offset: int, size: int) -> bytes:
+    """Bytes of a file, here or at a URI, which is not fetched whole; fewer where it ends.
+
+    Raises:
+        CurateError, OSError: as :func:`open_file`.
+    """
+    if not is_remote(place):
+        with open_file(place) as file:
+            file.seek(offset)
+            return file.read(size)
+    key = (os.getpid(), place)  # a connection is of no use after a fork
+    try:
+        if getattr(_held, "key", None) != key:
+            _held.file, _held.key = open_file(place), key
+        _held.file.seek(offset)
+        return _held.file.read(size)
+    except CurateError:
+        raise
+    except Exception as error:
+        _held.key = None
+        raise unreachable(place, error) from error
+
+
+def list_files(place: str) -> list[str]:
+    """A file itself, or the files and folders of a folder, here or at a URI, in order.
+
+    A folder ends in a slash.
+
+    Raises:
+        CurateError: there is nothing, or it cannot be reached.
+    """
+    import pyarrow.fs as pafs
+
+    system, inside = open_place(place)
+    try:
+        info = system.get_file_info(inside)
+        if info.type == pafs.FileType.NotFound:
+            raise CurateError(f"path: there is no file or folder {place!r}")
+        if info.is_file:
+            return [place]
+        found = system.get_file_info(pafs.FileSelector(inside))
+    except CurateError:
+        raise
+    except Exception as error:
+        raise unreachable(place, error) from error
+    root = place.rstrip("/")
+    return sorted(f"{root}/{one.base_name}{'' if one.is_file else '/'}" for one in found)
 
 
 def upload(file: Path, uri: str) -> None:

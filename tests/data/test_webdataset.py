@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import tarfile
 
 import numpy as np
@@ -13,6 +14,7 @@ from curate.cli.options import opened
 from curate.data import folder, load, webdataset
 from curate.errors import CurateError
 from curate.features import extract
+from curate.table import remote
 from tests.data.pictures import encoded, pixels, write_folder
 from tests.exporting.selections import selection
 
@@ -69,9 +71,56 @@ def test_shards_at_a_uri(shards, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     fsspec.filesystem("memory").put(str(shards), "/shards-of-a-test", recursive=True)
     for uri in ("memory://shards-of-a-test", shards.as_uri()):
-        data = webdataset(uri)
+        data = pickle.loads(pickle.dumps(webdataset(uri)))
         assert data.ids == webdataset(shards).ids
-        assert data.encoded[11] == encoded(pixels(11))
+        for row in (11, 0, 5, 4):
+            assert data.encoded[row] == encoded(pixels(row))
+        assert webdataset(f"{uri}/part-1.tar").ids == data.ids[4:8]
+    assert not (tmp_path / "cache").exists()  # they are read where they lie
+    assert load(uri).shape == data.shape
+    assert (tmp_path / "cache").exists()
+    fsspec.filesystem("memory").mkdir("/shards-of-a-test/none")
+    with pytest.raises(CurateError, match=r"'memory://shards-of-a-test/none' holds no .tar file"):
+        webdataset("memory://shards-of-a-test/none")
+    with pytest.raises(CurateError, match="there is no file or folder 'memory://nowhere.tar'"):
+        webdataset("memory://nowhere.tar")
+
+
+def test_of_a_shard_at_a_uri_only_what_is_asked_for_is_fetched(tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    members = [(f"{row}.png", encoded(pixels(row, 300, 300))) for row in range(40)]
+    members = [one for row, member in enumerate(members) for one in (member, (f"{row}.cls", b"0"))]
+    write_shard(tmp_path / "one.tar", members)
+    memory.put(str(tmp_path / "one.tar"), "/one-of-a-test.tar")
+    data = webdataset("memory://one-of-a-test.tar")
+    fetched = []
+
+    class Counted(io.BytesIO):
+        def read(self, size=-1):
+            found = super().read(size)
+            fetched.append(len(found))
+            return found
+
+    content = memory.cat_file("/one-of-a-test.tar")
+    monkeypatch.setattr(type(memory), "_open", lambda self, path, *a, **k: Counted(content))
+    remote._held.key = None
+    assert data.encoded[20] == members[40][1]
+    assert sum(fetched) < len(content) / 4
+    fetched.clear()
+    assert data.encoded[21] == members[42][1]  # lies beside it
+    assert not fetched or sum(fetched) < len(content) / 4
+
+
+def test_a_shard_at_a_uri_that_is_gone_is_named(shards):
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.put(str(shards / "part-1.tar"), "/gone-in-a-test.tar")
+    data = webdataset("memory://gone-in-a-test.tar")
+    memory.rm("/gone-in-a-test.tar")
+    remote._held.key = None
+    with pytest.raises(CurateError, match="'memory://gone-in-a-test.tar' cannot be reached"):
+        data.encoded[0]
 
 
 def test_what_we_export_comes_back(tmp_path):

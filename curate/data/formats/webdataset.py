@@ -18,7 +18,7 @@ from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
 from curate.data.ids import checked_ids, take_ids
 from curate.data.pixels import common_shape
 from curate.errors import CurateError
-from curate.table.remote import local_copy
+from curate.table.remote import is_remote, list_files, open_file, read_at
 
 _CLASS = ".cls"
 
@@ -27,12 +27,12 @@ class Members:
     """The contents of members of tar files, read where they lie.
 
     Args:
-        shards: the files.
+        shards: the files, here or at URIs.
         shard, offset, size: int64 (n,), where each member is.
     """
 
     def __init__(
-        self, shards: list[Path], shard: np.ndarray, offset: np.ndarray, size: np.ndarray
+        self, shards: list[str], shard: np.ndarray, offset: np.ndarray, size: np.ndarray
     ) -> None:
         self.shards, self.shard, self.offset, self.size = shards, shard, offset, size
 
@@ -42,16 +42,14 @@ class Members:
     def __getitem__(self, position: int) -> bytes:
         path, size = self.shards[self.shard[position]], int(self.size[position])
         try:
-            with path.open("rb") as file:
-                file.seek(int(self.offset[position]))
-                content = file.read(size)
+            content = read_at(path, int(self.offset[position]), size)
         except OSError as error:
             raise CurateError(
-                f"dataset: {str(path)!r} cannot be read ({error.strerror}); restore it, or load "
+                f"dataset: {path!r} cannot be read ({error.strerror}); restore it, or load "
                 "the shards again"
             ) from error
         if len(content) != size:
-            raise CurateError(f"dataset: {str(path)!r} ends too early; load the shards again")
+            raise CurateError(f"dataset: {path!r} ends too early; load the shards again")
         return content
 
     def take(self, rows: np.ndarray) -> "Members":
@@ -71,10 +69,12 @@ def webdataset(
     Members that share a name up to its first dot are one example: an image, and its class in
     ``.cls`` (an index or a name) or in the ``.json`` (``label``, ``class_name``). The ids are
     ``example_id`` of the ``.json``, as our own exports have it, else the shared names. The
-    headers of the shards are read once; images are read from them when asked for.
+    headers of the shards are read once; images are read from them when asked for, at a URI too
+    (:func:`curate.data.load` keeps a copy of them instead).
 
     Args:
-        path: the file or folder; shards may be named for a split (``train-000000.tar`` …).
+        path: the file or folder, here or at a URI (``s3://``, ``gs://`` …); shards may be named
+            for a split (``train-000000.tar`` …).
         split, size, errors: as for :func:`curate.data.load`; split None: all examples.
 
     Raises:
@@ -84,10 +84,14 @@ def webdataset(
     check_errors(errors)
     if split is not None and split not in ("train", "test"):
         raise CurateError(f"split: {split!r}; give 'train' or 'test'")
-    root = local_copy(path)
-    splits: dict[str, list[Path]] = {}
-    for shard in _shards(root):
-        splits.setdefault(split_of(shard.relative_to(root)), []).append(shard)
+    root = os.fspath(path)
+    shards = _shards(root)
+    if not shards:
+        raise CurateError(f"path: {root!r} holds no .tar file; give a folder that does")
+    splits: dict[str, list[str]] = {}
+    for shard in shards:
+        name = "" if shard == root else shard.rpartition("/")[2]
+        splits.setdefault(split_of(Path(name)), []).append(shard)
     train = next((splits[name] for name in TRAIN_NAMES if name in splits), None)
     test = next((splits[name] for name in TEST_NAMES if name in splits), None)
     if train is not None and test is not None:
@@ -104,7 +108,7 @@ def webdataset(
     if errors == "skip":
         kept, broken = whole_images(taken.members, taken.ids)
         taken = taken.take(kept)
-        warn_left_out(broken, str(root))
+        warn_left_out(broken, root)
     return ExampleSet(
         taken.ids,
         taken.labels,
@@ -120,16 +124,22 @@ def holds_shards(path: Path) -> bool:
     """Whether this is a tar file, or a folder with such files (and no folders: classes)."""
     if path.is_file():
         return path.suffix == ".tar"
-    return bool(_shards(path)) and not any(
+    return bool(_shards(str(path))) and not any(
         place.is_dir() and is_visible(place.name) for place in path.iterdir()
     )
 
 
-def _shards(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return [root]
-    found = (place for place in root.iterdir() if place.suffix == ".tar")
-    return sorted(place for place in found if not place.name.startswith((".", "_")))
+def _shards(root: str) -> list[str]:
+    if is_remote(root):
+        found = list_files(root)
+    elif os.path.isdir(root):
+        found = sorted(place.as_posix() for place in Path(root).iterdir())
+    else:
+        found = [root]
+    if found == [root]:
+        return found
+    names = [(place.rpartition("/")[2], place) for place in found]
+    return [place for name, place in names if name.endswith(".tar") and name[0] not in "._"]
 
 
 class _Scan:
@@ -145,7 +155,7 @@ class _Scan:
         return _Scan(self.members.take(rows), ids, self.labels[rows], self.class_names)
 
 
-def _scan(shards: list[Path], classes: list[str] | None = None) -> _Scan:
+def _scan(shards: list[str], classes: list[str] | None = None) -> _Scan:
     places: list[tuple[int, int, int]] = []
     ids: list[Any] = []
     given: list[tuple[int | None, str | None]] = []
@@ -153,21 +163,22 @@ def _scan(shards: list[Path], classes: list[str] | None = None) -> _Scan:
         for key, image, facts in _examples(shard):
             places.append((number, *image))
             ids.append(facts.get("example_id", key))
-            given.append(_class_of(facts, f"{key!r} in {str(shard)!r}"))
+            given.append(_class_of(facts, f"{key!r} in {shard!r}"))
     if not places:
-        raise CurateError(f"path: {str(shards[0].parent)!r} holds no examples in its tar files")
+        folder = shards[0].rpartition("/")[0]
+        raise CurateError(f"path: {folder!r} holds no examples in its tar files")
     shard_of, offset, size = np.array(places, np.int64).T
     labels, names = _numbered(given, classes)
     return _Scan(Members(shards, shard_of, offset, size), checked_ids(ids, len(ids)), labels, names)
 
 
-def _examples(shard: Path) -> Iterator[tuple[str, tuple[int, int], dict[str, Any]]]:
+def _examples(shard: str) -> Iterator[tuple[str, tuple[int, int], dict[str, Any]]]:
     """Of each example its name, where its image lies, and what is told of it."""
     image: tuple[int, int] | None = None
     facts: dict[str, Any] = {}
     key: str | None = None
     try:
-        with tarfile.open(shard, "r:") as tar:
+        with open_file(shard) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in [*tar, None]:
                 folder, _, name = member.name.rpartition("/") if member else ("", "", "")
                 if member is not None and (not member.isfile() or name.startswith(("._", "__"))):
@@ -177,7 +188,7 @@ def _examples(shard: Path) -> Iterator[tuple[str, tuple[int, int], dict[str, Any
                 if key is not None and (member is None or named != key):
                     if image is None:
                         raise CurateError(
-                            f"path: the example {key!r} in {str(shard)!r} has no image; write the "
+                            f"path: the example {key!r} in {shard!r} has no image; write the "
                             "shards again with one"
                         )
                     yield key, image, facts
@@ -193,7 +204,7 @@ def _examples(shard: Path) -> Iterator[tuple[str, tuple[int, int], dict[str, Any
                     facts = {**_told(content.read(), last), **facts}
     except (tarfile.TarError, OSError, UnicodeDecodeError, ValueError) as error:
         raise CurateError(
-            f"path: {str(shard)!r} cannot be read as a tar file ({error}); it may be torn or "
+            f"path: {shard!r} cannot be read as a tar file ({error}); it may be torn or "
             "compressed: write it again, without compression"
         ) from error
 
