@@ -72,8 +72,8 @@ def measured(net: Net) -> dict[str, Any]:
         torch.manual_seed(0)
         own = losses(net, net.build(), batch, until)
         chance = math.log(model(batch[0]).shape[-1])
-    except TimeoutError as error:
-        return {"accepted": True, "reason": str(error)}
+    except Exception as error:  # a network that cannot be run, too, is an outcome
+        return {"accepted": True, "reason": f"{type(error).__name__}: {error}"}
     # where its own normalisation learns nothing, anything is more
     ratio = (chance - after(fixed)) / max(chance - after(own), 0.01)
     ratio = ratio if math.isfinite(ratio) else -1.0

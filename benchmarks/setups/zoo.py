@@ -125,7 +125,7 @@ def _timm() -> dict[str, Net]:
             32, {"img_size": 32, "patch_size": 2, "window_size": 4, "embed_dim": 48,
                  "depths": (2, 2), "num_heads": (2, 4)}),
         "convnext_atto": (32, {}), "convnextv2_atto": (32, {}),
-        "poolformer_s12": (32, {"embed_dims": (16, 32, 64, 128)}),
+        "poolformer_s12": (32, {}),
         "edgenext_xx_small": (64, {}), "mobilevit_xxs": (64, {}), "pvt_v2_b0": (64, {}),
         "xcit_nano_12_p16_224": (64, {"img_size": 64}),
         "mambaout_femto": (32, {}), "inception_next_atto": (32, {}),

@@ -1,5 +1,6 @@
 """Scalars on modules: children of the module, called by hooks, so that no parameter is renamed."""
 
+from functools import wraps
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,6 +36,11 @@ def attach(module: Any, position: str, scalar: nn.Module) -> nn.Module:
     return scalar
 
 
+def _scripted_before(self: Any, input: tuple[Tensor]) -> Tensor:
+    return self.fixup_before(input[0])
+
+
+@wraps(_scripted_before)  # torch.jit.script compiles what is wrapped; it knows no keywords
 def _before(module: Any, args: Any, kwargs: Any) -> Any:
     if args:
         return (module.fixup_before(args[0]), *args[1:]), kwargs
@@ -58,12 +64,12 @@ def _before_attention(module: Any, args: Any, kwargs: Any) -> Any:
     return (), given
 
 
-def _after(module: Any, args: Any, out: Tensor) -> Tensor:
-    if (scale := getattr(module, SCALE, None)) is not None:
-        out = scale(out)
-    if (bias := getattr(module, AFTER, None)) is not None:
-        out = bias(out)
-    return out
+def _after(self: Any, input: tuple[Tensor], output: Tensor) -> Tensor:
+    if hasattr(self, "fixup_scale"):  # names, not SCALE and AFTER: torch.jit.script reads this
+        output = self.fixup_scale(output)
+    if hasattr(self, "fixup_after"):
+        output = self.fixup_after(output)
+    return output
 
 
 def _after_attention(module: Any, args: Any, out: Any) -> Any:

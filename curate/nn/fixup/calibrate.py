@@ -56,6 +56,8 @@ def calibrate_(
         energy = out.float().square().sum(axis).mean().item()
         # before a ReLU the rule has twice the energy: it halves it
         wanted = _ENERGY * 2 * structure.gains.get(name, 1.0) ** 2
+        if name in structure.stream:
+            wanted = float(out.shape[axis])
         factors[name] = 1.0
         if not 0 < energy < math.inf or (len(plain) < LONG_CHAIN and 0.25 < wanted / energy < 4):
             return None

@@ -49,15 +49,23 @@ class Diagnosis:
 
         All numbers are finite, no loss is more than twice the first one (or 1), some step moves the
         outputs by a ten-thousandth of the learning rate, and not by the same for all examples (a
-        thousandth), and in three steps or more at most a tenth of the weights never has a gradient.
+        thousandth, or a tenth of that and half as much again as in the step before), and in three
+        steps or more at most a tenth of the weights never has a gradient.
         """
         numbers = [*self.updates, *self.losses]
         limit = 2 * max(1.0, self.losses[0])
         if not all(math.isfinite(x) for x in numbers) or max(self.losses) > limit:
             return False
-        if self.differences and max(self.differences) < _LEAST_DIFFERENCE * self.lr:
+        if self.differences and not self._apart:
             return False
         return max(self.updates) >= _LEAST_UPDATE * self.lr and not self._dead
+
+    @property
+    def _apart(self) -> bool:
+        """A class token hears of the examples only through branches, which begin at 0."""
+        least = _LEAST_DIFFERENCE * self.lr
+        growing = len(self.updates) > 1 and self.differences[-1] > 1.5 * self.differences[-2]
+        return max(self.differences) >= (0.1 * least if growing else least)
 
     @property
     def _dead(self) -> bool:

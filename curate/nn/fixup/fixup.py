@@ -138,7 +138,7 @@ def fixup_(
         reset_scalars(model)
         for scale in scales.values():
             nn.init.ones_(scale)
-        raise_embeddings_(sizes, modules)
+        raise_embeddings_(sizes, modules, generator)
         if norm == "remove" and rule == "fixup":
             rows = calibrate_(model, structure, modules, rows, example_inputs)
     count = sum(1 for _ in scalars_of(model))

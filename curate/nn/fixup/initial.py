@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvTransposeNd
 
 from curate.nn.fixup.attach import SCALE, attach
 from curate.nn.fixup.branches.branch import Branch
-from curate.nn.fixup.branches.kinds import ATTENTION
+from curate.nn.fixup.branches.kinds import ATTENTION, is_transposed_linear
 from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.report import Row
 from curate.nn.fixup.rule import branch_scale, he_std
@@ -82,7 +84,11 @@ def divide_(layer: Any, factor: float, drawn: bool) -> None:
 
 
 def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
-    """Layers outside branches: He's standard, and a classifier of zeros."""
+    """Layers outside branches: He's standard, and a classifier of zeros.
+
+    Those that make the stream of a transformer become LeCun's, so that each row has a mean square
+    of 1, as behind the LayerNorm that is gone, and not one that falls with the width.
+    """
     rows, shared = [], sharers(modules)
     for name in structure.plain:
         if name in shared:  # zeroing or drawing it would do the same to an embedding
@@ -94,19 +100,30 @@ def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: b
             role = "classifier" if name in structure.classifiers else "plain"
             gain = structure.gains.get(name, 1.0)
             attention = isinstance(modules[name], ATTENTION)
-            title = "xavier" if attention else f"he{_times(gain)}"
-            std = weight_std(modules[name], "he") * (1.0 if attention else gain)
+            if attention:
+                title, std = "xavier", weight_std(modules[name], "xavier")
+            elif name in structure.stream:
+                title, std = "lecun", weight_std(modules[name], "lecun")
+            else:
+                title, std = f"he{_times(gain)}", weight_std(modules[name], "he") * gain
             rows.append(Row(name, role, title, None, std))
     return rows
 
 
 def weight_std(layer: Any, standard: str) -> float:
-    """Standard deviation of a layer's weight under He's or Xavier's standard."""
+    """Standard deviation of a layer's weight under He's, Xavier's or LeCun's standard.
+
+    LeCun's is 1 / sqrt(fan_in): inputs of mean square 1 give outputs of mean square 1.
+    """
     if isinstance(layer, ATTENTION):
         width = layer.embed_dim
         return math.sqrt(2.0 / (4 * width))  # fan_in + fan_out of the three projections as one
     if standard == "xavier":
         return math.sqrt(2.0 / (layer.weight.shape[0] + layer.weight.shape[1]))
+    if standard == "lecun":
+        if is_transposed_linear(layer) or isinstance(layer, _ConvTransposeNd):
+            return math.sqrt(getattr(layer, "groups", 1) / layer.weight.shape[0])
+        return math.sqrt(1.0 / layer.weight[0].numel())
     return he_std(layer)
 
 
@@ -158,31 +175,54 @@ def standard_of(branches: list[Branch]) -> dict[str, str]:
 
 
 @torch.no_grad()
-def raise_embeddings_(sizes: Mapping[str, float], modules: dict[str, Any]) -> None:
-    """Multiply embeddings so that their root mean square is what is given."""
+def raise_embeddings_(
+    sizes: Mapping[str, float],
+    modules: dict[str, Any],
+    generator: torch.Generator | None = None,
+) -> None:
+    """Multiply embeddings so that their root mean square is what is given; draw those of zeros."""
     for name, target in sizes.items():
-        modules[name].weight.mul_(target / _rms(modules[name].weight))
+        weight = _embedding(name, modules)
+        size = _rms(weight)
+        if size > 0:
+            weight.mul_(target / size)
+        else:
+            weight.normal_(0.0, target, generator=generator)
 
 
 def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, float]:
     """The root mean square that embeddings of the stream need where no LayerNorm follows.
 
     Those that are added up give 1 together; one that a classifier shares gives rows of length 1,
-    so that logits begin small. Embeddings of at least half that size are left.
+    so that logits begin small; a class token is a row by itself and gives 1, also where it begins
+    at 0. Embeddings of at least half that size are left.
     """
     tied = {id(getattr(modules[name], "weight", None)) for name in structure.plain}
-    together = max(1, len(structure.embeddings)) ** -0.5
+    added = [name for name in structure.embeddings if name in modules]
+    together = max(1, len(added)) ** -0.5
     sizes = {}
     for name in sorted(structure.embeddings):
-        embedding = modules[name]
-        wanted = embedding.embedding_dim**-0.5 if id(embedding.weight) in tied else together
-        if not embedding.weight.is_meta and 0 < _rms(embedding.weight) < wanted / 2:
+        weight = _embedding(name, modules)
+        token = name not in modules
+        wanted = weight.shape[-1] ** -0.5 if id(weight) in tied else 1.0 if token else together
+        size = _rms(weight)
+        if not weight.is_meta and size < wanted / 2 and (token or size > 0):
             sizes[name] = wanted
     return sizes
 
 
+def _embedding(name: str, modules: dict[str, Any]) -> nn.Parameter:
+    """The weight of an embedding module, or a parameter by its name."""
+    if name in modules:
+        return modules[name].weight
+    owner, _, key = name.rpartition(".")
+    return getattr(modules[owner], key)
+
+
 def _rms(weight: torch.Tensor) -> float:
-    return weight.detach().float().square().mean().sqrt().item() if weight.numel() else 0.0
+    if weight.is_meta or not weight.numel():
+        return 0.0
+    return weight.detach().float().square().mean().sqrt().item()
 
 
 def _times(gain: float) -> str:

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from curate.nn import diagnose, fixup_, fixup_param_groups
+from curate.nn import diagnose, fixup_, fixup_param_groups, fixup_resnet, fixup_resnet_cifar
 from curate.nn.fixup.branches.gains import second_moment
 from curate.nn.fixup.scalars import FixedScale
+from tests.nn.fixup.nets import GatedBlock, Net, PostBlock, PreBlock
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,27 @@ def test_a_second_call_only_draws_new_numbers():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_traced_torchscript_is_the_same_function():
-    model = chain()
-    fixup_(model, verbose=False)
-    nn.init.normal_(model[-1].weight)
+@pytest.mark.parametrize("kind", ["chain", "blocks", "paper", "paper's bottlenecks"])
+def test_torchscript_is_the_same_function(kind, tmp_path):
+    model = {
+        "chain": chain,
+        "blocks": lambda: Net(PostBlock(6), PreBlock(6), GatedBlock(6, 8), outputs=8),
+        "paper": lambda: fixup_resnet_cifar(8, width=4),
+        "paper's bottlenecks": lambda: fixup_resnet(50, num_classes=3),
+    }[kind]()
+    if "paper" not in kind:
+        fixup_(model, verbose=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
     images, _ = batch()
-    traced = torch.jit.trace(model.eval(), images)
-    torch.testing.assert_close(traced(images[:3]), model(images[:3]))
+    model.eval()
+    if "paper" not in kind:
+        traced = torch.jit.trace(model, images)
+        torch.testing.assert_close(traced(images[:3]), model(images[:3]))
+    file = str(tmp_path / "model.pt")
+    torch.jit.save(torch.jit.script(model), file)
+    torch.testing.assert_close(torch.jit.load(file)(images[:3]), model(images[:3]))
 
 
 def test_dividing_what_larger_weights_give_changes_no_function():

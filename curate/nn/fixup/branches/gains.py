@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from curate.nn.fixup.branches.graph import Node
+from curate.nn.fixup.branches.graph import Node, readers_of
 
 _THROUGH = ("pass", "norm", "bias", "scale")
 _LIMITS = 0.5, 3.0
@@ -27,10 +27,7 @@ def layer_gains(
         modules: by name.
         gate_products: positions of the products of gates in the graph.
     """
-    readers: list[list[int]] = [[] for _ in nodes]
-    for index, node in enumerate(nodes):
-        for source in node.inputs:
-            readers[source].append(index)
+    readers = readers_of(nodes)
     gated = {index: _value_at_zero(nodes, index) for index in gate_products}
     gains: dict[str, float] = {}
     for index, node in enumerate(nodes):
@@ -65,6 +62,16 @@ def second_moment(function: Callable[[Tensor], Tensor]) -> float | None:
     weight = torch.exp(-z.square() / 2).double()
     moment = float((values.double().square() * weight).sum() / weight.sum())
     return moment if 0.02 <= moment <= 4.0 else None
+
+
+def linear_layers(nodes: Sequence[Node]) -> set[str]:
+    """Layers behind which no activation comes."""
+    readers = readers_of(nodes)
+    return {
+        str(node.name)
+        for index, node in enumerate(nodes)
+        if node.kind == "layer" and _kept(nodes, readers, index) == 1.0
+    }
 
 
 def stream_embeddings(nodes: Sequence[Node]) -> set[str]:

@@ -2,7 +2,7 @@
 
 import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ PRODUCTS = {
 }  # fmt: skip
 PASS = {F.dropout, "contiguous", "clone"}
 SLICE = {operator.getitem, "getitem"}
+CONCATENATE = {torch.cat, torch.concat, torch.concatenate}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Node:
 
     ``kind`` is as in kinds.py, or 'input', 'add', 'mul', 'attention' (a softmax or what holds one),
     'slice' (a part of a tensor or tuple), or 'product' (with a parameter, outside any layer);
-    ``name`` that of the module, or of the parameter of a product;
+    ``name`` that of the module, or of the parameter of a product or of an 'embedding' that is no
+    module (a class token);
     ``inputs`` are positions in the list, always smaller than the node's own;
     ``function`` what an activation computes: a module, a function, or the name of a method.
     """
@@ -44,6 +46,15 @@ class Node:
     name: str | None
     inputs: tuple[int, ...]
     function: Any = None
+
+
+def readers_of(nodes: Sequence[Node]) -> list[list[int]]:
+    """For every node of a graph the positions of those that read it."""
+    readers: list[list[int]] = [[] for _ in nodes]
+    for index, node in enumerate(nodes):
+        for source in node.inputs:
+            readers[source].append(index)
+    return readers
 
 
 def module_nodes(nodes: list[Node], name: str, module: nn.Module, inputs: tuple[int, ...]) -> int:
@@ -78,19 +89,21 @@ def traced(model: nn.Module, prefix: str = "") -> list[Node]:
         if parameter.default is not inspect.Parameter.empty
     }
     tracer = _Tracer()
-    tracer.matrices = matrices(model, prefix)
+    tracer.names = names = parameter_names(model, prefix)
+    wide, loose = set(matrices(model, prefix).values()), set(tokens(model, prefix).values())
     graph = tracer.trace(model, defaults or None)
     modules = dict(model.named_modules())
+    known = set(names.values())
     made: dict[fx.Node, str] = {}  # of which parameter something that is no data is made
     nodes: list[Node] = []
     position: dict[fx.Node, int] = {}
     for node in graph.nodes:
         sources = node.all_input_nodes
         inputs = tuple(dict.fromkeys(position[each] for each in sources if each in position))
-        if node.op == "get_attr" or (sources and not inputs):
-            # parameters, and what is made of nothing else, are no data
-            origin = [made[each] for each in sources if each in made]
-            if str(node.target) in tracer.matrices.values():
+        if node.op == "get_attr" or _is_size(node) or (sources and not inputs):
+            # parameters, sizes, and what is made of nothing else, are no data
+            origin = [] if _is_size(node) else [made[each] for each in sources if each in made]
+            if str(node.target) in known:
                 origin = [str(node.target)]
             made |= dict.fromkeys([node], origin[0]) if origin else {}
             continue
@@ -100,7 +113,12 @@ def traced(model: nn.Module, prefix: str = "") -> list[Node]:
             continue
         if node.op in ("call_function", "call_method"):
             kind = function_kind(node.target, len(inputs))
-            factors = [made[each] for each in sources if each in made]
+            factors = [made[each] for each in sources if made.get(each) in wide]
+            if node.target in CONCATENATE:
+                for each in [each for each in sources if made.get(each) in loose]:
+                    nodes.append(Node("embedding", made.pop(each), ()))
+                    position[each] = len(nodes) - 1
+                inputs = tuple(dict.fromkeys(position[e] for e in sources if e in position))
             if factors and node.target in PRODUCTS:
                 nodes.append(Node("product", factors[0], inputs))
                 position[node] = len(nodes) - 1
@@ -123,10 +141,33 @@ def matrices(model: nn.Module, prefix: str = "") -> dict[int, str]:
     }
 
 
+def tokens(model: nn.Module, prefix: str = "") -> dict[int, str]:
+    """By id, the names of parameters that no layer, normalisation or the like holds."""
+    return {
+        id(parameter): f"{prefix}{name}.{key}".replace("..", ".").lstrip(".")
+        for name, module in model.named_modules()
+        if kind_of(module) == "other"
+        for key, parameter in module.named_parameters(recurse=False)
+    }
+
+
+def parameter_names(model: nn.Module, prefix: str = "") -> dict[int, str]:
+    """By id, the names of the parameters that a graph may name."""
+    return {**matrices(model, prefix), **tokens(model, prefix)}
+
+
+def _is_size(node: fx.Node) -> bool:
+    """x.shape and the like: what is made of them holds no data."""
+    if node.op == "call_method":
+        return node.target in ("size", "dim", "numel")
+    attributes = ("shape", "ndim", "device", "dtype")
+    return node.target is getattr and node.args[1] in attributes
+
+
 class _Tracer(fx.Tracer):
     """Tracing that stops at layers and does not search for parameters (linear, not quadratic)."""
 
-    matrices: dict[int, str]
+    names: dict[int, str]
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         known = kind_of(m) != "other"
@@ -134,7 +175,7 @@ class _Tracer(fx.Tracer):
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if isinstance(attr_val, torch.Tensor):
-            return self.create_proxy("get_attr", self.matrices.get(id(attr_val), attr), (), {})
+            return self.create_proxy("get_attr", self.names.get(id(attr_val), attr), (), {})
         return attr_val
 
     def create_arg(self, a: Any) -> Any:

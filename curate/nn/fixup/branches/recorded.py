@@ -8,7 +8,16 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from curate.nn.fixup.branches.graph import PRODUCTS, Node, function_kind, matrices, module_nodes
+from curate.nn.fixup.branches.graph import (
+    CONCATENATE,
+    PRODUCTS,
+    Node,
+    function_kind,
+    matrices,
+    module_nodes,
+    parameter_names,
+    tokens,
+)
 from curate.nn.fixup.branches.kinds import kind_of
 
 
@@ -19,7 +28,7 @@ def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:
         model: is left as it was.
         example_inputs: a tensor, a tuple of positional arguments, or a mapping of named ones.
     """
-    recording = _Recording(matrices(model))
+    recording = _Recording(model)
     hooks = []
     for name, module in model.named_modules():
         if kind_of(module) not in ("other",):
@@ -63,9 +72,11 @@ def dummy_inputs(model: Any) -> dict[str, Any] | None:
 class _Recording(TorchFunctionMode):
     """Writes down every torch function on tensors, and known modules as one step each."""
 
-    def __init__(self, matrices: dict[int, str]) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.made = matrices  # tensors that are no data, by the parameter that they are made of
+        self.wide, self.loose = set(matrices(model).values()), set(tokens(model).values())
+        # tensors that are no data, by the parameter that they are made of
+        self.made = parameter_names(model)
         self.nodes: list[Node] = []
         self.position: dict[int, int] = {}
         self.alive: list[Any] = []  # so that no id is used twice
@@ -85,12 +96,19 @@ class _Recording(TorchFunctionMode):
         kwargs = kwargs or {}
         if self.depth:
             return func(*args, **kwargs)
-        inputs = self._inputs((args, kwargs))
-        factors = [self.made[id(leaf)] for leaf in tree_leaves((args, kwargs)) if id(leaf) in
-                   self.made]  # fmt: skip
+        leaves = tree_leaves((args, kwargs))
+        inputs = self._inputs(leaves)
+        if inputs and func in CONCATENATE:
+            for leaf in leaves:
+                if self.made.get(id(leaf)) in self.loose:
+                    self.nodes.append(Node("embedding", self.made.pop(id(leaf)), ()))
+                    self._keep(leaf, len(self.nodes) - 1)
+            inputs = self._inputs(leaves)
+        origins = [self.made[id(leaf)] for leaf in leaves if id(leaf) in self.made]
+        factors = [name for name in origins if name in self.wide]
         out = func(*args, **kwargs)
-        if factors and not inputs and isinstance(out, Tensor):
-            self.made[id(out)] = factors[0]
+        if origins and not inputs and isinstance(out, Tensor):
+            self.made[id(out)] = origins[0]
             self.alive.append(out)
             return out
         if factors and _plain(func) in PRODUCTS and isinstance(out, Tensor):
@@ -108,7 +126,8 @@ class _Recording(TorchFunctionMode):
         """Positions of the tensors in ``values``; parameters are no data and have none."""
         positions = []
         for leaf in tree_leaves(values):
-            data = isinstance(leaf, Tensor) and not isinstance(leaf, nn.Parameter)
+            known = id(leaf) in self.position  # a parameter that was concatenated with data
+            data = isinstance(leaf, Tensor) and (known or not isinstance(leaf, nn.Parameter))
             if data and id(leaf) not in self.made:
                 if id(leaf) not in self.position:
                     self.nodes.append(Node("input", None, ()))

@@ -3,10 +3,13 @@
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from curate.nn.fixup.branches.branch import Branch, common_name
-from curate.nn.fixup.branches.graph import Node
+from curate.nn.fixup.branches.graph import Node, readers_of
 from curate.nn.fixup.errors import FixupError
+
+_VIEWS = ("pass", "other", "slice")
 
 
 @dataclass
@@ -24,7 +27,9 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
 
     A sum of two ways from the same tensor is residual: the way with more layers is the branch,
     the other the shortcut. A product of a tensor and something made of it is a gate (squeeze and
-    excitation), whose layers belong to no branch.
+    excitation), whose layers belong to no branch. Two ways that are added to each other and then
+    to the tensor itself are branches side by side (GPT-NeoX). What is added to the scores of an
+    attention is a mask or a bias, and no residual.
 
     Args:
         nodes: the graph, in topological order.
@@ -36,10 +41,13 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
     result = Residuals()
     assigned: set[str | None] = set()
     unclear: list[tuple[int, list[list[int]]]] = []
+    readers = readers_of(nodes)
     for index, node in enumerate(nodes):
         if node.kind not in ("add", "mul"):
             continue
         a, b = node.inputs
+        if node.kind == "add" and _scores(nodes, readers, index):
+            continue
         fork = _fork(nodes, a, b)
         if fork is None:
             continue
@@ -57,6 +65,12 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
         lengths = [
             _longest(nodes, way, side, weight_layers) for way, side in zip(ways, sides, strict=True)
         ]
+        outer = _sum_with(nodes, readers, index, start) if all(ways) else None
+        if outer is not None:
+            for way, side, length, total in zip(ways, sides, lengths, (index, outer), strict=True):
+                _add_branch(result, nodes, total, [way, []], 0, side, length)
+            assigned.update(nodes[i].name for way in ways for i in way)
+            continue
         totals = [_longest(nodes, _layers(nodes, s, ()), s, weight_layers) for s in sides]
         if lengths[0] == lengths[1] and totals[0] == totals[1]:
             unclear.append((index, ways))
@@ -115,6 +129,37 @@ def _fork(nodes: Sequence[Node], a: int, b: int) -> tuple[int, list[set[int]]] |
                 heapq.heappush(heap, -source)
             label[source] = label.get(source, 0) | mark
     return None
+
+
+def _scores(nodes: Sequence[Node], readers: list[list[int]], index: int) -> bool:
+    """Whether a sum is read by nothing but a softmax between two products."""
+    while len(readers[index]) == 1:
+        index = readers[index][0]
+        if nodes[index].kind == "attention":
+            return bool(readers[index])
+        if nodes[index].kind not in _VIEWS:
+            return False
+    return False
+
+
+def _sum_with(
+    nodes: Sequence[Node], readers: list[list[int]], index: int, start: int
+) -> int | None:
+    """The sum of a sum and the tensor that its ways began at, before a normalisation or after."""
+    start = _origin(nodes, start)
+    while len(readers[index]) == 1:
+        index = readers[index][0]
+        if nodes[index].kind == "add":
+            return index if start in map(partial(_origin, nodes), nodes[index].inputs) else None
+        if nodes[index].kind not in _VIEWS:
+            return None
+    return None
+
+
+def _origin(nodes: Sequence[Node], index: int) -> int:
+    while nodes[index].kind in ("pass", "norm", "bias") and nodes[index].inputs:
+        index = nodes[index].inputs[0]
+    return index
 
 
 def _apart(nodes: Sequence[Node], start: int, sides: list[set[int]]) -> bool:

@@ -8,7 +8,7 @@ from torch import nn
 
 from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.explicit import Given, explicit_branches
-from curate.nn.fixup.branches.gains import layer_gains, stream_embeddings
+from curate.nn.fixup.branches.gains import layer_gains, linear_layers, stream_embeddings
 from curate.nn.fixup.branches.graph import Node, traced
 from curate.nn.fixup.branches.kinds import ATTENTION, kind_of
 from curate.nn.fixup.branches.recorded import dummy_inputs, recorded
@@ -37,7 +37,8 @@ class Structure:
         scaled: layers whose result a FixupScale multiplies already.
         uncalled: layers of named branches that no module call uses, as far as can be traced.
         gains: of each layer, over He's, for the activation behind it and the gate before it.
-        embeddings: those that begin the stream.
+        embeddings: those that begin the stream; class tokens, by their parameter, are among them.
+        stream: of a transformer, the layers outside branches that make the stream (patches).
     """
 
     branches: list[Branch] = field(default_factory=list)
@@ -56,6 +57,7 @@ class Structure:
     uncalled: list[str] = field(default_factory=list)
     gains: dict[str, float] = field(default_factory=dict)
     embeddings: set[str] = field(default_factory=set)
+    stream: set[str] = field(default_factory=set)
 
 
 def structure_of(
@@ -103,6 +105,9 @@ def structure_of(
     if branches is not None or not structure.source:
         structure.unbiased.update(structure.plain[:1])
     _choose_classifiers(structure, list(layers), modules)
+    attends = any(branch.standard == "xavier" for branch in structure.branches)
+    structure.stream &= set(structure.plain) if attends else set()
+    structure.stream -= set(structure.classifiers)
     return structure
 
 
@@ -171,6 +176,7 @@ def _read(
     result = find_residuals(nodes, layers)
     structure.gates += result.gates
     structure.gains |= layer_gains(nodes, modules, result.gate_products)
+    structure.stream |= linear_layers(nodes)
     structure.embeddings |= stream_embeddings(nodes)
     first = not structure.branches and not structure.source
     part = object()  # positions are those of this graph

@@ -18,6 +18,7 @@ class FixupBasicBlock(nn.Module):
 
     fixup_scalars = ("bias1a", "bias1b", "bias2a", "scale", "bias2b")
     expansion = 1
+    __jit_unused_properties__ = ("branch",)
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, projection: bool = False):
         super().__init__()

@@ -15,6 +15,7 @@ class FixupBottleneck(nn.Module):
 
     fixup_scalars = ("bias1a", "bias1b", "bias2a", "bias2b", "bias3a", "scale", "bias3b")
     expansion = 4
+    __jit_unused_properties__ = ("branch",)
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, projection: bool = False):
         super().__init__()

@@ -1,0 +1,180 @@
+"""What the stream of a transformer begins with, masks of its attention, branches side by side."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, softmax
+
+from curate.nn import diagnose, fixup_
+
+WIDTH = 16
+
+
+class Attention(nn.Module):
+    """One head, with a mask that is added to the scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x, mask=None):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        scores = q @ k.transpose(-1, -2) / WIDTH**0.5
+        if mask is not None:
+            scores = scores + mask
+        return self.out(softmax(scores, -1) @ v)
+
+
+def feed_forward():
+    return nn.Sequential(nn.Linear(WIDTH, 32), nn.GELU(), nn.Linear(32, WIDTH))
+
+
+class Patches(nn.Module):
+    """A vision transformer that classifies by a class token."""
+
+    def __init__(self, size=0.0, blocks=2):
+        super().__init__()
+        self.cls = nn.Parameter(torch.randn(1, 1, WIDTH) * size)
+        self.positions = nn.Parameter(torch.zeros(1, 5, WIDTH))
+        self.patches = nn.Conv2d(3, WIDTH, 4, 4)
+        self.attention = nn.ModuleList(Attention() for _ in range(blocks))
+        self.mlp = nn.ModuleList(feed_forward() for _ in range(blocks))
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH) for _ in range(2 * blocks + 1))
+        self.head = nn.Linear(WIDTH, 4)
+
+    def forward(self, images):
+        x = self.patches(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1) + self.positions
+        for i, (attention, mlp) in enumerate(zip(self.attention, self.mlp, strict=True)):
+            x = x + attention(self.norms[2 * i](x))
+            x = x + mlp(self.norms[2 * i + 1](x))
+        return self.head(self.norms[-1](x)[:, 0])
+
+
+def learned(model, inputs, labels, steps=60):
+    """The loss at the end, over the one at the start."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(steps):
+        loss = cross_entropy(model(inputs), labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses[-1] / losses[0]
+
+
+@pytest.mark.parametrize("read", ["traced", "run"])
+@pytest.mark.parametrize("size", [0.0, 0.02])
+def test_a_class_token_that_begins_at_nothing_is_raised_and_learns(size, read):
+    torch.manual_seed(0)
+    model = Patches(size)
+    batch = torch.randn(8, 3, 8, 8), torch.tensor([0, 1, 2, 3, 0, 0, 1, 0])
+    example = batch[0] if read == "run" else None
+    report = fixup_(model, example_inputs=example, verbose=False)
+    assert [r.init for r in report.rows if r.module == "cls"] == ["rms 1"]
+    assert report.num_branches == 4
+    assert model.cls.square().mean().sqrt().item() == pytest.approx(1.0, abs=0.5)
+    assert diagnose(model, batch, lr=0.05).healthy
+    assert learned(model, *batch) < 0.5
+
+
+def test_a_class_token_of_zeros_would_not_learn():
+    torch.manual_seed(0)
+    model = Patches()
+    fixup_(model, verbose=False)
+    nn.init.zeros_(model.cls)
+    assert not diagnose(
+        model, (torch.randn(8, 3, 8, 8), torch.tensor([0, 1, 2, 3, 0, 0, 1, 0])), lr=0.05
+    ).healthy
+
+
+def test_a_class_token_of_a_fair_size_and_positions_are_left():
+    model = Patches(0.9)
+    token = model.cls.clone()
+    report = fixup_(model, verbose=False)
+    assert torch.equal(model.cls, token)
+    assert not model.positions.any()
+    assert not [r for r in report.rows if r.role == "embedding"]
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_patches_have_a_mean_square_of_one(size):
+    torch.manual_seed(0)
+    model = Patches()
+    model.patches = nn.Conv2d(3, WIDTH, size, size)
+    report = fixup_(model, verbose=False)
+    assert [r.init for r in report.rows if r.module == "patches"] == ["lecun"]
+    out = model.patches(torch.randn(64, 3, 8, 8))
+    assert out.square().mean().item() == pytest.approx(1.0, rel=0.2)
+
+
+class Masked(nn.Module):
+    """One mask, made once, for the attention of every block, as in Bloom."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(20, WIDTH)
+        self.attention = nn.ModuleList(Attention() for _ in range(3))
+        self.mlp = nn.ModuleList(feed_forward() for _ in range(3))
+        self.head = nn.Linear(WIDTH, 20)
+
+    def forward(self, words, mask=None):
+        x = self.words(words)
+        if mask is None:
+            steps = torch.arange(words.shape[1])
+            mask = torch.where(steps[:, None] < steps, -1e9, 0.0)
+        for attention, mlp in zip(self.attention, self.mlp, strict=True):
+            x = x + attention(x, mask)
+            x = x + mlp(x)
+        return self.head(x)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_mask_that_is_added_to_scores_is_no_residual(given):
+    words, mask = torch.arange(8).reshape(2, 4), torch.zeros(4, 4)
+    report = fixup_(Masked(), example_inputs=(words, mask) if given else words, verbose=False)
+    assert [b.num_layers for b in report.branches] == [4, 2] * 3
+    assert all(len(b.last) == 1 for b in report.branches)
+
+
+class Parallel(nn.Module):
+    """x + attention(norm(x)) + mlp(norm(x)), as in GPT-NeoX, GPT-J and Falcon."""
+
+    def __init__(self, shared, order):
+        super().__init__()
+        self.attention, self.mlp, self.order = Attention(), feed_forward(), order
+        self.first = nn.LayerNorm(WIDTH)
+        self.second = self.first if shared else nn.LayerNorm(WIDTH)
+
+    def forward(self, x):
+        read = self.first(x)
+        a, m = self.attention(read), self.mlp(read if self.first is self.second else self.second(x))
+        if self.order == "outer":
+            return a + m + x
+        return x + (m + a) if self.order == "inner" else x + a + m
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("order", ["outer", "inner", "x first"])
+def test_branches_side_by_side_are_two(shared, order):
+    net = nn.Sequential(*(Parallel(shared, order) for _ in range(2)), nn.Linear(WIDTH, 3))
+    report = fixup_(net, verbose=False)
+    assert sorted(b.num_layers for b in report.branches) == [2, 2, 4, 4]
+    assert all(len(b.last) == 1 and not b.shortcut for b in report.branches)
+    x = torch.randn(2, 5, WIDTH)
+    assert torch.equal(net[:2](x), x)
+
+
+def test_a_projection_beside_a_branch_is_still_a_shortcut():
+    class Projected(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 12)
+            self.project = nn.Linear(8, 12)
+
+        def forward(self, x):
+            return self.second(torch.relu(self.first(x))) + self.project(x)
+
+    report = fixup_(nn.Sequential(Projected(), nn.Linear(12, 2)), verbose=False)
+    assert report.branches[0].shortcut == ("0.project",)
