@@ -1,6 +1,7 @@
 """Stand-alone code: value and gradient equal those of the compiled programs, without curate."""
 
 import importlib
+import inspect
 
 import numpy as np
 import pytest
@@ -53,3 +54,15 @@ def test_what_cannot_be_written_is_named():
         parse("x'*x").code("fortran")
     with pytest.raises(CalculusError, match="second derivatives of det"):
         parse("adj(A)").code("numpy")
+
+
+def test_variables_with_the_names_of_helpers():
+    expression = parse("sum(tanh(norm2(over))/norm2(over)*softplus) + cap*peaks", cap="scalar",
+                       peaks="scalar", over="vector(2)", softplus="scalar")  # fmt: skip
+    namespace = {}
+    exec(expression.code("numpy", "over"), namespace)
+    given = {"over": np.array([0.3, 0.4]), "softplus": 2.0, "cap": 1.0, "peaks": 3.0}
+    value, gradient = namespace["value_and_gradient"](*(given[n.rstrip("_")] for n in (
+        inspect.signature(namespace["value_and_gradient"]).parameters)))  # fmt: skip
+    np.testing.assert_allclose(value, expression(**given))
+    np.testing.assert_allclose(gradient, expression.gradient("over")(**given))

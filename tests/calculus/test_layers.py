@@ -11,6 +11,7 @@ ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
     {"errors", "recent"},
     {"special", "matrix_functions"},
+    {"elementwise"},
     {"graph"},
     {"rules", "show", "spread"},
     {"scoped"},

@@ -16,8 +16,9 @@ SEVERAL = [
     "sqrtm(A*A')", "abs(x)", "relu(x)", "sign(x)", "max(A)", "prod(x)", "adj(A)", "T", "T.*T",
     "max(x, 0)", "log(b*exp(x) + c*exp(z))", "xlogy(p, p)", "p.^x", "log(1 - sigmoid(x))",
     "log(sigmoid(x) - sigmoid(x-1))", "log(1-exp(-exp(x)))", "log_ndtr(x)", "lgamma(p)",
-    "sin(norm2(x))/norm2(x)", "cos(norm2(x))", "vector(1)'*x", "sum(x)*eye*z",
-    "logsumexp(X, 0)", "var(x)", "tril(A)", "det(A)", "nuclear(A)", "expm(A)", "mean(A)*x",
+    "sin(norm2(x))/norm2(x)", "tanh(norm2(x))/norm2(x)", "cos(norm2(x))", "vector(1)'*x",
+    "sum(x)*eye*z", "logsumexp(X, 0)", "var(x)", "tril(A)", "det(A)", "nuclear(A)", "expm(A)",
+    "mean(A)*x",
 ]  # fmt: skip
 TEXTS = dict.fromkeys(
     [

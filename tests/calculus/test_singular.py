@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from curate.calculus import parse
 
@@ -67,7 +68,16 @@ HESSIANS = [
     ("sum(sin(abs(x))./abs(x))", -EYE / 3), ("sin(norm2(x))^2/norm2(x)^2", -2 / 3 * EYE),
     ("norm2(x)*sin(norm2(x))", 2 * EYE), ("sum(sin(abs(x)).*abs(x))", 2 * EYE),
     ("1 - cos(norm2(A*x))", A.T @ A), ("x'*x*sin(norm2(x-z))/norm2(x-z)", 2 * EYE),
-    ("cos(norm2(x))^2", -2 * EYE), ("norm2(x)*tanh(norm2(x))", None),
+    ("cos(norm2(x))^2", -2 * EYE), ("norm2(x)*tanh(norm2(x))", 2 * EYE),
+    ("tanh(norm2(x))/norm2(x)", -2 / 3 * EYE), ("sinh(2*norm2(x))/norm2(x)", 8 / 3 * EYE),
+    ("tan(norm2(A*x))/norm2(A*x)", 2 / 3 * A.T @ A), ("cosh(norm2(x))", EYE),
+    ("log(cosh(norm2(A*x)))", A.T @ A), ("tanh(norm2(x))^2", 2 * EYE),
+    ("(cosh(norm2(x))-1)/norm2(x)^2", EYE / 12), ("sum(arctan(abs(x))./abs(x))", -2 / 3 * EYE),
+    ("arcsin(norm2(x)/c)/norm2(x)", EYE / 3 / 1.3**3), ("sinh(norm2(x))^2/(x'*x)", 2 / 3 * EYE),
+    ("erf(norm2(x))*norm2(x)", 4 / np.sqrt(np.pi) * EYE), ("arctanh(norm2(x))^2", 2 * EYE),
+    ("arcsinh(norm2(x))/norm2(x)", -EYE / 3), ("tanh(norm2(x)) + norm2(x)", None),
+    ("tanh(norm2(x)) - norm2(x) + x'*x", None), ("sinh(norm2(x))", None),
+    ("sinh(norm2(x))*cosh(norm2(x))", None), ("erf(norm2(x))", None), ("cosh(norm1(x))", None),
     ("sin(norm2(x))", None), ("tanh(norm2(x))", None), ("cos(norm2(x)) + norm2(x)", None),
     ("norm2(x)", None), ("norm2(A*x)", None), ("norm2(x) + x'*x", None), ("norm1(x)", None),
     ("x'*x + norm1(A*x)", None), ("norm2(x)*sum(x)", None), ("sum(x.*abs(x))", None),
@@ -87,7 +97,7 @@ def test_hessians_at_zero(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["tanh(norm2(x))/norm2(x)", "sinh(norm2(x))/norm2(x)", "(norm2(x)-sin(norm2(x)))/norm2(x)^3",
+    ["norm2(x)/tanh(norm2(x))", "tanh(norm2(x))/norm2(x)^3", "(norm2(x)-sin(norm2(x)))/norm2(x)^3",
      "log(1+norm2(x))/norm2(x)", "(exp(-norm2(x))-1)/norm2(x)", "x'*A*x/norm2(x)^2",
      "norm2(x)^2*log(norm2(x))", "sqrt(norm2(x))"],
 )  # fmt: skip
@@ -101,6 +111,41 @@ def test_sines_of_norms_keep_their_digits():
     assert parse("sin(norm2(x))/norm2(x)")(x=x) == 1
     np.testing.assert_allclose(parse("1 - cos(norm2(x))")(x=x), 5e-19, rtol=1e-12)
     np.testing.assert_allclose(parse("(1-cos(norm2(x)))/norm2(x)^2")(x=x), 0.5, rtol=1e-12)
+
+
+ODD = {"tanh": -2, "sinh": 1, "tan": 2, "arctan": -2, "arcsin": 1, "arcsinh": -1, "arctanh": 2}
+
+
+@pytest.mark.parametrize("name", [*ODD, "erf"])
+def test_odd_maps_over_norms_are_those_of_jax(name):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    xp = jax.numpy
+    map_ = jax.scipy.special.erf if name == "erf" else getattr(xp, name)
+    expression = parse(f"{name}(norm2(x))/norm2(x)")
+    slope = 2 / np.sqrt(np.pi) if name == "erf" else 1.0
+    third = -2 * slope if name == "erf" else ODD[name]
+    tiny = 1e-9 * np.array([0.6, 0.0, -0.8])
+    assert expression(x=tiny) == slope == expression(x=0 * tiny)
+    np.testing.assert_allclose(expression.gradient("x")(x=tiny), third / 3 * tiny, rtol=1e-12)
+    for size in (0.1, 0.499, 0.501, 0.9, 0.99) + ((1.5,) if ODD.get(name, -2) == -2 else ()):
+        x = size * np.array([0.6, 0.0, -0.8])
+        function = lambda x: map_(xp.sqrt(x @ x)) / xp.sqrt(x @ x)  # noqa: E731
+        for order in range(4):
+            ours = expression.derivative(*["x"] * order)(x=x) if order else expression(x=x)
+            expected = function(x)
+            worst = np.abs(expected).max() * (1e-13 if size > 0.4 else 1e-10) * 10**order
+            np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=worst)
+            function = jax.jacfwd(function)
+    for target in ("numpy", "torch"):
+        namespace = {}
+        exec(expression.code(target), namespace)
+        for x in (0.9 * tiny / 1e-9, tiny):
+            given = torch.as_tensor(x) if target == "torch" else x
+            value, gradient = namespace["value_and_gradient"](given)
+            np.testing.assert_allclose(value, expression(x=x), rtol=1e-13)
+            np.testing.assert_allclose(gradient, expression.gradient("x")(x=x), rtol=1e-11)
 
 
 def test_rows_of_zeros_have_a_first_derivative():

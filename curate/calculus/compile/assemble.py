@@ -25,12 +25,12 @@ def assemble(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Val
     total = _dense(program, dense, shape) if dense else None
     if not diagonals:
         if total is None:
-            return program.emit_owned(f"like.new_zeros({shape})", (), shape)
+            return program.emit_owned("zeros", (), shape)
         return total
     if total is None:
-        total = program.emit_owned(f"like.new_zeros({shape}){{zero}}", (), shape)
+        total = program.emit_owned("zeros", (), shape)
     else:
-        total = program.emit_owned("torch.clone({0}{own})", (total,), shape)
+        total = program.emit_owned("copy", (total,), shape)
     is_zero = not dense
     for k, part in enumerate(diagonals):
         add_diagonal(program, total, part, is_zero and k == 0)
@@ -43,23 +43,18 @@ def add_diagonal(program: Program, total: Value, part: Part, is_zero: bool) -> N
     size = view.shape
     count = math.prod(size)
     if part.core is None:
-        call = f"{{0}}.fill_({part.scale!r})" if is_zero else f"{{0}}.add_({part.scale!r})"
-        program.change(call, (view,), count)
+        program.change("fill" if is_zero else "increase_by", (view,), count, by=part.scale)
         return
     core = aligned(program, part.core, order)
     scale = part.scale
     if is_zero and scale != 1.0 and math.prod(core.shape) < count:
-        core = program.emit(
-            f"torch.mul({{0}}, {scale!r}{{out}})", (core,), core.shape, count, elementwise=True
-        )
+        core = scaled(program, scale, core)
         scale = 1.0
-    if not is_zero:
-        alpha = "" if scale == 1.0 else f", alpha={scale!r}"
-        program.change(f"{{0}}.add_({{1}}{alpha})", (view, core), count)
-    elif scale == 1.0:
-        program.change("{0}.copy_({1})", (view, core), count)
+    kind = "put" if is_zero else "increase"
+    if scale == 1.0:
+        program.change(kind, (view, core), count)
     else:
-        program.change(f"torch.mul({{1}}, {scale!r}, out={{0}})", (view, core), count)
+        program.change(f"{kind}_scaled", (view, core), count, by=scale)
 
 
 def _dense(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Value:
@@ -69,7 +64,7 @@ def _dense(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Value
     values = [(part.scale, aligned(program, part.core, part.out)) for part in rest if part.core]
     values.sort(key=lambda item: (-math.prod(item[1].shape), item[0] != 1.0))
     if not values:
-        return program.emit_owned(f"like.new_full({shape}, {constant!r})", (), shape)
+        return program.emit_owned("full", (), shape, value=constant)
     scale, total = values[0]
     others = values[1:]
     if constant and not others:
@@ -81,24 +76,16 @@ def _dense(program: Program, parts: list[Part], shape: tuple[int, ...]) -> Value
             total = scaled(program, scale, total)
         for factor, value in others:
             joint = _broadcast_shape(total.shape, value.shape)
-            alpha = "" if factor == 1.0 else f", alpha={factor!r}"
-            total = program.emit(
-                f"torch.add({{0}}, {{1}}{alpha}{{out}})",
-                (total, value),
-                joint,
-                math.prod(joint) * (1 if factor == 1.0 else 2),
-                elementwise=True,
-            )
+            count = math.prod(joint)
+            if abs(factor) == 1.0:
+                kind = "add" if factor > 0 else "sub"
+                total = program.emit(kind, (total, value), joint, count)
+            else:
+                total = program.emit("add_scaled", (total, value), joint, 2 * count, by=factor)
         if constant:
-            total = program.emit(
-                f"torch.add({{0}}, {constant!r}{{out}})",
-                (total,),
-                total.shape,
-                math.prod(total.shape),
-                elementwise=True,
-            )
+            total = _affine(program, constant, 1.0, total)
     if total.shape != shape:
-        total = program.emit(f"{{0}}.expand({shape})", (total,), shape, view=True)
+        total = program.emit("expand", (total,), shape)
     return total
 
 
@@ -106,21 +93,18 @@ def _affine(program: Program, constant: float, scale: float, value: Value) -> Va
     """``constant + scale * value`` in one pass."""
     count = math.prod(value.shape)
     if scale == 1.0:
-        call = f"torch.add({{0}}, {constant!r}{{out}})"
-    else:
-        call = f"torch.add(constant({constant!r}, like), {{0}}, alpha={scale!r}{{out}})"
-    return program.emit(call, (value,), value.shape, 2 * count, elementwise=True)
+        return program.emit("shift", (value,), value.shape, count, by=constant)
+    if scale == -1.0:
+        return program.emit("minus", (value,), value.shape, count, shift=constant)
+    return program.emit("affine", (value,), value.shape, 2 * count, shift=constant, by=scale)
 
 
 def scaled(program: Program, scale: float, value: Value) -> Value:
     """``scale * value``."""
-    return program.emit(
-        f"torch.mul({{0}}, {scale!r}{{out}})",
-        (value,),
-        value.shape,
-        math.prod(value.shape),
-        elementwise=True,
-    )
+    count = math.prod(value.shape)
+    if scale == -1.0:
+        return program.emit("neg", (value,), value.shape, count)
+    return program.emit("scale", (value,), value.shape, count, by=scale)
 
 
 def _broadcast_shape(one: tuple[int, ...], two: tuple[int, ...]) -> tuple[int, ...]:
@@ -155,6 +139,6 @@ def without_repeats(program: Program, value: Value, labels: Labels) -> Labelled:
         second = labels.index(labels[first], first + 1)
         kept = [k for k in range(len(labels)) if k not in (first, second)]
         shape = (*(value.shape[k] for k in kept), value.shape[first])
-        value = program.emit(f"{{0}}.diagonal(0, {first}, {second})", (value,), shape, view=True)
+        value = program.emit("diagonal", (value,), shape, one=first, two=second)
         labels = (*(labels[k] for k in kept), labels[first])
     return Labelled(value, labels)

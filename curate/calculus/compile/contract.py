@@ -74,9 +74,7 @@ def _weighted_gram(
         return operands
     weights = contract(program, rest, shared)
     size = math.prod(weights.value.shape)
-    root = program.emit(
-        "torch.sqrt({0}{out})", (weights.value,), weights.value.shape, size, elementwise=True
-    )
+    root = program.emit("sqrt", (weights.value,), weights.value.shape, size)
     scaled = _elementwise(program, one, Labelled(root, weights.labels), one.labels)
     return [scaled, Labelled(scaled.value, tuple(swap.get(i, i) for i in scaled.labels))]
 
@@ -97,9 +95,11 @@ def _presummed(
     if not gone:
         return part
     shape = tuple(n for axis, n in enumerate(part.value.shape) if axis not in gone)
-    dims = tuple(gone)
-    call = "torch.sum({0})" if not shape else f"torch.sum({{0}}, {dims})"
-    value = program.emit(call, (part.value,), shape, math.prod(part.value.shape))
+    flops = math.prod(part.value.shape)
+    if shape:
+        value = program.emit("sum_axes", (part.value,), shape, flops, axes=tuple(gone))
+    else:
+        value = program.emit("sum", (part.value,), shape, flops)
     return Labelled(value, tuple(i for i in part.labels if i in elsewhere))
 
 
@@ -155,7 +155,7 @@ def pair(
         axes = tuple(range(len(batch), len(batch) + len(summed)))
         shape = product.value.shape[: len(batch)]
         count = math.prod(product.value.shape)
-        value = program.emit(f"torch.sum({{0}}, {axes})", (product.value,), shape, count)
+        value = program.emit("sum_axes", (product.value,), shape, count, axes=axes)
         return Labelled(value, tuple(batch))
     return _matmul(program, one, two, batch, rows, summed, columns)
 
@@ -177,7 +177,7 @@ def _elementwise(program: Program, one: Labelled, two: Labelled, target: Labels)
     shape = tuple(sizes[i] for i in order)
     count = math.prod(shape)
     values = (_compact(program, one, order, count), _compact(program, two, order, count))
-    value = program.emit("torch.mul({0}, {1}{out})", values, shape, count, elementwise=True)
+    value = program.emit("mul", values, shape, count)
     return Labelled(value, order)
 
 
@@ -186,7 +186,7 @@ def _compact(program: Program, part: Labelled, order: Labels, count: int) -> Val
     value = aligned(program, part, order)
     if count < _LARGE or 8 * math.prod(value.shape) > count or not value.shape:
         return value
-    return program.emit("{0}.contiguous()", (value,), value.shape, view=True)
+    return program.emit("contiguous", (value,), value.shape)
 
 
 def aligned(program: Program, part: Labelled, order: Labels) -> Value:
@@ -208,7 +208,7 @@ def aligned(program: Program, part: Labelled, order: Labels) -> Value:
     shape = tuple(
         value.shape[wanted.index(i)] if i in wanted else 1 for i in order[order.index(wanted[0]) :]
     )
-    return program.emit("{0}[" + ", ".join(index) + "]", (value,), shape, view=True)
+    return program.emit("with_axes", (value,), shape, index=", ".join(index))
 
 
 def permuted(program: Program, part: Labelled, order: Labels) -> Value:
@@ -217,8 +217,9 @@ def permuted(program: Program, part: Labelled, order: Labels) -> Value:
         return part.value
     axes = tuple(part.labels.index(i) for i in order)
     shape = tuple(part.value.shape[axis] for axis in axes)
-    call = "{0}.t()" if axes == (1, 0) else f"{{0}}.permute{axes}"
-    return program.emit(call, (part.value,), shape, view=True)
+    if axes == (1, 0):
+        return program.emit("t", (part.value,), shape)
+    return program.emit("permute", (part.value,), shape, axes=axes)
 
 
 def _folded(program: Program, part: Labelled, *groups: list[int]) -> Value:
@@ -234,7 +235,7 @@ def reshaped(program: Program, value: Value, shape: tuple[int, ...]) -> Value:
     """The value with another shape."""
     if value.shape == shape:
         return value
-    return program.emit(f"{{0}}.reshape({shape})", (value,), shape, view=True)
+    return program.emit("reshape", (value,), shape)
 
 
 def _matmul(
@@ -258,18 +259,18 @@ def _matmul(
         left = _folded(program, one, batch, rows, summed)
         right = _folded(program, two, batch, summed, columns)
         flat = (count(batch), count(rows), count(columns))
-        value = program.emit("torch.bmm({0}, {1}{out})", (left, right), flat, flops)
+        value = program.emit("bmm", (left, right), flat, flops)
         return Labelled(reshaped(program, value, shape), labels)
     if not rows and not columns:
         left, right = _folded(program, one, summed), _folded(program, two, summed)
-        return Labelled(program.emit("torch.dot({0}, {1}{out})", (left, right), (), flops), ())
+        return Labelled(program.emit("dot", (left, right), (), flops), ())
     if not columns:
         left, right = _folded(program, one, rows, summed), _folded(program, two, summed)
-        value = program.emit("torch.mv({0}, {1}{out})", (left, right), (count(rows),), flops)
+        value = program.emit("mv", (left, right), (count(rows),), flops)
         return Labelled(reshaped(program, value, shape), labels)
     if not rows:
         left, right = _folded(program, two, columns, summed), _folded(program, one, summed)
-        value = program.emit("torch.mv({0}, {1}{out})", (left, right), (count(columns),), flops)
+        value = program.emit("mv", (left, right), (count(columns),), flops)
         return Labelled(reshaped(program, value, shape), labels)
     left, right = _folded(program, one, rows, summed), _folded(program, two, summed, columns)
     value = program.multiply(left, right, flops)

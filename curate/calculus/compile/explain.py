@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from curate.calculus.compile.bind import sizes_of, without_underscores
-from curate.calculus.compile.factoring import factored
-from curate.calculus.compile.peephole import peephole
+from curate.calculus.compile.liveness import condensed
 from curate.calculus.compile.plan import Planner
 from curate.calculus.compile.program import Operation
 from curate.calculus.errors import CalculusError
@@ -63,8 +62,7 @@ def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     planner = Planner(sizes)
     root = planner.lower(node)
     assert not isinstance(root, list)
-    peephole(planner.program, [root])
-    steps = tuple(planner.program.operations)
+    steps = tuple(condensed(planner.program.operations, [root]))
     flops, moved = sum(step.flops for step in steps), sum(step.bytes for step in steps)
     shape = planner.shape(node)
     elements = math.prod(shape)
@@ -74,9 +72,8 @@ def explain(expression: Scoped, values: Mapping[str, Any]) -> Explanation:
     lines += ["", "steps (flops, bytes in float64):"]
     for step in steps:
         args = ", ".join(value.name for value in step.args)
-        call = step.call.split("(")[0].replace("{0}", step.args[0].name if step.args else "")
         lines.append(
-            f"  {step.target.name:>4} = {call}({args}) {step.target.shape}: "
+            f"  {step.target.name:>4} = {step.kind}({args}) {step.target.shape}: "
             f"{step.flops:,} flops, {step.bytes:,} bytes"
         )
     lines += [f"together {flops:,} flops, {moved:,} bytes", ""]
@@ -126,8 +123,6 @@ def _simplified(
     }
     if stable:
         lines.append(f"  exponentials are kept from overflowing by {', '.join(sorted(stable))}")
-    if factored(node, planner.sizes) is not node:
-        lines.append("  products are un-distributed where these sizes make that fewer flops")
     if planner.solved:
         lines.append(
             f"  {len(planner.solved)} inverses are never formed: a factorisation, and solves"

@@ -1,13 +1,16 @@
-"""Lifetimes of a program's buffers: which may be overwritten, and which are freed early."""
+"""Lifetimes of a program's buffers: which are freed early, and which copies are not needed."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from curate.calculus.compile.program import REUSED_FROM, Operation, Value
+from curate.calculus.compile.program import Operation, Value
+
+REUSED_FROM = 4096
+"""Elements from which a dead buffer is worth writing into (below, the call costs more)."""
+_TAKES_SCALE = {"mm": "mm_scaled", "bmm": "bmm_scaled", "gram": "gram_scaled"}
 
 
 class Liveness:
@@ -16,34 +19,33 @@ class Liveness:
     def __init__(
         self, operations: Sequence[Operation], roots: Sequence[Value], inputs: Iterable[Value]
     ) -> None:
-        self.operations = operations
         self.base: dict[str, str] = {value.name: value.name for value in inputs}
         self.inputs = set(self.base)
         for op in operations:
-            if not op.writes:
-                shares = op.view and op.args
-                self.base[op.target.name] = self.base[op.args[0].name] if shares else op.target.name
+            if not op.how.writes:
+                name = op.target.name
+                self.base[name] = self.base[op.args[0].name] if op.how.view else name
         self.last: dict[str, int] = {}
         for k, op in enumerate(operations):
             for value in op.args:
                 self.last[self.base[value.name]] = k
         for root in roots:
             self.last[self.base[root.name]] = len(operations)
-        self.uses = uses_of(operations, roots)
-        self.index = {op.target.name: k for k, op in enumerate(operations) if not op.writes}
-        self.shapes = {op.target.name: op.target.shape for op in operations}
-        self.views: dict[str, list[str]] = {}
+        self.names: dict[str, list[str]] = {}
         for name, owner in self.base.items():
-            self.views.setdefault(owner, []).append(name)
+            self.names.setdefault(owner, []).append(name)
 
     def of_input(self, value: Value) -> bool:
         """Whether a value lies in the caller's memory."""
         return self.base[value.name] in self.inputs
 
-    def dead_operand(self, op: Operation, k: int) -> str | None:
-        """An operand of the result's shape that nothing reads after this operation."""
-        if math.prod(op.target.shape) < REUSED_FROM:
-            return None
+    def dead_operand(self, op: Operation, k: int) -> str:
+        """A large operand of the result's shape that nothing reads after this operation.
+
+        Without writing into it the Hessian of a Gaussian process (n = 400) takes 1.2 times as long.
+        """
+        if not op.how.elementwise or math.prod(op.target.shape) < REUSED_FROM:
+            return ""
         for value in op.args:
             name = value.name
             owned = self.base[name] == name and name not in self.inputs
@@ -51,46 +53,18 @@ class Liveness:
             viewed = any(self.base[v.name] == name != v.name for v in op.args)
             if owned and not viewed and value.shape == op.target.shape and self.last[name] == k:
                 return name
-        return None
+        return ""
 
-    def dead_after(
-        self, op: Operation, k: int, destination: str | None, dropped: set[str]
-    ) -> list[str]:
-        """Names of large buffers, and of their views, that nothing reads after this operation."""
-        gone = {self.base[value.name] for value in op.args} - self.inputs - dropped
-        dead = sorted(n for n in gone if self.last[n] == k and n not in (destination, op.target))
-        dropped.update(dead)
-        if not any(math.prod(self.shapes[name]) >= REUSED_FROM for name in dead):
-            return []
+    def dead_after(self, op: Operation, k: int) -> list[str]:
+        """Names of the buffers, and of their views, that nothing reads after this operation.
+
+        Freed at once, a small array's memory is that of the next one while it is in the caches (a
+        deep net takes 1.05 times as long without), and large ones need less memory together.
+        """
+        read = {self.base[value.name] for value in op.args} - self.inputs
         return [
-            view
-            for name in dead
-            for view in self.views[name]
-            if self.index[view] <= k and view != op.target.name
+            name for owner in sorted(read) if self.last[owner] == k for name in self.names[owner]
         ]
-
-
-_NAME = re.compile(r"\bt\d+(?:_[nt])?\b")
-
-
-def names_reused(lines: list[str]) -> list[str]:
-    """The lines, with names of dead values reused for new ones.
-
-    A small array is then freed after its last use, and the next one gets its memory while that is
-    still in the caches.
-    """
-    last = {name: k for k, line in enumerate(lines) for name in _NAME.findall(line)}
-    given: dict[str, str] = {}
-    free: list[str] = []
-    renamed = []
-    for k, line in enumerate(lines):
-        found = dict.fromkeys(_NAME.findall(line))
-        free += [given[name] for name in found if name in given and last[name] == k]
-        for name in found:
-            if name not in given:
-                given[name] = free.pop() if free else f"t{len(given) + 1}"
-        renamed.append(_NAME.sub(lambda match: given[match[0]], line))
-    return renamed
 
 
 def uses_of(operations: Sequence[Operation], roots: Sequence[Value]) -> Counter[str]:
@@ -101,25 +75,40 @@ def uses_of(operations: Sequence[Operation], roots: Sequence[Value]) -> Counter[
     return uses
 
 
-def without_clones(operations: list[Operation], roots: list[Value]) -> list[Operation]:
-    """Drop copies that were made to be changed in place where nothing else reads the original."""
-    makers = {op.target.name: op for op in operations if not op.writes}
+def condensed(operations: list[Operation], roots: list[Value]) -> list[Operation]:
+    """The operations without copies and scalings of what nothing else reads.
+
+    A copy is made to be changed in place, and a product takes a scale in its stride. A net's
+    Hessian takes up to 1.75 times as long without the one, and 1.12 times without the other.
+    """
+    makers = {op.target.name: op for op in operations if not op.how.writes}
     uses = uses_of(operations, roots)
     kept: list[Operation] = []
     renamed: dict[str, Value] = {}
     for op in operations:
         op.args = tuple(renamed.get(value.name, value) for value in op.args)
-        if "{own}" in op.call and _owned(op.args[0], makers, uses):
+        if _given_to_operand(op, makers, uses):
             renamed[op.target.name] = op.args[0]
-            continue
-        kept.append(op)
+            uses[op.args[0].name] = uses[op.target.name]
+        else:
+            kept.append(op)
     roots[:] = [renamed.get(root.name, root) for root in roots]
     return kept
 
 
-def _owned(value: Value, makers: dict[str, Operation], uses: Counter[str]) -> bool:
-    """Whether the program allocated a value's memory and only this value refers to it."""
-    maker = makers.get(value.name)
-    while maker and uses[maker.target.name] == 1 and ".reshape(" in maker.call:
+def _given_to_operand(op: Operation, makers: dict[str, Operation], uses: Counter[str]) -> bool:
+    """Whether the operand can stand for the result; a product has taken the scale then."""
+    if op.kind not in ("copy", "scale"):
+        return False
+    maker = makers.get(op.args[0].name)
+    while maker and uses[maker.target.name] == 1 and maker.how.view:
+        if op.kind == "copy" and maker.kind != "reshape":
+            return False
         maker = makers.get(maker.args[0].name)
-    return bool(maker and uses[maker.target.name] == 1 and not maker.view)
+    if maker is None or uses[maker.target.name] != 1:
+        return False
+    if op.kind == "scale":
+        if maker.kind not in _TAKES_SCALE:
+            return False
+        maker.kind, maker.parameters = _TAKES_SCALE[maker.kind], op.parameters
+    return True

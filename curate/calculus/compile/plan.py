@@ -8,8 +8,6 @@ from collections.abc import Mapping
 
 from curate.calculus.compile.assemble import Part, assemble, scaled, without_repeats
 from curate.calculus.compile.contract import Labelled, contract
-from curate.calculus.compile.factoring import factored
-from curate.calculus.compile.lowering.maps import map_call, power_call
 from curate.calculus.compile.lowering.matrices import inverse_and_logdet, of_matrix
 from curate.calculus.compile.lowering.patterns import Pattern, Product, dense
 from curate.calculus.compile.program import Program, Value
@@ -21,6 +19,10 @@ from curate.calculus.graph.signs import nonnegative
 from curate.calculus.graph.sizes import size_in
 from curate.calculus.rules.minors import decomposed
 from curate.calculus.rules.structure import positive_definite
+
+_POWERS = {-1.0: "reciprocal", 0.5: "sqrt", -0.5: "rsqrt"}
+_OVER_AXES = {"largest": 1, "maximum": 1, "peaks": 2, "logsumexp": 3}
+"""Flops per element of the operand."""
 
 
 class Planner:
@@ -70,7 +72,7 @@ class Planner:
 
     def _prepared(self, *roots: Node) -> tuple[Node, ...]:
         """The roots, simplified for these sizes, after a look at what they share."""
-        roots = tuple(decomposed(factored(root, self.sizes)) for root in roots)
+        roots = tuple(decomposed(root) for root in roots)
         self.solved = only_in_products(*roots)
         uses = Counter(node.args[0] for node in self.solved for _ in range(self.solved[node]))
         uses.update(n.args[0] for n in walk(*roots) if n.kind in ("logdet", "determinant"))
@@ -118,9 +120,7 @@ class Planner:
 
     def _constant(self, node: Node) -> Value:
         number = self.numbers[node]
-        self.values[node] = value = self.program.emit_owned(
-            f"like.new_full((), {number!r})", (), ()
-        )
+        self.values[node] = value = self.program.emit_owned("full", (), (), value=number)
         return value
 
     def operand(self, node: Node) -> Value:
@@ -155,7 +155,7 @@ class Planner:
             name, structure = node.data
             if structure == "diagonal!":
                 full = self.program.read(name, shape * 2)
-                return emit("{0}.diagonal()", (full,), shape, view=True)
+                return emit("diagonal", (full,), shape, one=0, two=1)
             return self.program.read(name, shape)
         if node.kind == "sum":
             return assemble(self.program, self.parts(node), shape)
@@ -166,26 +166,18 @@ class Planner:
         if node.kind == "opaque":
             return operands[0]
         if node.kind == "map":
-            return emit(map_call(node.data), operands, shape, count, elementwise=True)
+            return emit(node.data, operands, shape, count)
         if node.kind == "power":
-            return emit(power_call(float(node.data)), operands, shape, count, elementwise=True)
-        if node.kind == "logsumexp":
-            axes = tuple(range(-node.data, 0))
-            size = math.prod(operands[0].shape)
-            return emit(f"torch.logsumexp({{0}}, {axes}{{out}})", operands, shape, 3 * size)
-        if node.kind == "largest":
-            axes = tuple(range(-node.data, 0))
-            call = f"torch.amax({{0}}, {axes}{{out}})"
-            return emit(call, operands, shape, math.prod(operands[0].shape))
-        if node.kind == "maximum":
-            axes = tuple(range(-node.data, 0))
-            call = f"torch.amax({{0}}, {axes}{{out}})"
-            return emit(call, operands, shape, math.prod(operands[0].shape))
-        if node.kind == "peaks":
-            call = f"peaks({{0}}, {tuple(range(-node.data, 0))})"
-            return emit(call, operands, shape, 2 * count)
+            exponent = float(node.data)
+            if exponent in _POWERS:
+                return emit(_POWERS[exponent], operands, shape, count)
+            return emit("power", operands, shape, count, exponent=exponent)
+        if node.kind in _OVER_AXES:
+            flops = _OVER_AXES[node.kind] * math.prod(operands[0].shape)
+            kind = "amax" if node.kind in ("largest", "maximum") else node.kind
+            return emit(kind, operands, shape, flops, axes=tuple(range(-node.data, 0)))
         if node.kind == "others":
-            return emit(f"product_of_others({{0}}, {node.data})", operands, shape, 4 * count)
+            return emit("product_of_others", operands, shape, 4 * count, order=node.data)
         matrix = node.args[0]
         if matrix in self.both and (node.kind == "inverse" or not node.data):
             return inverse_and_logdet(self.program, node, operands[0])
@@ -229,7 +221,7 @@ class Planner:
         if not operands and not product.steps:
             return Part(scale, None, term.out)
         if not operands:
-            one = self.program.emit_owned("like.new_full((), 1.0)", (), ())
+            one = self.program.emit_owned("full", (), (), value=1.0)
             return Part(scale, product.finished(Labelled(one, ())), term.out)
         size = math.prod(shape[term.out.index(label)] for label in distinct)
         smallest = min(operands, key=lambda part: math.prod(part.value.shape))

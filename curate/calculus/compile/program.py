@@ -1,18 +1,15 @@
-"""A straight-line program of torch calls: values, operations, and the text of a function."""
+"""A straight-line program of tensor operations: values, and the operations that make them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-REUSED_FROM = 4096
-"""Elements from which a dead buffer is worth writing into (below, the call costs more)."""
+from curate.calculus.compile.operations import KINDS, Kind
 
 HALVED_FROM = 48
-"""Rows from which a symmetric product is computed by half."""
-GRAM = "gram({0}, {1}{out})"
-MATMUL = "torch.mm({0}, {1}{out})"
+"""Rows from which a symmetric product is computed by half (without: up to 1.5 times as long)."""
 
 
 class Value(NamedTuple):
@@ -24,27 +21,23 @@ class Value(NamedTuple):
 
 @dataclass
 class Operation:
-    """One line: ``target = call(...)``.
-
-    Attributes:
-        call: ``torch.mm({0}, {1})``-like text; ``{out}`` marks where an ``out=`` may go.
-        elementwise: whether it may write over one of its own operands.
-        view: whether the target shares memory with its first operand.
-        writes: whether it changes its first operand in place.
-    """
+    """One line: a kind of operations.py, its operands and parameters, and what it makes."""
 
     target: Value
-    call: str
+    kind: str
     args: tuple[Value, ...]
     flops: int
-    elementwise: bool = False
-    view: bool = False
-    writes: bool = False
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def how(self) -> Kind:
+        """How it is written."""
+        return KINDS[self.kind]
 
     @property
     def bytes(self) -> int:
         """Bytes read and written in float64, views being free."""
-        if self.view:
+        if self.how.view:
             return 0
         return 8 * sum(math.prod(value.shape) for value in (self.target, *self.args))
 
@@ -65,54 +58,54 @@ class Program:
 
     def emit(
         self,
-        call: str,
+        kind: str,
         args: tuple[Value, ...],
         shape: tuple[int, ...],
         flops: int = 0,
-        *,
-        elementwise: bool = False,
-        view: bool = False,
+        **parameters: Any,
     ) -> Value:
         """Add an operation, or find the equal one that is there."""
-        key = (call, args)
+        key = (kind, args, shape, *parameters.values())
         if key in self._known:
             return self._known[key]
-        value = self._new(shape)
-        self.operations.append(Operation(value, call, args, flops, elementwise, view))
-        self._known[key] = value
+        value = self._known[key] = self._new(kind, args, shape, flops, parameters)
         matrices = [arg for arg in args if arg.shape]
+        elementwise = KINDS[kind].elementwise
         if elementwise and matrices and all(arg.name in self.symmetric for arg in matrices):
             self.symmetric.add(value.name)
         return value
 
     def multiply(self, left: Value, right: Value, flops: int) -> Value:
         """The product of two matrices; of symmetric ones in whichever order is there already."""
-        turned = (MATMUL, (right, left))
+        turned = ("mm", (right, left), (right.shape[0], left.shape[1]))
         if turned in self._known and {left.name, right.name} <= self.symmetric:
             known = self._known[turned]
-            return self.emit("{0}.t()", (known,), known.shape[::-1], view=True)
-        return self.emit(MATMUL, (left, right), (left.shape[0], right.shape[1]), flops)
+            return self.emit("t", (known,), known.shape[::-1])
+        return self.emit("mm", (left, right), (left.shape[0], right.shape[1]), flops)
 
     def halve(self, value: Value) -> None:
         """Note that a matrix product (or a view of one) is symmetric: half of it is enough."""
         by_name = {op.target.name: op for op in self.operations}
         op = by_name.get(value.name)
-        while op and op.view:
+        while op and op.how.view:
             op = by_name.get(op.args[0].name)
-        if op and op.call == MATMUL and op.target.shape[0] >= HALVED_FROM:
-            op.call = GRAM
+        if op and op.kind == "mm" and op.target.shape[0] >= HALVED_FROM:
+            op.kind = "gram"
             op.flops = op.flops * 5 // 8
 
-    def emit_owned(self, call: str, args: tuple[Value, ...], shape: tuple[int, ...]) -> Value:
+    def emit_owned(self, kind: str, args: tuple[Value, ...], shape: tuple[int, ...],
+                   **parameters: Any) -> Value:  # fmt: skip
         """Add an operation whose result is going to be changed in place: never shared."""
-        value = self._new(shape)
-        self.operations.append(Operation(value, call, args, 0))
-        return value
+        return self._new(kind, args, shape, 0, parameters)
 
-    def change(self, call: str, args: tuple[Value, ...], flops: int) -> None:
+    def change(self, kind: str, args: tuple[Value, ...], flops: int, **parameters: Any) -> None:
         """Change the first operand in place."""
-        self.operations.append(Operation(Value("_", args[0].shape), call, args, flops, writes=True))
+        value = Value("_", args[0].shape)
+        self.operations.append(Operation(value, kind, args, flops, parameters))
 
-    def _new(self, shape: tuple[int, ...]) -> Value:
+    def _new(self, kind: str, args: tuple[Value, ...], shape: tuple[int, ...], flops: int,
+             parameters: dict[str, Any]) -> Value:  # fmt: skip
         self._count += 1
-        return Value(f"t{self._count}", shape)
+        value = Value(f"t{self._count}", shape)
+        self.operations.append(Operation(value, kind, args, flops, parameters))
+        return value

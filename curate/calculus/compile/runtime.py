@@ -12,8 +12,6 @@ import numpy as np
 import torch
 
 from curate.calculus.errors import SingularError
-from curate.calculus.special import MAPS as MAPS
-from curate.calculus.special import PAIRS as PAIRS
 
 NOT_DEFINITE = (
     "a matrix that is declared positive definite is not so; declare it 'symmetric matrix' or "

@@ -123,7 +123,7 @@ def _solution(
     if side:
         right = contract(program, side, (label, *extra))
     else:
-        right = Labelled(program.emit(f"like.new_full(({n},), 1.0)", (), (n,)), (label,))
+        right = Labelled(program.emit("full", (), (n,), value=1.0), (label,))
     order = (label, *(i for i in right.labels if i != label))
     value = permuted(program, right, order)
     count = math.prod(value.shape[1:])
@@ -135,8 +135,7 @@ def _solution(
         second = labels.index(result, 1)
         kept = [k for k in range(1, len(labels)) if k != second]
         shape = (*(shaped.shape[k] for k in kept), n)
-        call = f"{{0}}.diagonal(0, 0, {second})"
-        shaped = program.emit(call, (shaped,), shape, view=True)
+        shaped = program.emit("diagonal", (shaped,), shape, one=0, two=second)
         labels = (*(labels[k] for k in kept), result)
     return Labelled(shaped, labels)
 
@@ -147,23 +146,21 @@ def _solve(
     n, count = right.shape
     flops = 2 * n * n * count
     if positive_definite(node):
-        factor = program.emit("cholesky({0})", (matrix,), matrix.shape, n**3 // 3)
-        return program.emit(
-            "torch.cholesky_solve({0}, {1}{out})", (right, factor), right.shape, flops
-        )
+        factor = program.emit("cholesky", (matrix,), matrix.shape, n**3 // 3)
+        return program.emit("cholesky_solve", (right, factor), right.shape, flops)
     transposed = transposed and not is_symmetric(node)
     if shared:
         lu, pivots = lu_of(program, matrix)
-        call = f"torch.linalg.lu_solve({{0}}, {{1}}, {{2}}, adjoint={transposed}{{out}})"
-        return program.emit(call, (lu, pivots, right), right.shape, flops)
+        given = (lu, pivots, right)
+        return program.emit("lu_solve", given, right.shape, flops, adjoint=transposed)
     if transposed:
-        matrix = program.emit("{0}.t()", (matrix,), matrix.shape, view=True)
-    return program.emit("solve({0}, {1})", (matrix, right), right.shape, 2 * n**3 // 3 + flops)
+        matrix = program.emit("t", (matrix,), matrix.shape)
+    return program.emit("solve", (matrix, right), right.shape, 2 * n**3 // 3 + flops)
 
 
 def lu_of(program: Program, matrix: Value) -> tuple[Value, Value]:
     """The LU factors of a matrix, and their pivots."""
     n = matrix.shape[0]
-    both = program.emit("factors({0})", (matrix,), matrix.shape, 2 * n**3 // 3)
-    lu = program.emit("{0}[0]", (both,), matrix.shape, view=True)
-    return lu, program.emit("{0}[1]", (both,), (n,), view=True)
+    both = program.emit("factors", (matrix,), matrix.shape, 2 * n**3 // 3)
+    lu = program.emit("item", (both,), matrix.shape, place=0)
+    return lu, program.emit("item", (both,), (n,), place=1)

@@ -38,13 +38,16 @@ def _complement(node: Node, c: Number, d: Number) -> tuple[Any, ...] | None:
         (s,) = node.args
         sinc = intern("map", s.shape, (products.scaled(Fraction(1, 4), s),), "sphere1")
         return number(Fraction(1, 2) * c), s, sinc, sinc
-    if name not in ("sigmoid", "exp", "expm1", "erf", "erfc", "tanh"):
+    if name not in ("sigmoid", "exp", "expm1", "erf", "erfc", "tanh", "cosh"):
         return None
     u = node.args[0]
 
     def of(kind: str, sign: int = 1) -> Node:
         return intern("map", u.shape, (u if sign > 0 else products.scaled(-1, u),), kind)
 
+    if name == "cosh" and d == -c:  # cosh(u) - 1 is 2 sinh(u/2)^2
+        half = intern("map", u.shape, (products.scaled(Fraction(1, 2), u),), "sinh")
+        return 2 * d, half, half
     if name == "sigmoid" and d == -c:
         return c, of("sigmoid", -1)
     if name == "exp" and d == -c:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.node import Node
-
-_POSITIVE_MAPS = ("exp", "sigmoid", "softplus", "erfc", "mills", "mills_excess", "cosh")
-_NONNEGATIVE_MAPS = ("abs", "relu", "step", "root", "rsqrt_or_zero")
 
 
 def nonnegative(node: Node) -> bool:
@@ -32,10 +30,10 @@ def _nonnegative(node: Node) -> bool:
     return (
         node.kind == "pattern"
         or positive(node)
-        or (node.kind == "map" and node.data in _NONNEGATIVE_MAPS)
+        or (node.kind == "map" and MAPS[node.data].sign is not None)
     )
 
 
 def positive(node: Node) -> bool:
     """Whether every element is above 0 (but for underflow), whatever the variables are."""
-    return node.kind == "size" or (node.kind == "map" and node.data in _POSITIVE_MAPS)
+    return node.kind == "size" or (node.kind == "map" and MAPS[node.data].sign == 1)

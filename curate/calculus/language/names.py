@@ -1,5 +1,7 @@
 """The names of functions in the language."""
 
+from curate.calculus.elementwise import MAPS
+
 SPELLINGS = {
     "trace": "tr", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "inverse": "inv",
     "ln": "log", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "maximum": "max",
@@ -43,11 +45,7 @@ INSTEAD = {
     "cond": "write where(x > 0, a, b)",
 }  # fmt: skip
 """What to write for names that the language does not have."""
-PRINTED = {
-    "kink", "logcosh", "mills", "mills_excess", "log1mexp", "bose", "cloglog", "cloglog_slope",
-    "cloglog_bend",
-    *(f"polygamma{n}" for n in range(1, 10)), *(f"sphere{n}" for n in range(7)),
-}  # fmt: skip
+PRINTED = {name for name, entry in MAPS.items() if entry.printed}
 """Maps that occur in derivatives only: what is printed can be read again."""
 HIDDEN = {
     "peaks", "others", "minors", "polar", "expm_derivative", "logm_derivative", "sqrtm_derivative",

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.algebra import constant, constant_value
 from curate.calculus.graph.node import Node, Number, intern
-
-_AT_ZERO: dict[str, Number] = {
-    "sin": 0, "cos": 1, "tan": 0, "arcsin": 0, "arctan": 0, "tanh": 0, "exp": 1, "abs": 0,
-    "sign": 0, "relu": 0, "sigmoid": Fraction(1, 2), "erf": 0, "step": 0, "softplus": math.log(2),
-    "root": 0, "rsqrt_or_zero": 0, "log_or_zero": 0, "slope": 0, "expm1": 0, "log1p": 0, "erfc": 1,
-    "sphere0": 1, "logcosh": 0, "sinh": 0, "cosh": 1, "arcsinh": 0, "arctanh": 0,
-}  # fmt: skip
 
 
 def elementary(name: str, u: Node) -> Node:
@@ -27,7 +20,7 @@ def elementary(name: str, u: Node) -> Node:
 
 def _constant(name: str, value: Number) -> Number | None:
     if value == 0:
-        return _AT_ZERO.get(name)
+        return MAPS[name].zero
     if name == "log" and value == 1:
         return 0
     if name in ("abs", "relu", "sign", "step", "slope"):

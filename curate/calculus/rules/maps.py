@@ -1,9 +1,4 @@
-"""Elementwise maps: their rewriting rules and derivatives.
-
-Conventions at kinks: the first derivatives of abs and norm2 at 0 are 0, and higher ones are NaN
-there, unless the whole has a limit; those of relu are the ones from the left, 0; sign has the
-derivative 0 everywhere. (JAX has d|x|/dx = 1 at 0, torch 0.)
-"""
+"""Elementwise maps: how they are rewritten, and differentiated by elementwise.py."""
 
 from __future__ import annotations
 
@@ -11,7 +6,9 @@ import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.errors import CalculusError
 from curate.calculus.graph.algebra import (
     add,
@@ -21,7 +18,6 @@ from curate.calculus.graph.algebra import (
     einsum,
     multiply,
     scale,
-    zero,
 )
 from curate.calculus.graph.node import Node, Number, intern, number
 from curate.calculus.graph.signs import nonnegative
@@ -29,7 +25,6 @@ from curate.calculus.rules import likelihoods, norms
 from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
 from curate.calculus.rules.mixtures import log_of_mixture
-from curate.calculus.rules.reductions import COMPARISONS
 from curate.calculus.rules.stable import log_of_sum
 
 
@@ -155,86 +150,46 @@ def general_power(u: Node, v: Node) -> Node:
     return intern("map", u.shape, (u, v), "pow")
 
 
-def _one_minus(node: Node) -> Node:
-    return add(constant(1, node.shape), scale(-1, node))
+class Element:
+    """A node in the formulas of elementwise.py: with operators, and with maps as methods."""
 
+    def __init__(self, node: Node) -> None:
+        self.node = node
 
-def _polygamma(n: int, node: Node) -> Node:
-    return elementary(f"polygamma{n}", node)
+    def __getattr__(self, name: str) -> Callable[..., Element]:
+        def called(*others: Element) -> Element:
+            if not others:
+                return Element(apply(name, self.node))
+            (v,) = (other.node for other in others)
+            rewritten = {"pow": general_power, "power_slope": _power_slope}.get(name)
+            if rewritten:
+                return Element(rewritten(self.node, v))
+            return Element(intern("map", self.node.shape, (self.node, v), name))
 
+        return called
 
-def _sphere_slope(n: int, node: Node) -> Node:
-    return scale(Fraction(-1, 2), elementary(f"sphere{n + 1}", node))
+    def _of(self, other: Any) -> Node:
+        return other.node if isinstance(other, Element) else constant(other, self.node.shape)
 
+    def __add__(self, other: Any) -> Element:
+        return Element(add(self.node, self._of(other)))
 
-def _square(node: Node) -> Node:
-    return multiply(node, node)
+    def __sub__(self, other: Any) -> Element:
+        return self + -other
 
+    def __rsub__(self, other: Any) -> Element:
+        return -self + other
 
-# Of these, ``step``, ``slope``, ``kink``, ``root``, ``rsqrt_or_zero``, ``rsqrt_or_nan`` and
-# ``log_or_zero`` cannot be written in a text. ``step`` is the derivative of relu. ``slope`` is that
-# of abs, 0 at 0, and ``kink`` that of slope: 0, but NaN at 0. ``root`` and ``rsqrt_or_zero`` are
-# ``s^(1/2)`` of a sum of squares, and ``s^(-1/2)`` that is 0 at 0, so that the first derivative of
-# norm2 at 0 is 0; higher ones there are NaN (rules/singular.py). ``log_or_zero`` is the logarithm
-# that is 0 at 0, as the derivative of ``x^y`` by y needs it. ``mills`` is the normal density over
-# the distribution, and ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``;
-# ``cloglog(u)`` is ``log(1 - exp(-exp(u)))``. ``anchor``, ``capped`` and ``log_size`` are those of
-# rules/mixtures.py. ``sphere0(s)`` is ``cos(sqrt(s))``, and the next are its derivatives but for
-# factors of -1/2: ``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n.
-_DERIVATIVES: dict[str, Callable[[Node], Node]] = {
-    "sin": lambda u: apply("cos", u),
-    "cos": lambda u: scale(-1, apply("sin", u)),
-    "tan": lambda u: add(constant(1, u.shape), _square(apply("tan", u))),
-    "arcsin": lambda u: power(_one_minus(_square(u)), Fraction(-1, 2)),
-    "arccos": lambda u: scale(-1, power(_one_minus(_square(u)), Fraction(-1, 2))),
-    "arctan": lambda u: power(add(constant(1, u.shape), _square(u)), -1),
-    "tanh": lambda u: _one_minus(_square(apply("tanh", u))),
-    "exp": lambda u: apply("exp", u),
-    "expm1": lambda u: apply("exp", u),
-    "log": lambda u: power(u, -1),
-    "log1p": lambda u: power(add(constant(1, u.shape), u), -1),
-    "abs": lambda u: elementary("slope", u),
-    "slope": lambda u: elementary("kink", u),
-    "slope_or_nan": lambda u: elementary("kink", u),
-    "kink": lambda u: elementary("kink", u),
-    "sign": lambda u: zero(u.shape),
-    "relu": lambda u: apply("step", u),
-    "step": lambda u: zero(u.shape),
-    "sigmoid": lambda u: multiply(apply("sigmoid", u), apply("sigmoid", scale(-1, u))),
-    "softplus": lambda u: apply("sigmoid", u),
-    "root": lambda u: scale(Fraction(1, 2), elementary("rsqrt_or_zero", u)),
-    "rsqrt_or_zero": lambda u: scale(
-        Fraction(-1, 2), multiply(*[elementary("rsqrt_or_zero", u)] * 3)
-    ),
-    "rsqrt_or_nan": lambda u: scale(
-        Fraction(-1, 2), multiply(*[elementary("rsqrt_or_nan", u)] * 3)
-    ),
-    "log_or_zero": lambda u: power(u, -1),
-    "erf": lambda u: scale(2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
-    "erfc": lambda u: scale(-2 / math.sqrt(math.pi), apply("exp", scale(-1, _square(u)))),
-    "log_ndtr": lambda u: elementary("mills", u),
-    "mills": lambda u: scale(-1, multiply(elementary("mills", u), elementary("mills_excess", u))),
-    "mills_excess": lambda u: _one_minus(
-        multiply(elementary("mills", u), elementary("mills_excess", u))
-    ),
-    "log1mexp": lambda u: scale(-1, elementary("bose", scale(-1, u))),
-    "bose": lambda u: scale(-1, add(elementary("bose", u), _square(elementary("bose", u)))),
-    "anchor": lambda u: zero(u.shape),
-    "log_size": lambda u: zero(u.shape),  # inside anchors only
-    "capped": lambda u: constant(1, u.shape),
-    "cloglog": lambda u: elementary("cloglog_slope", u),
-    "cloglog_slope": lambda u: elementary("cloglog_bend", u),
-    "logcosh": lambda u: apply("tanh", u),
-    "sinh": lambda u: apply("cosh", u),
-    "cosh": lambda u: apply("sinh", u),
-    "arcsinh": lambda u: power(add(constant(1, u.shape), _square(u)), Fraction(-1, 2)),
-    "arccosh": lambda u: power(add(constant(-1, u.shape), _square(u)), Fraction(-1, 2)),
-    "arctanh": lambda u: power(_one_minus(_square(u)), -1),
-    "lgamma": lambda u: elementary("digamma", u),
-    "digamma": lambda u: elementary("polygamma1", u),
-    **{f"sphere{n}": functools.partial(_sphere_slope, n) for n in range(6)},
-    **{f"polygamma{n}": functools.partial(_polygamma, n + 1) for n in range(1, 9)},
-}
+    def __mul__(self, other: Any) -> Element:
+        return Element(multiply(self.node, self._of(other)))
+
+    def __neg__(self) -> Element:
+        return Element(scale(-1, self.node))
+
+    def __pow__(self, exponent: Number) -> Element:
+        return Element(power(self.node, exponent))
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 def _power_slope(u: Node, v: Node) -> Node:
@@ -248,29 +203,13 @@ def partials(node: Node) -> list[Node]:
     """The elementwise derivative of a map or power by each of its operands."""
     if node.kind == "power":
         return [scale(node.data, power(node.args[0], node.data - 1))]
-    if node.data == "pow":
-        u, v = node.args
-        return [_power_slope(u, v), multiply(apply("log_or_zero", u), node)]
-    if node.data == "power_slope":
-        u, v = node.args
-        less = add(v, constant(-1, v.shape))
-        lower = general_power(u, less)
-        return [
-            multiply(v, _power_slope(u, less)),
-            add(lower, multiply(v, apply("log_or_zero", u), lower)),
-        ]
-    if node.data == "xlogy":
-        u, v = node.args
-        return [apply("log", v), multiply(u, power(v, -1))]
-    if node.data == "maximum":
-        u, v = node.args
-        shape = node.shape
-        return [intern("map", shape, (u, v), "exceeds"), intern("map", shape, (v, u), "exceeds")]
-    if node.data in COMPARISONS or node.data == "larger":  # constant, or an anchor
-        return [zero(node.shape), zero(node.shape)]
-    if node.data not in _DERIVATIVES:
+    slope = MAPS[node.data].slope
+    if slope is None:
         raise CalculusError(f"{node.data}: no further derivative is known")
-    return [_DERIVATIVES[node.data](node.args[0])]
+    if isinstance(slope, int):
+        return [constant(slope, node.shape)] * len(node.args)
+    slopes = slope(*map(Element, node.args))
+    return [one.node for one in (slopes if isinstance(slopes, tuple) else (slopes,))]
 
 
 _REWRITTEN: dict[str, Callable[[Node], Node | None]] = {

@@ -6,8 +6,6 @@ from curate.calculus.graph.algebra import constant, constant_value, einsum, zero
 from curate.calculus.graph.node import Node, intern
 from curate.calculus.graph.sums import total
 
-COMPARISONS = ("greater", "at_least", "equal", "differs", "exceeds")
-
 
 def maximum(u: Node, axes: int) -> Node:
     """The largest element over the last axes."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Mapping
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
-from curate.calculus.show.code_text import ALIKE, HELPERS, WRITTEN
+from curate.calculus.show.code_text import HELPERS
 from curate.calculus.show.formula import LETTERS
 
 _IMPORTS = {
@@ -22,7 +24,6 @@ _IMPORTS = {
     ],
 }
 _MODULE = {"numpy": "np", "torch": "torch", "jax": "jnp"}
-_SPECIAL = ("erf", "erfc", "log_ndtr", "xlogy", "digamma")
 
 
 def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) -> str:
@@ -40,7 +41,7 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     body = "\n".join(f"    {line}" for line in writer.lines)
     arguments = ", ".join(writer.spelled[name] for name in scope)
     function = f"def value_and_gradient({arguments}):\n{body}\n    return {names[0]}, {names[1]}"
-    helpers = [text for call, text in HELPERS.items() if call in function]
+    helpers = [text for name, text in HELPERS.items() if re.search(rf"\b{name}\b", function)]
     imports = [
         line
         for line in _IMPORTS[target]
@@ -66,7 +67,7 @@ class _Writer:
 
     def __init__(self, scope: Mapping[str, Node], target: str) -> None:
         self.target, self.lines = target, list[str]()
-        taken = {"np", "torch", "jnp", "special", "math", "softplus", "cap", "like", "float"}
+        taken = {"np", "torch", "jnp", "special", "math", "like", "float", *HELPERS}
         self.spelled = {
             name: f"{name}_" if keyword.iskeyword(name) or name in taken else name for name in scope
         }
@@ -170,19 +171,10 @@ class _Writer:
         return f"{eye}[{place}]" if kind == "index" else f"{eye}[{place} : {place} + {sizes[0]}]"
 
     def _map(self, name: str, inner: list[str]) -> str:
-        if name in WRITTEN:
-            return WRITTEN[name].format(*inner)
-        if name in ALIKE:
-            return f"xp.{name}({inner[0]})"
-        if name in ("cloglog", "cloglog_slope"):
-            return f"{name}({inner[0]})"
-        if name in _SPECIAL:
-            return f"special.{name}({', '.join(inner)})"
-        if name == "lgamma":
-            return f"special.gammaln({inner[0]})"
-        if name.startswith("polygamma"):
-            return f"special.polygamma({name.removeprefix('polygamma')}, {inner[0]})"
-        raise CalculusError(f"code: {name} is not written for {self.target}")
+        code = MAPS[name].code
+        if code is None:
+            raise CalculusError(f"code: {name} is not written for {self.target}")
+        return code.format(*inner)
 
     def _number(self, text: str) -> str:
         return f"torch.as_tensor(float({text}), **like)" if self.target == "torch" else text

@@ -1,41 +1,5 @@
-"""What stand-alone code writes for each map, and the helper functions that it may need."""
+"""The helper functions that stand-alone code may need."""
 
-WRITTEN = {
-    "sigmoid": "xp.exp(-softplus(-{0}))",
-    "softplus": "softplus({0})",
-    "relu": "xp.where({0} > 0, {0}, 0.0)",
-    "step": "xp.where({0} > 0, 1.0, 0.0)",
-    "slope": "xp.sign({0})",
-    "root": "xp.sqrt({0})",
-    "rsqrt_or_zero": "xp.where({0} == 0, 0.0, 1 / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
-    "rsqrt_or_nan": "xp.where({0} == 0, float('nan'), 1 / xp.sqrt({0}))",
-    "slope_or_nan": "xp.where({0} == 0, float('nan'), xp.sign({0}))",
-    "kink": "xp.where({0} == 0, float('nan'), 0 * {0})",
-    "log_or_zero": "xp.where({0} == 0, 0.0, xp.log(xp.where({0} == 0, 1.0, {0})))",
-    "log1mexp": "xp.where({0} > -0.6931, xp.log(-xp.expm1({0})), xp.log1p(-xp.exp({0})))",
-    "bose": "1 / xp.expm1({0})",
-    "sphere0": "xp.cos(xp.sqrt({0}))",
-    "sphere1": "xp.where({0} == 0, 1.0, "
-    "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))",
-    "logcosh": "abs({0}) + xp.log1p(xp.exp(-2 * abs({0}))) - 0.6931471805599453",
-    "mills": "xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
-    "anchor": "xp.where(xp.isinf({0}), 0.0, {0})",
-    "capped": "xp.where({0} > cap({0}), cap({0}), {0})",
-    "log_size": "xp.log(xp.abs({0}))",
-    "pow": "{0} ** {1}",
-    "power_slope": "xp.where({1} == 0, 0.0, {1} * {0} ** ({1} - 1))",
-    "larger": "xp.maximum({0}, {1})",
-    "maximum": "xp.maximum({0}, {1})",
-    "exceeds": "xp.where({0} > {1}, 1.0, xp.where({0} == {1}, 0.5, 0.0))",
-    "greater": "xp.where({0} > {1}, 1.0, 0.0)",
-    "at_least": "xp.where({0} >= {1}, 1.0, 0.0)",
-    "equal": "xp.where({0} == {1}, 1.0, 0.0)",
-    "differs": "xp.where({0} != {1}, 1.0, 0.0)",
-    "where": "xp.where({0} != 0, {1}, {2})",
-    **{f"sphere{n}": f"sphere({n}, {{0}})" for n in range(2, 7)},
-}
-ALIKE = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "tanh", "exp", "log", "abs", "sign",
-          "expm1", "log1p", "sinh", "cosh", "arcsinh", "arccosh", "arctanh")  # fmt: skip
 _CLOGLOG = """def cloglog(u):
     t = xp.exp(xp.where(u > 7, 7.0, u))
     inner = xp.where(t > 0.6931, xp.log1p(-xp.exp(-t)), xp.log(-xp.expm1(-t)))
@@ -62,6 +26,17 @@ _SPHERE = """def sphere(n, s):
     for k in range(n - 1):
         before, last = last, ((2 * k + 1) * last - before) / large
     return xp.where(s < 4, series, last)"""
+_OVER = """def over(function, series, s, slope=None):
+    near = xp.where(s < 0.06, s, 0 * s)
+    r = xp.sqrt(xp.where(s < 0.06, 0.06 + 0 * s, s))
+    if slope is None:
+        total, far = 0 * s, function(r) / r
+    else:
+        total, far = 0 * s, (slope(r) - function(r) / r) / (2 * r * r)
+        series = [k * a for k, a in enumerate(series)][1:]
+    for a in series[::-1]:
+        total = total * near + a
+    return xp.where(s < 0.06, total, far)"""
 _PEAKS = """def peaks(u, axes):
     largest = u == xp.AMAX(u, axis=axes, keepdims=True)
     ones = xp.where(largest, xp.ones_like(u), xp.zeros_like(u))
@@ -93,11 +68,11 @@ _OF_LOG = """def differences_of_log(a, b):
 _OF_SQRT = """def differences_of_sqrt(a, b):
     return 1 / (xp.sqrt(a) + xp.sqrt(b))"""
 HELPERS = {
-    "softplus(": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
-    "cloglog(": _CLOGLOG, "cloglog_slope(": _CLOGLOG_SLOPE, "cofactors(": _COFACTORS,
-    "log_det(": _SIGNED,
-    "sphere(": _SPHERE, "peaks(": _PEAKS, "others(": _OTHERS, "polar(": _POLAR,
-    "spectral(": _SPECTRAL, "spectral_slope(": _SPECTRAL_SLOPE,
+    "softplus": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
+    "cloglog": _CLOGLOG, "cloglog_slope": _CLOGLOG_SLOPE, "cofactors": _COFACTORS,
+    "log_det": _SIGNED,
+    "sphere": _SPHERE, "over": _OVER, "peaks": _PEAKS, "others": _OTHERS, "polar": _POLAR,
+    "spectral": _SPECTRAL, "spectral_slope": _SPECTRAL_SLOPE,
     "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,
-    "cap(": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
+    "cap": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
 }  # fmt: skip

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.node import Dim, Labels, Node, Term
 from curate.calculus.graph.sizes import polynomial
 from curate.calculus.show.formula import LETTERS, Formula, call, name, transposed
 from curate.calculus.show.matrix_form import NoMatrixForm, Piece, Sizes, matrix_form, ones
 
-_SPELLED = {"log_or_zero": "log", "slope": "sign", "slope_or_nan": "sign", "root": "sqrt",
-            "maximum": "max"}  # fmt: skip
-_COMPARED = {"greater": ">", "at_least": ">=", "equal": "==", "differs": "!="}
 _SHORT = {"inverse": "inv", "determinant": "det", "logdet": "logdet", "largest": "max",
           "pinverse": "pinv", "nuclear": "nuclear"}  # fmt: skip
 
@@ -72,12 +70,13 @@ def _map(node: Node, inner: tuple[Formula, ...]) -> Formula:
         return Formula(product, (v, _power(node, u, less)))
     if node.data == "step":
         return Formula("compare", (">", inner[0], Formula("number", (0,))))
-    if node.data in _COMPARED:
-        return Formula("compare", (_COMPARED[node.data], *inner))
+    shown = MAPS[node.data].shown
+    if not shown.isidentifier():
+        return Formula("compare", (shown, *inner))
     if node.data == "exceeds":
         half = Fraction(1, 2)
         return Formula("sum", tuple((half, Formula("compare", (s, *inner))) for s in (">", ">=")))
-    return call(_SPELLED.get(node.data, node.data), *inner)
+    return call(shown, *inner)
 
 
 def _power(node: Node, base: Formula, exponent: Formula) -> Formula:

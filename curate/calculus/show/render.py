@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.node import Node, Number
 from curate.calculus.show.formula import Formula, plain
 from curate.calculus.show.notation import formula_of
 
 _SUM, _PRODUCT, _POWER, _ATOM = range(4)
-_LATEX_NAMES = {
-    "arcsin": r"\arcsin", "arccos": r"\arccos", "arctan": r"\arctan", "sin": r"\sin",
-    "cos": r"\cos", "tan": r"\tan", "tanh": r"\tanh", "exp": r"\exp", "log": r"\log",
-    "det": r"\det", "logdet": r"\log\det", "sum": r"\operatorname{sum}",
-}  # fmt: skip
-_COMPARED = {">": ">", ">=": r"\geq", "==": "=", "!=": r"\neq"}
+_LATEX = {
+    **{entry.shown: entry.latex for entry in MAPS.values()},
+    **{name: entry.latex for name, entry in MAPS.items()},
+    "det": r"\det",
+    "logdet": r"\log\det",
+}
 _LATEX_SYMBOLS = {"eye": r"\mathbb{I}"}
 _GREEK = [
     "alpha",
@@ -137,7 +138,7 @@ def _latex(formula: Formula) -> tuple[str, int]:
         return f"{_latex_wrapped(parts[0], _ATOM)}_{{{parts[1]}}}", _POWER
     if op == "compare":
         symbol, one, two = parts
-        return f"\\left[{_latex(one)[0]} {_COMPARED[symbol]} {_latex(two)[0]}\\right]", _ATOM
+        return f"\\left[{_latex(one)[0]} {_LATEX[symbol]} {_latex(two)[0]}\\right]", _ATOM
     if op in ("power", "elementwise_power"):
         exponent = _latex(parts[1])[0]
         hollow = r"\odot " if op == "elementwise_power" else ""
@@ -174,7 +175,7 @@ def _latex_call(function: str, *arguments: Formula) -> tuple[str, int]:
         return f"\\sqrt{{{inner}}}", _ATOM
     if function == "abs":
         return f"\\left|{inner}\\right|", _ATOM
-    shown = _LATEX_NAMES.get(function, rf"\operatorname{{{function}}}")
+    shown = _LATEX.get(function, rf"\operatorname{{{function}}}")
     return f"{shown}\\left({inner}\\right)", _ATOM
 
 

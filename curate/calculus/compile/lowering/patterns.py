@@ -68,8 +68,7 @@ class Product:
 
     def form(self, pattern: Pattern) -> None:
         """Multiply with the pattern as a tensor."""
-        call = dense_call(pattern.kind, pattern.shape, pattern.start)
-        value = self.program.emit_owned(call, (), pattern.shape)
+        value = dense(self.program, pattern.kind, pattern.shape, pattern.start)
         self.operands.append(without_repeats(self.program, value, pattern.labels))
 
     def finished(self, core: Labelled) -> Labelled:
@@ -137,11 +136,11 @@ class Product:
                 )
             value = reshaped(self.program, value, (*before, *sizes, *after))
         else:
-            call = f"{{0}}.narrow({axis}, {pattern.start}, {sizes[0]})" if sizes else (
-                f"{{0}}.select({axis}, {pattern.start})"
-            )  # fmt: skip
-            shape = (*before, *sizes, *after)
-            value = self.program.emit(call, (value,), shape, view=True)
+            place: dict[str, int] = {"axis": axis, "start": pattern.start}
+            if sizes:
+                place["size"] = sizes[0]
+            kind = "narrow" if sizes else "select"
+            value = self.program.emit(kind, (value,), (*before, *sizes, *after), **place)
         labels = (*labels[:axis], *pattern.parts, *labels[axis + 1 :])
         return without_repeats(self.program, value, labels)
 
@@ -154,26 +153,20 @@ class Product:
         shape = (size, *value.shape[len(pattern.parts) :])
         if pattern.kind == "fuse":
             return Labelled(reshaped(self.program, value, shape), (pattern.whole, *rest))
-        length = f"{pattern.start}, {size}"
-        call = f"{'placed' if pattern.parts else 'placed_at'}({{0}}, {length})"
-        return Labelled(self.program.emit(call, (value,), shape), (pattern.whole, *rest))
+        kind = "placed" if pattern.parts else "placed_at"
+        value = self.program.emit(kind, (value,), shape, start=pattern.start, size=size)
+        return Labelled(value, (pattern.whole, *rest))
 
     def _with_axes(self, core: Labelled, pattern: Pattern) -> Labelled:
         """The core, repeated along the parts of the pattern that it lacks."""
         for label in pattern.parts:
             if label not in core.labels:
                 shape = (self._size(pattern, label), *core.value.shape)
-                call = f"{{0}}.expand({shape})"
-                value = self.program.emit(call, (core.value,), shape, view=True)
+                value = self.program.emit("expand", (core.value,), shape)
                 core = Labelled(value, (label, *core.labels))
         return core
 
 
-def dense_call(kind: str, shape: tuple[int, ...], start: int) -> str:
-    """The call that forms a pattern."""
-    return f"pattern(like, {kind!r}, {shape}, {start})"
-
-
 def dense(program: Program, kind: str, shape: tuple[int, ...], start: int) -> Value:
     """A pattern as a tensor."""
-    return program.emit_owned(dense_call(kind, shape, start), (), shape)
+    return program.emit_owned("pattern", (), shape, name=kind, start=start)
