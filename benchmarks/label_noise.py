@@ -116,7 +116,7 @@ def features_of(options: argparse.Namespace, train_set, rows: np.ndarray) -> np.
 
 def measured(name: str, features, labels, wrong: np.ndarray, resamples: int) -> list[dict]:
     """A row per detector, and one per list."""
-    table = label_noise_table(features, labels, folds=FOLDS, seeds=SEEDS)
+    table = label_noise_table(features, labels)
     ours = curate.score(table, "mislabel")
     detectors = {"mislabel": ours, **out_of_fold(features, labels), **dynamics(features, labels)}
     draws = np.random.default_rng(0).integers(0, len(labels), (resamples, len(labels)))
