@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import log_softmax, softmax
 
 from curate.errors import CurateError
 from curate.table import annotate, describe
@@ -120,6 +119,8 @@ def _linear_views(
     for the same in all rows, their mean weighted by squared lengths, so that one decomposition
     serves all classes.
     """
+    from scipy.special import log_softmax
+
     fitted = _linear(values, codes, strength).predict_log_proba(values)
     spreads, directions = np.linalg.eigh((values.T @ values).astype(np.float64))
     energies = (values @ directions) ** 2
@@ -148,6 +149,8 @@ def _relabelled(
     They are the logits z that exceed those without the row by leverage · (label - softmax(z)),
     found in steps that a bound on the curvature of softmax keeps from overshooting.
     """
+    from scipy.special import softmax
+
     without = _without(log_probabilities, leverage, codes)
     label = np.eye(log_probabilities.shape[1])[wrong]
     found = log_probabilities.copy()
@@ -178,6 +181,7 @@ def _votes(values: np.ndarray, codes: np.ndarray, classes: int) -> np.ndarray:
 def _as_they_predict_best(first: np.ndarray, second: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Log probabilities: both views added with the weights of the greatest likelihood."""
     from scipy.optimize import minimize
+    from scipy.special import log_softmax
     from scipy.special import log_softmax
 
     rows = np.arange(len(codes))
