@@ -182,7 +182,6 @@ def _as_they_predict_best(first: np.ndarray, second: np.ndarray, codes: np.ndarr
     """Log probabilities: both views added with the weights of the greatest likelihood."""
     from scipy.optimize import minimize
     from scipy.special import log_softmax
-    from scipy.special import log_softmax
 
     rows = np.arange(len(codes))
 
