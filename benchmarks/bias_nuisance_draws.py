@@ -48,6 +48,20 @@ def judged(pictures: list[Image.Image], what: str, seed: int) -> tuple[bool, lis
     return bool(causes & set(said)), wrong, shown
 
 
+def wanted(draws: int) -> list[tuple[str, str, int]]:
+    """What, source and draw: all nulls, then all nuisances draw by draw, on one source each, then
+    on the next: stopped early, none lacks."""
+    nulls = [(what, source, draw) for draw in range(draws) for what in NULLS for source in SOURCES]
+    nuisances = [
+        (what, SOURCES[(place + turn) % len(SOURCES)], draw)
+        for draw in range(draws)
+        for turn in range(len(SOURCES))
+        for place, what in enumerate(NUISANCES)
+    ]
+    seen = [key for key in nuisances if not (key[1] in GREY and key[0] in UNSEEN_ON_GREY)]
+    return nulls + seen  # those left out change no pixel
+
+
 def measured(draws: int) -> Iterator[dict[str, str]]:
     """What every draw said, read from RESULTS or measured and added to it."""
     done = {}
@@ -57,16 +71,8 @@ def measured(draws: int) -> Iterator[dict[str, str]]:
                 (row["what"], row["source"], int(row["draw"])): row for row in csv.DictReader(file)
             }
     held: dict[str, list[Image.Image]] = {}
-    wanted = [  # all nuisances on one source each, then on the next: stopped early, none lacks
-        (what, SOURCES[(place + turn) % len(SOURCES)], draw)
-        for draw in range(draws)
-        for turn in range(len(SOURCES))
-        for place, what in enumerate((*NUISANCES, *NULLS))
-    ]
-    for key in wanted:
+    for key in wanted(draws):
         what, source, draw = key
-        if source in GREY and what in UNSEEN_ON_GREY:  # it changes no pixel
-            continue
         if key not in done:
             if source not in held:
                 held[source] = opened(source)

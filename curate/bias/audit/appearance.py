@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from curate.bias.audit.facts import Facts
+from curate.bias.audit.traces import tile_means
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MAP = 128  # height and width, at most, of the map of odd places
 
 _BINS = 24
+_HUES = 18
 
 _MEASURED: dict[str, Callable[[dict[str, np.ndarray]], np.ndarray]] = {
     "lightness, 0 to 255": lambda found: 255 * found["tone"][:, 0],
@@ -40,15 +42,17 @@ def tone(image: np.ndarray) -> np.ndarray:
 
 
 def colour_balance(image: np.ndarray) -> np.ndarray:
-    """Channels against each other: means, spreads, saturation, correlations; (13,)."""
-    if image.ndim == 2:
-        return np.zeros(13)
+    """Channels of (H, W, 3) against each other: means, spreads, saturation; (13,).
+
+    Spreads and saturation are of means of 4×4 pixels, so that noise is no colour.
+    """
     # channel by channel: four times as fast as pixel by pixel
-    red, green, blue = values = np.ascontiguousarray(image.reshape(-1, 3).T, np.float32)
-    means, spreads = values.mean(1) + 1, values.std(1) + 1
-    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    values = np.ascontiguousarray(image.reshape(-1, 3).T, np.float32)
+    red, green, blue = tiles = _tiles_of_channels(image)
+    means, spreads = values.mean(1) + 1, tiles.std(1) + 1
+    chroma = tiles.max(0) - tiles.min(0)
     # of the middle tones and of the lightest tenth: a white balance shows where it was white
-    total = red + green + blue
+    total = values.sum(0)
     lightest = values[:, total >= np.quantile(total, 0.9)].mean(1) + 1
     opponent = np.stack([red - green, blue - green])
     return np.array(
@@ -58,11 +62,29 @@ def colour_balance(image: np.ndarray) -> np.ndarray:
             *np.log(lightest[[0, 2]] / lightest[1]),
             chroma.mean() / 255,
             chroma.std() / 255,
-            chroma.mean() / (values.std() + 1),
+            chroma.mean() / (tiles.std() + 1),
             *np.log1p(opponent.std(1)),
             *opponent.mean(1) / 255,
         ]
     )
+
+
+def hues(image: np.ndarray) -> np.ndarray:
+    """Which hues (H, W, 3) has, and along which axis colours spread; (24,).
+
+    Scenes share an axis, from the blue of the sky to the yellow of the sun: a turn of the hue turns
+    it.
+    """
+    red, green, blue = tiles = _tiles_of_channels(image)
+    x, y = red - (green + blue) / 2, (green - blue) * np.float32(0.75**0.5)
+    chroma = tiles.max(0) - tiles.min(0)
+    sector = ((np.arctan2(y, x) / (2 * np.pi) + 0.5) * _HUES).astype(int) % _HUES
+    shares = np.bincount(sector, np.minimum(chroma, 40), _HUES) / (
+        np.minimum(chroma, 40).sum() + 2 * len(chroma)
+    )
+    about_the_mean = _axis(x - x.mean(), y - y.mean())
+    axes = [*about_the_mean, np.arctan2(*about_the_mean[::-1]), *_axis(x, y)]
+    return np.array([*axes, np.arctan2(y.mean(), x.mean()), *shares])
 
 
 def levels(image: np.ndarray) -> np.ndarray:
@@ -171,6 +193,18 @@ def properties(
     kinds = {"property": pa.string(), "source": pa.string()}
     schema = pa.schema(kinds | dict.fromkeys(("low", "high", "share"), pa.float64()))
     return pa.Table.from_pylist(rows, schema)
+
+
+def _axis(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Cosine and sine of twice the angle of the axis that points spread along, by how clearly."""
+    across, up = float(np.square(x).mean()), float(np.square(y).mean())
+    energy = across + up + 4
+    return (across - up) / energy, 2 * float((x * y).mean()) / energy
+
+
+def _tiles_of_channels(image: np.ndarray) -> np.ndarray:
+    """Means of 4×4 pixels, float32 (3, tiles)."""
+    return np.ascontiguousarray(tile_means(image, 4).reshape(-1, 3).T)
 
 
 def _light(image: np.ndarray) -> np.ndarray:

@@ -97,7 +97,8 @@ def nuisance_audit(
     answers["orientation"] = orientation(seen, y, train)
     sharpness = [numbers["kernel"][:, 0] + numbers["kernel"][:, 9] for numbers, _ in measured]
     grids = Grids(taken, [np.arange(0, len(source), 2) for source in taken])
-    decided = verdicts(answers, SameScenes(alike, y, train), grids, sharpness)
+    noise = [numbers["grain"][:, 4] for numbers, _ in measured]
+    decided = verdicts(answers, SameScenes(alike, y, train), grids, sharpness, noise)
     names = [source.name for source in opened]
     return Audit(
         table=_table(answers, before, headers),
@@ -169,7 +170,7 @@ def _of_cause(cause: str, answers: dict[str, ProbeAnswers]) -> tuple[int, int]:
         "file names": ("names",),
         "labels": ("labels",),
         "tone": ("tone",),
-        "colour balance": ("colour",),
+        "colour balance": ("colour", "hues"),
         "levels": ("levels",),
         "grain or sharpness": ("grain",),
         "fixed place": ("place",),

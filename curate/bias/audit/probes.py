@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from curate.bias.audit.appearance import colour_balance, grain, levels, odd_places, tone
+from curate.bias.audit.appearance import colour_balance, grain, hues, levels, odd_places, tone
 from curate.bias.audit.facts import Facts, read_facts
 from curate.bias.audit.traces import Traces, read_traces
 from curate.bias.sources.source import Source
@@ -27,6 +27,7 @@ PROBES = (
     "phase",
     "tone",
     "colour",
+    "hues",
     "levels",
     "grain",
 )
@@ -59,13 +60,15 @@ def probe(
         if source.encoded is not None and facts is not None:
             fact = read_facts(source.encoded[position], source.ids[position])
             facts.append(fact)
+        traces = read_traces(image)
         seen = {
             "tone": tone(image),
-            "colour": colour_balance(image),
+            "colour": np.zeros(13) if traces.grey else colour_balance(image),
+            "hues": np.zeros(24) if traces.grey else hues(image),
             "levels": levels(image),
             "grain": grain(image),
         }
-        rows.append(_numbers(fact, image.shape[1], image.shape[0], read_traces(image)) | seen)
+        rows.append(_numbers(fact, image.shape[1], image.shape[0], traces) | seen)
         odd.append(odd_places(image))
         on_image()
     return {name: np.stack([row[name] for row in rows]) for name in PROBES}, facts, odd

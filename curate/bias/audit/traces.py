@@ -6,6 +6,9 @@ import numpy as np
 
 _SIDE = 256  # of the middle of a large image that is looked at; a multiple of 8
 _GREY = 1.0  # mean difference of channels, in grey levels
+_TILE = 16  # pixels a side: noise of 9 levels is below _GREY in their means
+_NOISE_LEFT = 0.12  # mean spread of three means of so many pixels, over the noise of one pixel
+_NOISIEST = 40.0  # levels
 _TINY = 1e-3
 _FLAT = 0.05  # energy below the rounding to whole grey levels
 _BANDS = 12
@@ -53,8 +56,7 @@ def read_traces(image: np.ndarray) -> Traces:
     luminance = image.astype(np.float32)
     grey = True
     if image.ndim == 3:
-        tiles = _tiles(luminance)  # so that noise of each channel is no colour
-        grey = bool((tiles.max(2) - tiles.min(2)).mean() < _GREY)
+        grey = is_grey(luminance)
         luminance = luminance @ np.array([0.299, 0.587, 0.114], np.float32)
     shortest = min(luminance.shape)
     inner = _middle(luminance, 4 if shortest >= 24 else 0)
@@ -72,11 +74,26 @@ def read_traces(image: np.ndarray) -> Traces:
     )
 
 
-def _tiles(image: np.ndarray) -> np.ndarray:
-    """Means of tiles of 8×8 pixels, of an image of any size."""
-    height, width = (max(1, length // 8) for length in image.shape[:2])
-    high, wide = (min(8, length) for length in image.shape[:2])
-    cut = image[: height * high, : width * wide]
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the channels of pixels (H, W, 3) are alike but for noise of each by itself.
+
+    Seen in means of large tiles, where noise averages out and colour does not; what is left of
+    white noise there is allowed for.
+    """
+    means = tile_means(image, _TILE)
+    spread = float((means.max(2) - means.min(2)).mean())
+    if spread >= _GREY + _NOISE_LEFT * _NOISIEST:
+        return False
+    differences = np.diff(np.diff(image[..., ::2] - image[..., 1:2], axis=0), axis=1)
+    noise = float(differences.std()) / 8**0.5 if differences.size else 0.0
+    return spread < _GREY + _NOISE_LEFT * min(noise, _NOISIEST)
+
+
+def tile_means(image: np.ndarray, side: int) -> np.ndarray:
+    """Means of tiles of so many pixels a side, (h, w, 3), of an image (H, W, 3) of any size."""
+    height, width = (max(1, length // side) for length in image.shape[:2])
+    high, wide = (min(side, length) for length in image.shape[:2])
+    cut = image[: height * high, : width * wide].astype(np.float32)
     return cut.reshape(height, high, width, wide, 3).mean((1, 3))
 
 

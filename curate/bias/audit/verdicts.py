@@ -22,8 +22,9 @@ _LEAST_OF_SCENES = 0.75
 _AS_MUCH = 0.03
 """How much less than the scenes a turn may tell, to be what tells."""
 
-_SMOOTHER, _STANDARD_ERRORS = 0.08, 3
-"""By how much images are smoother on average, and beyond chance, to be resampled since."""
+_SMOOTHER, _NOISIER, _STANDARD_ERRORS = 0.08, 0.25, 3
+"""By how much images are smoother, or noisier, on average, and beyond chance, to have lost their
+blocks by it."""
 
 _NEVER = 2.0
 """An accuracy that nothing reaches."""
@@ -74,17 +75,22 @@ class Verdict:
 @dataclass(frozen=True)
 class _Blocks:
     """Of two sources: how often the place of their blocks tells them apart, where it differs;
-    whether only one has blocks; whether the other is smoother, as after resampling; and whether
-    one was saved coarsely. Blocks of fine JPEGs are weaker after noise, too."""
+    whether only one has blocks; whether the other is smoother, as after resampling, or noisier;
+    and whether one was saved coarsely. Blocks of fine JPEGs are weaker after noise, too."""
 
     moved: tuple[float, float] | None
     in_one: bool
-    wiped_out: bool
+    smoothed: bool
+    drowned: bool
     coarse: bool
 
 
 def verdicts(
-    answers: dict[str, ProbeAnswers], scenes: SameScenes, grids: Grids, sharpness: list[np.ndarray]
+    answers: dict[str, ProbeAnswers],
+    scenes: SameScenes,
+    grids: Grids,
+    sharpness: list[np.ndarray],
+    noise: list[np.ndarray],
 ) -> list[Verdict]:
     """Judge every pair by every cause.
 
@@ -93,13 +99,17 @@ def verdicts(
         scenes: whether two sources show the same.
         grids: where the 8×8 blocks of JPEG lie.
         sharpness: of every image of every source, how fast its spectrum falls; high: smooth.
+        noise: of every image of every source, how much there is of fine differences in calm places,
+            against lively ones; high: noisy.
     """
     judged = []
     for first, second in combinations(range(scenes.sources), 2):
+        lacking = grids.in_one(first, second)
         blocks = _Blocks(
             moved=grids.moved(first, second),
-            in_one=grids.in_one(first, second) is not None,
-            wiped_out=_is_smoother(sharpness, grids.in_one(first, second), first, second),
+            in_one=lacking is not None,
+            smoothed=_has_more(sharpness, lacking, first, second, _SMOOTHER),
+            drowned=_has_more(noise, lacking, first, second, _NOISIER),
             coarse=grids.is_coarse(first, second),
         )
         judged += list(_of_pair(answers, first, second, scenes.compare(first, second), blocks))
@@ -145,11 +155,13 @@ def _of_pair(
         # what came after a JPEG, such as a turn, may have wiped out its blocks
         sure = alike and not grid.in_one and grid.coarse
         traces = verdict("JPEG quality", signs["blocks"], True, sure)
-        resampled = grid.wiped_out and signs["kernel"][1] < _LEVEL
+        wiped_out = (grid.smoothed and signs["kernel"][1] < _LEVEL) or (
+            grid.drowned and signs["grain"][1] < _LEVEL
+        )
         yield replace(
             traces,
-            least=_NEVER if resampled and alike else _LEAST if alike else 0.0,
-            late=resampled or not (grid.in_one or grid.coarse),
+            least=_NEVER if wiped_out and alike else _LEAST if alike else 0.0,
+            late=wiped_out or not (grid.in_one or grid.coarse),
         )
         if alike:  # how much is left of fine detail in a JPEG is up to the scene as well
             yield verdict("JPEG quality", signs["history"], True, True)
@@ -171,7 +183,7 @@ def _of_pair(
     for cause, probe in _OF_FILES.items():
         if probe in signs:
             yield verdict(cause, signs[probe], False, True)
-    for cause, probe in _OF_PIXELS.items():
+    for probe, cause in _OF_PIXELS.items():
         yield verdict(cause, signs[probe], True, alike)
     turned = verdict("orientation", signs["orientation"], True, alike)
     # a turn is a difference of scenes as well: it is named where it tells as much as they do
@@ -187,20 +199,23 @@ _OF_FILES = {
 }
 _OF_PIXELS = {
     "tone": "tone",
-    "colour balance": "colour",
+    "colour": "colour balance",
+    "hues": "colour balance",
     "levels": "levels",
-    "grain or sharpness": "grain",
-    "fixed place": "place",
+    "grain": "grain or sharpness",
+    "place": "fixed place",
 }
 
 
-def _is_smoother(sharpness: list[np.ndarray], lacking: int | None, first: int, second: int) -> bool:
-    """Whether the images of the source that lacks blocks are the smoother ones, beyond chance."""
+def _has_more(
+    amounts: list[np.ndarray], lacking: int | None, first: int, second: int, least: float
+) -> bool:
+    """Whether images of the source that lacks blocks have more, by so much and beyond chance."""
     if lacking is None:
         return False
-    own, other = sharpness[lacking], sharpness[first + second - lacking]
+    own, other = amounts[lacking], amounts[first + second - lacking]
     error = np.sqrt(own.var() / len(own) + other.var() / len(other)) + 1e-9
-    return bool(own.mean() - other.mean() > max(_SMOOTHER, _STANDARD_ERRORS * error))
+    return bool(own.mean() - other.mean() > max(least, _STANDARD_ERRORS * error))
 
 
 def _beyond_chance(judged: list[Verdict]) -> list[bool]:
