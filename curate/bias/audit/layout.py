@@ -2,8 +2,14 @@
 
 import struct
 
-_STANDARD = (29, 181)
-"""Bytes of the Huffman tables of the JPEG standard, of DC and of AC coefficients."""
+_STANDARD = {
+    bytes((0, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)),
+    bytes((0, 0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0)),
+    bytes((1, 0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125)),
+    bytes((1, 0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119)),
+}
+"""Huffman tables of the JPEG standard (ITU-T T.81, tables K.3 to K.6): 0 for DC or 1 for AC, and
+how many codes of 1 to 16 bits there are."""
 
 _COMPRESSION = 259
 """The tag of a TIFF that names how its pixels are packed."""
@@ -33,19 +39,21 @@ def layout(content: bytes) -> str:
 def _of_jpeg(content: bytes) -> str:
     place = 2
     parts: list[str] = []
+    made = False  # the Huffman tables, for this picture
     while place + 4 <= len(content) and content[place] == 0xFF:
         marker = content[place + 1]
         (length,) = struct.unpack(">H", content[place + 2 : place + 4])
         name = f"{marker:02X}"
-        if marker == 0xC4:  # Huffman tables: those of the standard, or made for this picture
-            name += "" if length - 2 in _lengths() else "*"
+        if marker == 0xC4:
+            made = made or not _are_standard(content[place + 4 : place + 2 + length])
         if not parts or parts[-1] != name:
             parts.append(name)
         if marker == 0xDA:
             break
         place += 2 + length
     end = content.find(b"\xff\xd9", place)  # the scan's own bytes never hold it
-    return " ".join(parts) + (" +" if 0 <= end < len(content) - 2 else "")
+    words = [part + "*" if part == "C4" and made else part for part in parts]
+    return " ".join(words) + (" +" if 0 <= end < len(content) - 2 else "")
 
 
 def _of_webp(content: bytes) -> str:
@@ -71,9 +79,13 @@ def _of_tiff(content: bytes) -> str:
     return " ".join(parts)
 
 
-def _lengths() -> set[int]:
-    dc, ac = _STANDARD
-    return {dc - 1, dc, ac - 2, ac - 1, ac, dc + ac - 2, 2 * dc, 2 * (dc + ac), 416, 418, 420, 208}
+def _are_standard(tables: bytes) -> bool:
+    """Whether the Huffman tables of one segment are those of the standard."""
+    while len(tables) >= 17:
+        if bytes((tables[0] >> 4,)) + tables[1:17] not in _STANDARD:
+            return False
+        tables = tables[17 + sum(tables[1:17]) :]
+    return True
 
 
 def _of_png(content: bytes) -> str:

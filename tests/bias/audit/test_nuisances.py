@@ -8,11 +8,19 @@ import pytest
 from PIL import Image
 
 from curate.bias import Source, nuisance_audit
-from curate.bias.audit.appearance import grain, levels, odd_places, tone
+from curate.bias.audit.appearance import (
+    colour_balance,
+    grain,
+    hues,
+    levels,
+    odd_places,
+    tone,
+)
 from curate.bias.audit.explained import explains
 from curate.bias.audit.layout import layout
 from curate.bias.audit.same_scenes import SameScenes
 from curate.bias.audit.shortcut import shortcut
+from curate.bias.audit.traces import is_grey
 from tests.bias.audit.test_audit import photographs
 
 COUNT = 200
@@ -36,6 +44,26 @@ def hot(values):
     values = values.copy()
     values[20, 31] = 255
     return values
+
+
+def noisy(deviation):
+    rng = np.random.default_rng(0)
+    return lambda values: values + deviation * rng.normal(size=values.shape)
+
+
+def grey(image):
+    return image.convert("L").convert("RGB")
+
+
+def daylit(image):
+    """Light parts yellow, dark parts blue, as many scenes are."""
+    light = np.asarray(image.convert("L"), np.float64)[..., None]
+    return Image.fromarray((light + (light - 120) * [0.3, 0.1, -0.4]).clip(0, 255).astype(np.uint8))
+
+
+def hue_turned(image):
+    hue, *rest = image.convert("HSV").split()
+    return Image.merge("HSV", (hue.point(lambda level: (level + 14) % 256), *rest)).convert("RGB")
 
 
 CASES = {
@@ -64,6 +92,73 @@ def test_the_family_is_named_and_no_wrong_cause_is_certain(case, pictures):
     warnings = nuisance_audit(sources).warnings
     assert causes & {warning.cause for warning in warnings}
     assert {warning.cause for warning in warnings if warning.certain} <= causes
+
+
+GRAIN = {"grain or sharpness", "resizing filter"}
+PREPARED = {
+    "noise on grey": (GRAIN, grey, points(noisy(3))),
+    "strong noise on grey": (GRAIN, grey, points(noisy(8))),
+    "noise of each channel": (GRAIN, lambda image: image, points(noisy(6))),
+    "4 bits on grey": ({"levels"}, grey, points(lambda v: v // 16 * 16)),
+    "hue by 20°": (
+        {"colour balance", "levels", "tone"},
+        daylit,
+        lambda image: saved(hue_turned(image)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PREPARED)
+def test_noise_is_no_colour_and_few_levels_are_no_blocks(case, pictures):
+    causes, prepare, change = PREPARED[case]
+    prepared = [prepare(image) for image in pictures]
+    sources = [
+        Source("a", np.arange(COUNT), encoded=[saved(image) for image in prepared[:COUNT]]),
+        Source("b", np.arange(COUNT), encoded=[change(image) for image in prepared[COUNT:]]),
+    ]
+    warnings = nuisance_audit(sources).warnings
+    assert causes & {warning.cause for warning in warnings}
+    assert {warning.cause for warning in warnings if warning.certain} <= causes
+
+
+def test_grey_pictures_stay_grey_under_noise_and_tinted_ones_are_not():
+    rng = np.random.default_rng(0)
+    light = np.repeat(rng.integers(30, 220, (64, 64, 1)).astype(np.float32), 3, axis=2)
+    for deviation in (0, 3, 6, 12, 25):
+        assert is_grey(light + deviation * rng.normal(size=light.shape))
+    assert not is_grey(light + np.array([0, 4, 0]))
+    assert not is_grey(light + np.array([0, 4, 0]) + 6 * rng.normal(size=light.shape))
+    assert is_grey(light[:3, :1])  # any size
+    colourful = light * np.array([1.2, 1, 0.7])
+    assert not is_grey(colourful + 25 * rng.normal(size=light.shape))
+
+
+def test_noise_hardly_moves_what_is_measured_of_colour():
+    rng = np.random.default_rng(0)
+    picture = np.asarray(daylit(photographs(1, 3)[0]), np.float64)
+    dull = (picture + 3 * rng.normal(size=picture.shape)).round().clip(0, 255).astype(np.uint8)
+    plain, noisy_one = colour_balance(picture.astype(np.uint8)), colour_balance(dull)
+    assert np.abs(plain[:9] - noisy_one[:9]).max() < 0.03
+    assert colour_balance(dull[:1, :2]).shape == (13,)  # any size
+
+
+@pytest.mark.parametrize("degrees", [-60, 20, 45])
+def test_a_turn_of_the_hue_turns_the_axis_of_colours(degrees):
+    """Colours turned about the grey axis by a matrix: twice the angle turns by twice as much."""
+    picture = np.asarray(daylit(photographs(1, 4)[0]), np.float64)
+    picture = 128 + 0.4 * (picture - 128)  # away from the ends
+    angle = np.deg2rad(degrees)
+    axis = np.full(3, 3**-0.5)
+    cross = np.cross(np.eye(3), axis)
+    turn = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) / 3
+    before, after = (
+        hues(values.round().clip(0, 255).astype(np.uint8)) for values in (picture, picture @ turn)
+    )
+    moved = (after[2] - before[2] + np.pi) % (2 * np.pi) - np.pi
+    expected = (2 * angle + np.pi) % (2 * np.pi) - np.pi
+    assert min(abs(moved - expected), abs(moved + expected)) < 0.1
+    assert before[6:].sum() <= 1
+    assert hues(np.zeros((1, 1, 3), np.uint8)).shape == (24,)
 
 
 def test_names_and_labels_are_looked_at_where_they_are_given(pictures):
@@ -143,9 +238,21 @@ def test_layout_tells_options_and_not_pictures():
         assert isinstance(layout(torn), str)
 
 
+def test_tables_made_for_each_picture_are_one_way_of_writing():
+    """Whatever their length is, which the standard's may happen to have."""
+    pictures = [image.resize((side, side)) for side in (8, 16, 64) for image in photographs(12, 7)]
+    for mode in ("RGB", "L"):
+        made = {layout(saved(image.convert(mode), "JPEG", optimize=True)) for image in pictures}
+        plain = {layout(saved(image.convert(mode), "JPEG")) for image in pictures}
+        assert len(made) == len(plain) == 1
+        assert made != plain
+
+
 def test_what_brings_others_about_goes_first():
     assert explains("grey or colour", 1.0, "chroma subsampling", False, 1.0)
     assert explains("tone", 0.85, "resizing filter", True, 0.81)
     assert explains("tone", 0.85, "JPEG quality", True, 0.8)
     assert not explains("resizing filter", 0.81, "tone", True, 0.85)
     assert not explains("levels", 1.0, "tone", True, 0.7)
+    assert explains("levels", 1.0, "JPEG quality", True, 1.0)
+    assert not explains("JPEG quality", 0.99, "levels", True, 1.0)
