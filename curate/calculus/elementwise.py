@@ -43,6 +43,7 @@ class Map(NamedTuple):
         slow: whether numpy has no vector instructions for it.
         code: the call in stand-alone code, ``xp`` being the module; that of the same name where ""
             is given, None where there is none.
+        needs: the helper functions (show/code_text.py) and modules that the code calls.
         shown: its name in print, or the operator.
         latex: its name in LaTeX.
         zero: its value at 0, where that is a number worth knowing.
@@ -55,6 +56,7 @@ class Map(NamedTuple):
     numpy: str = ""
     slow: bool = False
     code: str | None = ""
+    needs: tuple[str, ...] = ()
     shown: str = ""
     latex: str = ""
     zero: Any = None
@@ -68,6 +70,17 @@ def _bell(factor: float) -> Slope:
 
 def _sphere(n: int) -> Slope:
     return lambda u: -_HALF * getattr(u, f"sphere{n + 1}")()
+
+
+def _special(name: str, operands: int = 1) -> dict[str, Any]:
+    """The code where the module of special functions has the map."""
+    arguments = ", ".join(f"{{{k}}}" for k in range(operands))
+    return {"code": f"special.{name}({arguments})", "needs": ("special",)}
+
+
+def _helper(name: str) -> dict[str, Any]:
+    """The code where a helper of the same name is written."""
+    return {"code": f"{name}({{0}})", "needs": (name,)}
 
 
 def _compared(name: str, symbol: str, latex: str) -> Map:
@@ -134,10 +147,10 @@ _MAPS = {
     "sigmoid": Map(
         lambda u: u.sigmoid() * (-u).sigmoid(),
         numpy="divide({c[1.0]}, add({c[1.0]}, exp(negative({0}))){out})",
-        code="xp.exp(-softplus(-{0}))", zero=_HALF, sign=1,
+        code="xp.exp(-softplus(-{0}))", needs=("softplus",), zero=_HALF, sign=1,
     ),
     "softplus": Map(
-        lambda u: u.sigmoid(), numpy="logaddexp({0}, 0.0)", slow=True, code="softplus({0})",
+        lambda u: u.sigmoid(), numpy="logaddexp({0}, 0.0)", slow=True, **_helper("softplus"),
         zero=math.log(2), sign=1,
     ),
     "logcosh": Map(
@@ -157,20 +170,20 @@ _MAPS = {
         code="xp.where({0} == 0, float('nan'), 1 / xp.sqrt({0}))",
     ),
     "erf": Map(
-        _bell(2 / math.sqrt(math.pi)), "torch.special.erf({0}{out})", code="special.erf({0})",
+        _bell(2 / math.sqrt(math.pi)), "torch.special.erf({0}{out})", **_special("erf"),
         zero=0,
     ),
     "erfc": Map(
-        _bell(-2 / math.sqrt(math.pi)), "torch.special.erfc({0}{out})", code="special.erfc({0})",
+        _bell(-2 / math.sqrt(math.pi)), "torch.special.erfc({0}{out})", **_special("erfc"),
         zero=1, sign=1,
     ),
     "log_ndtr": Map(
-        lambda u: u.mills(), "torch.special.log_ndtr({0}{out})", code="special.log_ndtr({0})"
+        lambda u: u.mills(), "torch.special.log_ndtr({0}{out})", **_special("log_ndtr")
     ),
     "mills": Map(
         lambda u: -(u.mills() * u.mills_excess()),
         code="xp.exp(-0.5 * {0} * {0} - special.log_ndtr({0})) / 2.5066282746310002",
-        sign=1, printed=True,
+        needs=("special",), sign=1, printed=True,
     ),
     "mills_excess": Map(
         lambda u: 1 - u.mills() * u.mills_excess(), code=None, sign=1, printed=True
@@ -181,16 +194,16 @@ _MAPS = {
         printed=True,
     ),
     "bose": Map(lambda u: -(u.bose() + u.bose() ** 2), code="1 / xp.expm1({0})", printed=True),
-    "cloglog": Map(lambda u: u.cloglog_slope(), code="cloglog({0})", printed=True),
-    "cloglog_slope": Map(lambda u: u.cloglog_bend(), code="cloglog_slope({0})", printed=True),
+    "cloglog": Map(lambda u: u.cloglog_slope(), **_helper("cloglog"), printed=True),
+    "cloglog_slope": Map(lambda u: u.cloglog_bend(), **_helper("cloglog_slope"), printed=True),
     "cloglog_bend": Map(code=None, printed=True),
-    "lgamma": Map(lambda u: u.digamma(), code="special.gammaln({0})"),
+    "lgamma": Map(lambda u: u.digamma(), **_special("gammaln")),
     "digamma": Map(
-        lambda u: u.polygamma1(), "torch.special.digamma({0}{out})", code="special.digamma({0})"
+        lambda u: u.polygamma1(), "torch.special.digamma({0}{out})", **_special("digamma")
     ),
     "anchor": Map(0, code="xp.where(xp.isinf({0}), 0.0, {0})"),
     "log_size": Map(0, code="xp.log(xp.abs({0}))"),  # inside anchors only
-    "capped": Map(1, code="xp.where({0} > cap({0}), cap({0}), {0})"),
+    "capped": Map(1, code="xp.where({0} > cap({0}), cap({0}), {0})", needs=("cap",)),
     "sphere0": Map(_sphere(0), code="xp.cos(xp.sqrt({0}))", zero=1, printed=True),
     "sphere1": Map(
         _sphere(1), code="xp.where({0} == 0, 1.0, "
@@ -207,7 +220,7 @@ _MAPS = {
         "power_slope({0}, {1})", code="xp.where({1} == 0, 0.0, {1} * {0} ** ({1} - 1))",
     ),
     "xlogy": Map(
-        lambda u, v: (v.log(), u * v**-1), "xlogy({0}, {1})", code="special.xlogy({0}, {1})"
+        lambda u, v: (v.log(), u * v**-1), "xlogy({0}, {1})", **_special("xlogy", 2)
     ),
     "larger": Map(0, "larger({0}, {1})", code="xp.maximum({0}, {1})"),  # inside anchors only
     "maximum": Map(
@@ -225,13 +238,15 @@ _MAPS = {
     "where": Map(None, "where({0}, {1}, {2})", code="xp.where({0} != 0, {1}, {2})"),
 }  # fmt: skip
 _MAPS |= {
-    f"sphere{n}": Map(_sphere(n) if n < 6 else None, code=f"sphere({n}, {{0}})", printed=True)
+    f"sphere{n}": Map(
+        _sphere(n) if n < 6 else None, code=f"sphere({n}, {{0}})", needs=("sphere",), printed=True
+    )
     for n in range(2, 7)
 }
 _MAPS |= {
     f"polygamma{n}": Map(
         _polygamma(n) if n < 9 else None, f"torch.polygamma({n}, {{0}}{{out}})",
-        code=f"special.polygamma({n}, {{0}})", printed=True,
+        code=f"special.polygamma({n}, {{0}})", needs=("special",), printed=True,
     )
     for n in range(1, 10)
 }  # fmt: skip
@@ -250,6 +265,7 @@ def _over(name: str, n: int) -> Map:
     return Map(
         (lambda u: getattr(u, f"{name}_over{n + 1}")()) if n + 1 < OVER_ORDERS else None,
         code=f"over({call}, {odd_series(name)[:14]}, {{0}}{slope})" if n < 2 else None,
+        needs=("over", "special")[: 1 + (name == "erf")],
         zero=odd_series(name)[n] * math.factorial(n),
         printed=True,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keyword
-import re
 from collections.abc import Mapping
 
 from curate.calculus.elementwise import MAPS
@@ -11,17 +10,21 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
-from curate.calculus.show.code_text import HELPERS
+from curate.calculus.show.code_text import HELPERS, WITH_MATH
 from curate.calculus.show.formula import LETTERS
 
 _IMPORTS = {
-    "numpy": ["import numpy as np", "import scipy.special as special", "from scipy import linalg"],
-    "torch": ["import torch", "import torch.special as special"],
-    "jax": [
-        "import jax.numpy as jnp",
-        "import jax.scipy.special as special",
-        "from jax.scipy import linalg",
-    ],
+    "numpy": {
+        "": "import numpy as np",
+        "special": "import scipy.special as special",
+        "linalg": "from scipy import linalg",
+    },
+    "torch": {"": "import torch", "special": "import torch.special as special"},
+    "jax": {
+        "": "import jax.numpy as jnp",
+        "special": "import jax.scipy.special as special",
+        "linalg": "from jax.scipy import linalg",
+    },
 }
 _MODULE = {"numpy": "np", "torch": "torch", "jax": "jnp"}
 
@@ -41,15 +44,9 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     body = "\n".join(f"    {line}" for line in writer.lines)
     arguments = ", ".join(writer.spelled[name] for name in scope)
     function = f"def value_and_gradient({arguments}):\n{body}\n    return {names[0]}, {names[1]}"
-    helpers = [text for name, text in HELPERS.items() if re.search(rf"\b{name}\b", function)]
-    imports = [
-        line
-        for line in _IMPORTS[target]
-        if not line.endswith(("special", "linalg")) or f"{line.split()[-1]}." in function.replace(
-            "xp.linalg", ""
-        )
-    ]  # fmt: skip
-    if any("math." in text for text in helpers):
+    helpers = [text for name, text in HELPERS.items() if name in writer.needed]
+    imports = [line for name, line in _IMPORTS[target].items() if not name or name in writer.needed]
+    if writer.needed & WITH_MATH:
         imports.insert(0, "import math\n")
     text = "\n\n\n".join(["\n".join(imports), *helpers, function]) + "\n"
     module = _MODULE[target]
@@ -66,7 +63,7 @@ class _Writer:
     """One line of Python per node, operands first."""
 
     def __init__(self, scope: Mapping[str, Node], target: str) -> None:
-        self.target, self.lines = target, list[str]()
+        self.target, self.lines, self.needed = target, list[str](), set[str]()
         taken = {"np", "torch", "jnp", "special", "math", "like", "float", *HELPERS}
         self.spelled = {
             name: f"{name}_" if keyword.iskeyword(name) or name in taken else name for name in scope
@@ -116,26 +113,30 @@ class _Writer:
             return self._map(node.data, inner)
         axes = tuple(range(-node.data, 0)) if node.kind in _OVER_AXES else ()
         if node.kind == "logsumexp":
-            call = "torch.logsumexp" if self.target == "torch" else "special.logsumexp"
-            return f"{call}({inner[0]}, {axes})"
+            if self.target == "torch":
+                return f"torch.logsumexp({inner[0]}, {axes})"
+            self.needed.add("special")
+            return f"special.logsumexp({inner[0]}, {axes})"
         if node.kind in ("largest", "maximum"):
             return f"xp.AMAX({inner[0]}, {axes})"
         if node.kind == "peaks":
-            return f"peaks({inner[0]}, {axes})"
+            return self._helper("peaks", inner[0], axes)
         if node.kind == "others" and node.data < 2:
-            return f"others({inner[0]})" if node.data else f"xp.prod({inner[0]}, -1)"
+            return self._helper("others", *inner) if node.data else f"xp.prod({inner[0]}, -1)"
         if node.kind in ("pinverse", "nuclear"):
             return f"xp.linalg.{'pinv' if node.kind == 'pinverse' else 'norm'}({inner[0]}" + (
                 ")" if node.kind == "pinverse" else ", 'nuc')"
             )
         if node.kind == "polar" and node.data == 1:
-            return f"polar({inner[0]})"
+            return self._helper("polar", *inner)
         if node.kind == "spectral":
             return self._spectral(node, inner[0])
         if node.kind == "minors" and node.data == 1:
-            return f"cofactors({inner[0]})"
+            return self._helper("cofactors", *inner)
         if node.kind == "logdet":
-            return f"log_det({inner[0]})" if node.data else f"xp.linalg.slogdet({inner[0]})[1]"
+            if node.data:
+                return self._helper("log_det", *inner)
+            return f"xp.linalg.slogdet({inner[0]})[1]"
         if node.kind in ("inverse", "determinant"):
             return f"xp.linalg.{'inv' if node.kind == 'inverse' else 'det'}({inner[0]})"
         if node.kind != "minors":
@@ -146,18 +147,19 @@ class _Writer:
         name, order = node.data
         symmetric = name != "exp" or is_symmetric(node.args[0])
         if symmetric and order < 2:
-            return f"spectral_slope({matrix}, differences_of_{name})" if order else (
-                f"spectral({matrix}, xp.{name})"
-            )  # fmt: skip
+            if not order:
+                return self._helper("spectral", matrix, f"xp.{name}")
+            self.needed.add(f"differences_of_{name}")
+            return self._helper("spectral_slope", matrix, f"differences_of_{name}")
         if order:
             raise CalculusError(
                 "code: the derivative of expm is written for symmetric matrices, and of first "
                 "order; declare the matrix 'symmetric matrix'"
             )
-        return {
-            "numpy": f"linalg.expm({matrix})", "torch": f"xp.linalg.matrix_exp({matrix})",
-            "jax": f"linalg.expm({matrix})",
-        }[self.target]  # fmt: skip
+        if self.target == "torch":
+            return f"xp.linalg.matrix_exp({matrix})"
+        self.needed.add("linalg")
+        return f"linalg.expm({matrix})"
 
     def _pattern(self, node: Node) -> str:
         kind, start = node.data
@@ -171,10 +173,15 @@ class _Writer:
         return f"{eye}[{place}]" if kind == "index" else f"{eye}[{place} : {place} + {sizes[0]}]"
 
     def _map(self, name: str, inner: list[str]) -> str:
-        code = MAPS[name].code
-        if code is None:
+        entry = MAPS[name]
+        if entry.code is None:
             raise CalculusError(f"code: {name} is not written for {self.target}")
-        return code.format(*inner)
+        self.needed.update(entry.needs)
+        return entry.code.format(*inner)
+
+    def _helper(self, name: str, *arguments: object) -> str:
+        self.needed.add(name)
+        return f"{name}({', '.join(map(str, arguments))})"
 
     def _number(self, text: str) -> str:
         return f"torch.as_tensor(float({text}), **like)" if self.target == "torch" else text

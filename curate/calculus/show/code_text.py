@@ -76,3 +76,5 @@ HELPERS = {
     "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,
     "cap": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
 }  # fmt: skip
+WITH_MATH = {"sphere", "cap"}
+"""Those that import math."""
