@@ -178,3 +178,65 @@ def test_a_projection_beside_a_branch_is_still_a_shortcut():
 
     report = fixup_(nn.Sequential(Projected(), nn.Linear(12, 2)), verbose=False)
     assert report.branches[0].shortcut == ("0.project",)
+
+
+class Ghost(nn.Module):
+    """Half of the channels by a layer, the other half cheaply out of them (GhostNet)."""
+
+    def __init__(self, activation):
+        super().__init__()
+        self.first, self.cheap = nn.Linear(8, 4), nn.Linear(4, 4)
+        self.activation = nn.ReLU() if activation else nn.Identity()
+
+    def forward(self, x):
+        half = self.activation(self.first(x))
+        return torch.cat([half, self.activation(self.cheap(half))], -1)
+
+
+class Ghosts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = Ghost(True), Ghost(False)
+
+    def forward(self, x):
+        return x + self.two(self.one(x))
+
+
+class Halves(nn.Module):
+    """A branch whose layers of different depth are concatenated."""
+
+    def __init__(self):
+        super().__init__()
+        self.deep = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+        self.flat = nn.Linear(8, 4)
+
+    def forward(self, x):
+        return x + torch.cat([self.deep(x), self.flat(x)], -1)
+
+
+@pytest.mark.parametrize(
+    ("block", "last"), [(Ghosts, ("two.first",)), (Halves, ("deep.2", "flat"))]
+)
+def test_a_branch_that_concatenates_is_nothing_at_first(block, last):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 8), *(block() for _ in range(3)), nn.Linear(8, 2))
+    report = fixup_(net, verbose=False)
+    assert set(report.branches[0].last) == {f"1.{name}" for name in last}
+    x = torch.randn(4, 8)
+    assert torch.equal(net[1:4](x), x)
+    assert diagnose(net, (x, torch.tensor([0, 1, 1, 1])), lr=0.05).healthy
+
+
+def test_feed_forward_layers_beside_torchs_attention_are_xavier_too():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
+            self.mlp = feed_forward()
+
+        def forward(self, x):
+            x = x + self.attention(x, x, x, need_weights=False)[0]
+            return x + self.mlp(x)
+
+    report = fixup_(nn.Sequential(Block(), Block()), verbose=False)
+    assert [b.standard for b in report.branches] == ["xavier"] * 4

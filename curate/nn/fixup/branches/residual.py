@@ -68,7 +68,7 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
         outer = _sum_with(nodes, readers, index, start) if all(ways) else None
         if outer is not None:
             for way, side, length, total in zip(ways, sides, lengths, (index, outer), strict=True):
-                _add_branch(result, nodes, total, [way, []], 0, side, length)
+                _add_branch(result, nodes, index, total, [way, []], 0, side, length)
             assigned.update(nodes[i].name for way in ways for i in way)
             continue
         totals = [_longest(nodes, _layers(nodes, s, ()), s, weight_layers) for s in sides]
@@ -76,7 +76,7 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
             unclear.append((index, ways))
             continue
         main = 0 if (lengths[0], totals[0]) > (lengths[1], totals[1]) else 1
-        _add_branch(result, nodes, index, ways, main, sides[main], lengths[main])
+        _add_branch(result, nodes, index, index, ways, main, sides[main], lengths[main])
         assigned.update(nodes[i].name for way in ways for i in way)
     for _, ways in unclear:
         names = [[str(nodes[i].name) for i in way if nodes[i].name not in assigned] for way in ways]
@@ -92,17 +92,18 @@ def _add_branch(
     result: Residuals,
     nodes: Sequence[Node],
     index: int,
+    total: int,
     ways: list[list[int]],
     main: int,
     side: set[int],
     length: int,
 ) -> None:
+    """Add the branch whose way ends at the sum ``index``, and that is added to x at ``total``."""
     way = ways[main]
-    before = {j for i in way for j in _behind(nodes, i, side)}
     layers = tuple(dict.fromkeys(str(nodes[i].name) for i in way))
-    last = tuple(dict.fromkeys(str(nodes[i].name) for i in way if i not in before))
+    last = tuple(dict.fromkeys(str(nodes[i].name) for i in _ends(nodes, index, way, side)))
     shortcut = tuple(dict.fromkeys(str(nodes[i].name) for i in ways[1 - main]))
-    result.branch_of_sum[index] = len(result.branches)
+    result.branch_of_sum[total] = len(result.branches)
     attends = len(layers) >= 2 and any(nodes[i].kind == "attention" for i in side)
     branch = Branch(common_name(layers), layers, last, length, shortcut)
     if attends:  # queries, keys, values and output, whatever library wrote them
@@ -184,12 +185,32 @@ def _longest(
     return max(depth.values(), default=0)
 
 
-def _behind(nodes: Sequence[Node], index: int, side: set[int]) -> set[int]:
-    """What comes before a node within a side."""
-    seen, stack = set(), list(nodes[index].inputs)
+def _ends(nodes: Sequence[Node], end: int, way: list[int], side: set[int]) -> list[int]:
+    """The layers of a way that make its result 0 if they are 0.
+
+    Those from which the sum is reached past no other layer, which may be several where outputs are
+    concatenated; but not one that reads nothing but others of them (a ghost module's second half).
+    """
+    direct = _reached(nodes, nodes[end].inputs, way, side)[0]
+    return [i for i in sorted(direct) if _reached(nodes, nodes[i].inputs, sorted(direct), side)[1]]
+
+
+def _reached(
+    nodes: Sequence[Node], ends: Iterable[int], stops: list[int], side: set[int]
+) -> tuple[set[int], bool]:
+    """Going back from ``ends``: the stops that are met, and whether the side is left past them."""
+    met: set[int] = set()
+    seen: set[int] = set()
+    stack, left, halt = list(ends), False, set(stops)
     while stack:
         i = stack.pop()
-        if i in side and i not in seen:
-            seen.add(i)
+        if i in seen:
+            continue
+        seen.add(i)
+        if i in halt:
+            met.add(i)
+        elif i in side:
             stack.extend(nodes[i].inputs)
-    return seen
+        else:
+            left = True
+    return met, left

@@ -124,6 +124,12 @@ def _uncalled(model: nn.Module, branches: list[Branch], example_inputs: Any) -> 
 
 def _one_standard(branches: list[Branch], modules: dict[str, Any]) -> list[Branch]:
     """The feed-forward branches of a transformer are drawn by Xavier, as its attention is."""
+    branches = [
+        replace(branch, standard="xavier")
+        if any(isinstance(modules[name], ATTENTION) for name in branch.layers)
+        else branch
+        for branch in branches
+    ]
     if not any(branch.standard == "xavier" for branch in branches):
         return branches
     return [
