@@ -110,7 +110,7 @@ def check_declarations(declared: Mapping[str, str], values: Mapping[str, torch.T
             off = matrix - matrix.T if len(matrix) == len(matrix.T) else None
         if off is None:  # its shape is refused elsewhere
             continue
-        worst, scale = off.abs().max().item(), matrix.abs().max().item()
+        worst, scale = (max(-low, high).item() for low, high in (off.aminmax(), matrix.aminmax()))
         if worst > math.sqrt(torch.finfo(matrix.dtype).eps) * scale:
             wanted = "diagonal" if structure == "diagonal" else "symmetric"
             kind = "positive definite" if structure == "definite" else structure

@@ -62,7 +62,8 @@ def inverse_and_logdet(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
     """
     factor, info = torch.linalg.cholesky_ex(matrix)
     if not info.item():
-        return torch.cholesky_inverse(factor), 2 * factor.diagonal().log().sum()
+        # symmetric, and column by column: the transpose is what products and sums read fastest
+        return torch.cholesky_inverse(factor).mT, 2 * factor.diagonal().log().sum()
     return inverse(matrix), torch.linalg.slogdet(matrix)[1]
 
 
