@@ -21,6 +21,9 @@ from curate.nn.fixup.weights import sharers
 LONG_CHAIN = 6
 """Layers outside branches from which on they share a learning rate; ResNets have 1 to 3."""
 
+LONGEST_ROW = 8.0
+"""Length of the rows of a transformer's stream at the start; that of 64 numbers of size 1."""
+
 
 def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
     """What Fixup sets every layer to: rules 1 and 2 of the paper."""
@@ -86,8 +89,8 @@ def divide_(layer: Any, factor: float, drawn: bool) -> None:
 def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
     """Layers outside branches: He's standard, and a classifier of zeros.
 
-    Those that make the stream of a transformer become LeCun's, so that each row has a mean square
-    of 1, as behind the LayerNorm that is gone, and not one that falls with the width.
+    Those that make the stream of a transformer become LeCun's, so that each number has a mean
+    square of 1, as behind the LayerNorm that is gone (of less in rows of more than 64).
     """
     rows, shared = [], sharers(modules)
     for name in structure.plain:
@@ -103,11 +106,28 @@ def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: b
             if attention:
                 title, std = "xavier", weight_std(modules[name], "xavier")
             elif name in structure.stream:
-                title, std = "lecun", weight_std(modules[name], "lecun")
+                size = stream_size(_width(modules[name]))
+                title = f"lecun{_times(size)}"
+                std = weight_std(modules[name], "lecun") * size
             else:
                 title, std = f"he{_times(gain)}", weight_std(modules[name], "he") * gain
             rows.append(Row(name, role, title, None, std))
     return rows
+
+
+def stream_size(width: int) -> float:
+    """The root mean square of rows of so many numbers: 1, or less so that none is longer than 8.
+
+    A step of SGD on the classifier moves what it says of a row by the learning rate times the
+    square of the row's length.
+    """
+    return min(1.0, LONGEST_ROW / math.sqrt(width))
+
+
+def _width(layer: Any) -> int:
+    """The outputs of a layer."""
+    across = is_transposed_linear(layer) or isinstance(layer, _ConvTransposeNd)
+    return int(layer.weight.shape[int(across)])
 
 
 def weight_std(layer: Any, standard: str) -> float:
@@ -194,8 +214,8 @@ def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, 
     """The root mean square that embeddings of the stream need where no LayerNorm follows.
 
     Those that are added up give 1 together; one that a classifier shares gives rows of length 1,
-    so that logits begin small; a class token is a row by itself and gives 1, also where it begins
-    at 0. Embeddings of at least half that size are left.
+    so that logits begin small; a class token is a row by itself (:func:`stream_size`), also where
+    it begins at 0. Embeddings of at least half that size are left.
     """
     tied = {id(getattr(modules[name], "weight", None)) for name in structure.plain}
     added = [name for name in structure.embeddings if name in modules]
@@ -204,7 +224,8 @@ def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, 
     for name in sorted(structure.embeddings):
         weight = _embedding(name, modules)
         token = name not in modules
-        wanted = weight.shape[-1] ** -0.5 if id(weight) in tied else 1.0 if token else together
+        alone = stream_size(weight.shape[-1]) if token else together
+        wanted = weight.shape[-1] ** -0.5 if id(weight) in tied else alone
         size = _rms(weight)
         if not weight.is_meta and size < wanted / 2 and (token or size > 0):
             sizes[name] = wanted

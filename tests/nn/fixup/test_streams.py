@@ -240,3 +240,11 @@ def test_feed_forward_layers_beside_torchs_attention_are_xavier_too():
 
     report = fixup_(nn.Sequential(Block(), Block()), verbose=False)
     assert [b.standard for b in report.branches] == ["xavier"] * 4
+
+
+def test_rows_of_a_wide_stream_have_a_length_of_8():
+    model = Patches()
+    model.patches, model.cls = nn.Conv2d(3, 256, 4, 4), nn.Parameter(torch.zeros(1, 1, 256))
+    report = fixup_(model, verbose=False, dry_run=True)
+    assert [r.init for r in report.rows if r.module == "cls"] == ["rms 0.5"]
+    assert report.stds()["patches"] == pytest.approx(0.5 / 48**0.5)
