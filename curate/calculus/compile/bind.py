@@ -110,7 +110,7 @@ def check_declarations(declared: Mapping[str, str], values: Mapping[str, torch.T
             off = matrix - matrix.T if len(matrix) == len(matrix.T) else None
         if off is None:  # its shape is refused elsewhere
             continue
-        worst, scale = (max(-low, high).item() for low, high in (off.aminmax(), matrix.aminmax()))
+        worst, scale = _size(off), _size(matrix)
         if worst > math.sqrt(torch.finfo(matrix.dtype).eps) * scale:
             wanted = "diagonal" if structure == "diagonal" else "symmetric"
             kind = "positive definite" if structure == "definite" else structure
@@ -118,6 +118,12 @@ def check_declarations(declared: Mapping[str, str], values: Mapping[str, torch.T
                 f"{name}: declared a {kind} matrix, but it is not {wanted} (off by {worst:.3g}); "
                 f"declare {name}='matrix' or correct its values"
             )
+
+
+def _size(matrix: torch.Tensor) -> float:
+    """The largest absolute value, in one pass."""
+    low, high = matrix.aminmax()
+    return max(-low.item(), high.item())
 
 
 def _needs_copy(array: np.ndarray) -> bool:
