@@ -8,7 +8,8 @@ import torch
 from curate.bias.audit.probe_answers import ProbeAnswers
 from curate.bias.classifiers.linear import fit_linear
 
-_PLACES = 8  # of each source
+_PLACES = 8  # of each source and of both kinds
+_COARSE = 8  # height and width of the thumbnails whose upper half is held against the lower one
 
 
 def odd_place_numbers(maps: Sequence[np.ndarray], y: np.ndarray, train: np.ndarray) -> np.ndarray:
@@ -31,20 +32,39 @@ def odd_place_numbers(maps: Sequence[np.ndarray], y: np.ndarray, train: np.ndarr
         )
         if len(own) < 2 or len(rest) < 2:
             continue
-        gap = own.mean(0) - rest.mean(0)
-        error = np.sqrt(own.var(0) / len(own) + rest.var(0) / len(rest)) + 0.1
-        places += np.argsort(-np.abs(gap / error), kind="stable")[:_PLACES].tolist()
+        # a spot of a middling level stands out to both sides, and by its size alone
+        for one, other in ((own, rest), (np.abs(own), np.abs(rest))):
+            gap = one.mean(0) - other.mean(0)
+            error = np.sqrt(one.var(0) / len(one) + other.var(0) / len(other)) + 0.1
+            places += np.argsort(-np.abs(gap / error), kind="stable")[:_PLACES].tolist()
     return stacked[:, sorted(set(places))].astype(np.float64)
 
 
-def orientation(features: torch.Tensor, y: np.ndarray, train: np.ndarray) -> ProbeAnswers:
+def upper_against_lower(images: torch.Tensor) -> torch.Tensor:
+    """How light and coloured the upper half is against the lower one, mirrored: the sky is above.
+
+    Args:
+        images: uint8 (n, 3, H, W).
+
+    Returns:
+        float32 (n, 96), in units of each picture's own contrast.
+    """
+    small = torch.nn.functional.adaptive_avg_pool2d(images.float(), _COARSE)
+    odd = (small - small.flip(2))[:, :, : _COARSE // 2].flatten(1)
+    return odd / (small.flatten(1).std(1, keepdim=True) + 8)
+
+
+def orientation(
+    features: torch.Tensor, light: torch.Tensor, y: np.ndarray, train: np.ndarray
+) -> ProbeAnswers:
     """What is left to tell when all that stays under a mirror, or a turn, is taken away.
 
     Of histograms of oriented gradients the half that changes its sign when the picture is
-    mirrored, put upside down, or transposed.
+    mirrored, put upside down, or transposed; and the like of light and colour, upside down.
 
     Args:
         features: float32 (n, 1764), of images of 64×64.
+        light: float32 (n, 96), of :func:`upper_against_lower`.
         y: the sources of the n images.
         train: bool (n,).
     """
@@ -54,10 +74,10 @@ def orientation(features: torch.Tensor, y: np.ndarray, train: np.ndarray) -> Pro
         blocks.flip(1, 3, 5),  # upside down
         blocks.permute(0, 2, 1, 4, 3, 5)[..., [4, 3, 2, 1, 0, 8, 7, 6, 5]],  # transposed
     )
+    odd_parts = [light, *((blocks - other).flatten(1) for other in turned)]
     labels, learn = torch.from_numpy(y), torch.from_numpy(train)
     scores = torch.zeros(int((~learn).sum()), int(y.max()) + 1)
-    for other in turned:
-        odd = (blocks - other).flatten(1)
+    for odd in odd_parts:
         kept = odd.abs().amax(0) > 1e-6
         if not bool(kept.any()):
             continue

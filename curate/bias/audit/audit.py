@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from curate.bias.audit.across_images import odd_place_numbers, orientation
+from curate.bias.audit.across_images import odd_place_numbers, orientation, upper_against_lower
 from curate.bias.audit.appearance import properties
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
@@ -91,10 +91,12 @@ def nuisance_audit(
     answers["all"] = fit_probe(everything, y, train, seed)
     grey = answers["grey"].count_right()
     mixed = grey[0] / grey[1] > 1.5 / len(taken)
-    seen = torch.cat([hog(pixels(source)) for source in taken])
+    shown = [pixels(source) for source in taken]
+    seen, light = torch.cat(list(map(hog, shown))), torch.cat(list(map(upper_against_lower, shown)))
+    del shown
     alike = torch.cat([hog(equalised(source, grey=mixed)) for source in taken])
     before, after = _content(seen, y, train), _content(alike, y, train)
-    answers["orientation"] = orientation(seen, y, train)
+    answers["orientation"] = orientation(seen, light, y, train)
     sharpness = [numbers["kernel"][:, 0] + numbers["kernel"][:, 9] for numbers, _ in measured]
     grids = Grids(taken, [np.arange(0, len(source), 2) for source in taken])
     noise = [numbers["grain"][:, 4] for numbers, _ in measured]

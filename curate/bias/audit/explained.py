@@ -46,7 +46,7 @@ _BY = {
     },
     ("fixed place", True): {*_RESAMPLED, *_SAVED, "resizing filter", "crop offset"},
     # dithering to a palette has a direction
-    ("orientation", True): {"metadata", "labels", "stored mode"},
+    ("orientation", True): {"metadata", "labels", "stored mode", "grey or colour"},
 }
 
 # Signs that pixels share: the one that parts better goes first; a lead that it needs, or is given.

@@ -8,6 +8,11 @@ import pytest
 from PIL import Image
 
 from curate.bias import Source, nuisance_audit
+from curate.bias.audit.across_images import (
+    odd_place_numbers,
+    orientation,
+    upper_against_lower,
+)
 from curate.bias.audit.appearance import (
     colour_balance,
     grain,
@@ -21,6 +26,7 @@ from curate.bias.audit.layout import layout
 from curate.bias.audit.same_scenes import SameScenes
 from curate.bias.audit.shortcut import shortcut
 from curate.bias.audit.traces import is_grey
+from curate.features import hog
 from tests.bias.audit.test_audit import photographs
 
 COUNT = 200
@@ -40,10 +46,22 @@ def points(change):
     return changed
 
 
-def hot(values):
-    values = values.copy()
-    values[20, 31] = 255
-    return values
+def spot(level):
+    def change(values):
+        values = values.copy()
+        values[20, 31] = level
+        return values
+
+    return change
+
+
+def lit_from_above(image):
+    """As under a sky, by less than what pictures differ by."""
+    return Image.fromarray(
+        (np.asarray(image, np.float64) + np.linspace(30, -30, 64)[:, None, None])
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def noisy(deviation):
@@ -70,7 +88,7 @@ CASES = {
     "darker": ({"tone", "levels"}, points(lambda v: v * 0.7)),
     "white balance": ({"colour balance", "tone", "levels"}, points(lambda v: v * [1.1, 1, 0.9])),
     "5 bits": ({"levels"}, points(lambda v: v // 8 * 8)),
-    "hot pixel": ({"fixed place"}, points(hot)),
+    "hot pixel": ({"fixed place"}, points(spot(255))),
     "transparent": ({"stored mode"}, lambda image: saved(image.convert("RGBA"))),
     "profile": ({"metadata"}, lambda image: saved(image, icc_profile=b"0" * 64)),
     "level": ({"writer"}, lambda image: saved(image, compress_level=1)),
@@ -109,7 +127,7 @@ PREPARED = {
 
 
 @pytest.mark.parametrize("case", PREPARED)
-def test_noise_is_no_colour_and_few_levels_are_no_blocks(case, pictures):
+def test_the_family_is_named_on_pictures_of_one_kind(case, pictures):
     causes, prepare, change = PREPARED[case]
     prepared = [prepare(image) for image in pictures]
     sources = [
@@ -159,6 +177,31 @@ def test_a_turn_of_the_hue_turns_the_axis_of_colours(degrees):
     assert min(abs(moved - expected), abs(moved + expected)) < 0.1
     assert before[6:].sum() <= 1
     assert hues(np.zeros((1, 1, 3), np.uint8)).shape == (24,)
+
+
+def test_pictures_lit_from_above_show_that_they_are_upside_down():
+    import torch
+
+    pictures = np.stack([np.asarray(lit_from_above(image)) for image in photographs(160, 6)])
+    pictures[80:] = pictures[80:, ::-1]
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+    light = upper_against_lower(images)
+    assert light.shape == (160, 96)
+    assert torch.allclose(upper_against_lower(images.flip(2)), -light, atol=1e-5)
+    y, train = np.repeat([0, 1], 80), np.arange(160) % 2 == 0
+    answers = orientation(hog(images), light, y, train)
+    assert answers.pair_accuracy(0, 1)[0] > 0.7
+    alike = orientation(hog(images), light, np.arange(160) // 2 % 2, train)
+    assert alike.pair_accuracy(0, 1)[1] > 0.001
+
+
+def test_a_place_that_stands_out_to_both_sides_is_found():
+    rng = np.random.default_rng(0)
+    maps = rng.integers(-9, 10, (200, 32, 32)).astype(np.int8)
+    maps[100:, 20, 11] = rng.choice([-60, 60], 100)
+    y, train = np.repeat([0, 1], 100), np.arange(200) % 2 == 0
+    found = odd_place_numbers(list(maps), y, train)
+    assert (np.abs(found).max(0) == 60).sum() == 1
 
 
 def test_names_and_labels_are_looked_at_where_they_are_given(pictures):
