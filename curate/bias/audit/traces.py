@@ -86,6 +86,8 @@ def is_grey(image: np.ndarray) -> bool:
         return False
     differences = np.diff(np.diff(image[..., ::2] - image[..., 1:2], axis=0), axis=1)
     noise = float(differences.std()) / 8**0.5 if differences.size else 0.0
+    if noise > float(image.mean(2).std()):  # nothing but noise: it is the picture
+        return noise < _GREY
     return spread < _GREY + _NOISE_LEFT * min(noise, _NOISIEST)
 
 

@@ -149,6 +149,8 @@ def test_grey_pictures_stay_grey_under_noise_and_tinted_ones_are_not():
     assert is_grey(light[:3, :1])  # any size
     colourful = light * np.array([1.2, 1, 0.7])
     assert not is_grey(colourful + 25 * rng.normal(size=light.shape))
+    assert not is_grey(100 + 12 * rng.normal(size=light.shape))  # noise is all there is
+    assert is_grey(np.full((24, 24, 3), 7.0))
 
 
 def test_noise_hardly_moves_what_is_measured_of_colour():
