@@ -253,15 +253,17 @@ def test_a_recorder_s_table_lists_what_training_contradicted():
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
 def test_few_examples_of_two_classes_are_enough(share):
     labels = np.arange(400) % 2
-    noises = []
-    for seed in range(8):  # of one draw the noise is told to 0.05 (a standard deviation)
+    noises, sizes, expected = [], [], []
+    for seed in range(8):  # one draw tells the noise to 0.05 (a standard deviation)
         rng = np.random.default_rng(seed)
         features = rng.normal(0, 1, (400, 6))
         features[:, 0] += np.where(labels, 3, -3)
         wrong = rng.random(400) < share
         found = curate.suspects(label_noise_table(features, labels ^ wrong), precision=0.7)
         noises.append(found.noise)
-        assert len(found) == pytest.approx(wrong.sum() / 0.7, rel=0.5)
+        sizes.append(len(found))
+        expected.append(wrong.sum() / 0.7)
+    assert np.mean(sizes) == pytest.approx(np.mean(expected), rel=0.2)
     assert np.mean(noises) == pytest.approx(share, abs=0.06)
 
 
