@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _STRENGTHS = (0.003, 0.03)  # inverse regularisation of the linear models that are tried
 _NEIGHBOURS = 20
 _PLAUSIBLE = 0.7  # see injected labels in docs/label_noise.md
+_DECOMPOSED = 2048  # rows or columns at most, of which all directions are found
+_LEADING = 256  # directions that are found of more
 _STEPS = 30  # towards what a model makes of another label
 _LEAST = 0.5  # a vote that no neighbour cast, so that its logarithm is finite
 
@@ -56,8 +58,9 @@ def label_noise_table(features: Any, labels: Any, *, ids: Any = None, seed: int 
     example_id = pa.array(np.arange(len(codes)) if ids is None else ids)
     if len(example_id) != len(codes):
         raise CurateError(f"ids: {len(example_id)} for {len(codes)} labels; give one id per label")
+    spectrum = _spectrum(values)
     fitted, leverage, others = max(
-        (_linear_views(values, codes, strength) for strength in _STRENGTHS),
+        (_linear_views(values, spectrum, codes, strength) for strength in _STRENGTHS),
         key=lambda views: views[2][np.arange(len(codes)), codes].mean(),
     )
     both = _as_they_predict_best(others, _votes(values, codes, len(classes)), codes)
@@ -109,8 +112,28 @@ def _linear(values: np.ndarray, codes: np.ndarray, strength: float) -> "Logistic
         return LogisticRegression(C=strength, max_iter=100).fit(values, codes)
 
 
+def _spectrum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares along orthogonal directions, (k,), and what each row has of them, (n, k).
+
+    Where rows and columns are many, the leading directions, and all others as one of their mean.
+    """
+    from sklearn.utils.extmath import randomized_svd
+
+    fewest = min(values.shape)
+    if fewest <= _DECOMPOSED:
+        wide = values.shape[0] < values.shape[1]
+        spreads, vectors = np.linalg.eigh(values @ values.T if wide else values.T @ values)
+        spreads = spreads.clip(0)
+        return spreads, vectors**2 * spreads if wide else (values @ vectors) ** 2
+    left, sizes, _ = randomized_svd(values, _LEADING, n_iter=3, random_state=0)
+    energies = (left * sizes) ** 2
+    rest = (np.square(values).sum(1) - energies.sum(1)).clip(0)
+    spreads = np.append(sizes**2, rest.sum() / (fewest - _LEADING))
+    return spreads, np.column_stack([energies, rest])
+
+
 def _linear_views(
-    values: np.ndarray, codes: np.ndarray, strength: float
+    values: np.ndarray, spectrum: tuple[np.ndarray, np.ndarray], codes: np.ndarray, strength: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(n, classes) each: log probabilities, leverage, and log probabilities without the row.
 
@@ -122,12 +145,11 @@ def _linear_views(
     from scipy.special import log_softmax
 
     fitted = _linear(values, codes, strength).predict_log_proba(values)
-    spreads, directions = np.linalg.eigh((values.T @ values).astype(np.float64))
-    energies = (values @ directions) ** 2
+    spreads, energies = spectrum
     curvatures = np.exp(fitted) * -np.expm1(fitted)
     lengths = energies.sum(1)
     means = lengths @ curvatures / max(lengths.sum(), 1e-12)
-    leverage = energies @ (1 / (np.outer(spreads.clip(0), means) + 1 / strength))
+    leverage = energies @ (1 / (np.outer(spreads, means) + 1 / strength))
     leverage /= 1 - means * leverage  # Sherman and Morrison: without the row itself
     if len(means) == 2:  # they share a vector of weights
         leverage /= 2

@@ -10,12 +10,13 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import average_precision_score
 
 import curate
-from curate.scores import Suspects, label_noise_table, score, suspects
+from curate.scores import Suspects, _label_noise, label_noise_table, score, suspects
 from curate.scores._label_noise import (
     _linear,
     _linear_views,
     _margins,
     _relabelled,
+    _spectrum,
     _votes,
     _wrong_labels,
 )
@@ -115,17 +116,22 @@ def test_injected_labels_are_wrong_and_drawn_by_their_plausibility():
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
 @pytest.mark.parametrize("strength", [0.003, 0.03])
-@pytest.mark.parametrize("wide", [False, True])
-def test_models_without_an_example_or_with_a_wrong_label_of_it(classes, strength, wide):
+@pytest.mark.parametrize("shape", ["tall", "wide", "wide, leading directions only"])
+def test_models_without_an_example_or_with_a_wrong_label_of_it(
+    classes, strength, shape, monkeypatch
+):
     features, labels, _ = relabelled_digits()
     values, codes = features[labels < classes], labels[labels < classes]
     rng = np.random.default_rng(0)
-    if wide:  # more columns than rows
+    if shape != "tall":  # more columns than rows
         values, codes = values[:200], codes[:200]
         values = np.hstack([values, rng.normal(0, 3, (len(values), 300))])
     values = ((values - values.mean(0)) / np.maximum(values.std(0), 1e-6)).astype(np.float32)
     wrong = (codes + rng.integers(1, classes, len(codes))) % classes
-    fitted, leverage, others = _linear_views(values, codes, strength)
+    if shape == "wide, leading directions only":
+        monkeypatch.setattr(_label_noise, "_DECOMPOSED", 100)
+        monkeypatch.setattr(_label_noise, "_LEADING", 40)
+    fitted, leverage, others = _linear_views(values, _spectrum(values), codes, strength)
     relabelled = _margins(_relabelled(fitted, leverage, codes, wrong), wrong)
     rows, without, changed = rng.choice(len(codes), 25, replace=False), [], []
     for row in rows:
