@@ -5,11 +5,11 @@
     python benchmarks/label_noise.py --examples 10000 --only-print
 
 Features: two layers of a SqueezeNet with ImageNet's weights in its first layers and Caltech-256's
-in the rest, on images of 96 pixels; it has seen no CIFAR label. Detectors, all of the same linear
-out-of-fold predictions: ours (``score(table, "mislabel")``), the margin of their average logits
-(``cross_fitted_margin``) and probabilities over seeds, their confidence and EL2N, and cleanlab's
-scores where it is installed; and the scores of training dynamics, of a linear head that was
-recorded while it trained on these features. The clean labels are used to judge, and for nothing
+in the rest, on images of 96 pixels; it has seen no CIFAR label. Detectors, all on these features:
+ours (``score(table, "mislabel")``); of linear models that did not see the example, the margin of
+their average logits (``cross_fitted_margin``) and probabilities over seeds, their confidence and
+EL2N, and cleanlab's scores where it is installed; and the scores of training dynamics, of a linear
+head that was recorded while it trained. The clean labels are used to judge, and for nothing
 else: the false-negative rate where as many are flagged as are wrong, the average precision, and
 95 % bootstrap intervals over examples of ours less the other. Then the lists of
 ``suspects``: the precision it estimates and the true one. Finished label sets are kept in
