@@ -77,6 +77,8 @@ def rank(cause: str, of_pixels: bool, accuracy: float) -> float:
         return _OF_HEADERS.get(cause, 1)
     if cause == "crop offset":
         return 2.45  # after a resizing filter that parts better than by chance
+    if cause == "fixed place" and accuracy < _OUT:
+        return max(2.46, 3 - accuracy)  # a cut moves what stands at the edges, too
     if cause == "orientation":
         return 4
     return 3 - accuracy + _margin(cause, accuracy)

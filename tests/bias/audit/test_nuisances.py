@@ -21,7 +21,7 @@ from curate.bias.audit.appearance import (
     odd_places,
     tone,
 )
-from curate.bias.audit.explained import explains
+from curate.bias.audit.explained import explains, rank
 from curate.bias.audit.layout import layout
 from curate.bias.audit.same_scenes import SameScenes
 from curate.bias.audit.shortcut import shortcut
@@ -301,3 +301,7 @@ def test_what_brings_others_about_goes_first():
     assert not explains("levels", 1.0, "tone", True, 0.7)
     assert explains("levels", 1.0, "JPEG quality", True, 1.0)
     assert not explains("JPEG quality", 0.99, "levels", True, 1.0)
+    assert explains("crop offset", 1.0, "fixed place", True, 0.65)
+    for accuracy in (0.55, 0.65, 0.79):
+        assert rank("crop offset", True, 1.0) < rank("fixed place", True, accuracy)
+    assert rank("fixed place", True, 0.9) < rank("crop offset", True, 1.0)
