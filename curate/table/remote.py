@@ -120,9 +120,7 @@ def list_files(place: str) -> list[str]:
 
     system, inside = open_place(place)
     try:
-        info = system.get_file_info(inside)
-        if info.type == pafs.FileType.NotFound:
-            raise CurateError(f"path: there is no file or folder {place!r}")
+        info = _info(system, inside, place)
         if info.is_file:
             return [place]
         found = system.get_file_info(pafs.FileSelector(inside))
@@ -166,9 +164,7 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
     uri = os.fspath(path)
     system, inside = open_place(uri)
     try:
-        info = system.get_file_info(inside)
-        if info.type == pafs.FileType.NotFound:
-            raise CurateError(f"path: there is no file or folder {uri!r}")
+        info = _info(system, inside, uri)
         files = [info]
         if info.type == pafs.FileType.Directory:
             found = system.get_file_info(pafs.FileSelector(inside, recursive=True))
@@ -186,6 +182,15 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
     except Exception as error:  # each of the many libraries behind it has its own
         raise unreachable(uri, error) from error
     return target
+
+
+def _info(system: "pafs.FileSystem", path: str, uri: str) -> "pafs.FileInfo":
+    import pyarrow.fs as pafs
+
+    info = system.get_file_info(path)
+    if info.type == pafs.FileType.NotFound:
+        raise CurateError(f"path: there is no file or folder {uri!r}")
+    return info
 
 
 def _download(system: "pafs.FileSystem", path: str, place: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,9 @@ def test_shards_at_a_uri(shards, tmp_path, monkeypatch):
     fsspec.filesystem("memory").mkdir("/shards-of-a-test/none")
     with pytest.raises(CurateError, match=r"'memory://shards-of-a-test/none' holds no .tar file"):
         webdataset("memory://shards-of-a-test/none")
+    for path, message in ((Path("s3://b/x.tar"), "pathlib drops a slash"), (None, "path: None is")):
+        with pytest.raises(CurateError, match=message):
+            webdataset(path)
     with pytest.raises(CurateError, match="there is no file or folder 'memory://nowhere.tar'"):
         webdataset("memory://nowhere.tar")
 

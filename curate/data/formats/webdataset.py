@@ -18,6 +18,7 @@ from curate.data.holdout import TEST_NAMES, TRAIN_NAMES, split_rows
 from curate.data.ids import checked_ids, take_ids
 from curate.data.pixels import common_shape
 from curate.errors import CurateError
+from curate.files import file_name
 from curate.table.remote import is_remote, list_files, open_file, read_at
 
 _CLASS = ".cls"
@@ -84,8 +85,8 @@ def webdataset(
     check_errors(errors)
     if split is not None and split not in ("train", "test"):
         raise CurateError(f"split: {split!r}; give 'train' or 'test'")
-    root = os.fspath(path)
-    shards = _shards(root)
+    root = file_name(path)
+    shards = _shards(path)
     if not shards:
         raise CurateError(f"path: {root!r} holds no .tar file; give a folder that does")
     splits: dict[str, list[str]] = {}
@@ -124,13 +125,14 @@ def holds_shards(path: Path) -> bool:
     """Whether this is a tar file, or a folder with such files (and no folders: classes)."""
     if path.is_file():
         return path.suffix == ".tar"
-    return bool(_shards(str(path))) and not any(
+    return bool(_shards(path)) and not any(
         place.is_dir() and is_visible(place.name) for place in path.iterdir()
     )
 
 
-def _shards(root: str) -> list[str]:
-    if is_remote(root):
+def _shards(path: str | os.PathLike[str]) -> list[str]:
+    root = file_name(path)
+    if is_remote(path):
         found = list_files(root)
     elif os.path.isdir(root):
         found = sorted(place.as_posix() for place in Path(root).iterdir())
