@@ -1,6 +1,6 @@
 """Light and dynamic convolution against the forms they are usually computed in.
 
-    python benchmarks/light_convolution.py [--quick]
+    python benchmarks/light_convolution.py [--quick | --gpu]
 
 One thread, float32; the contestants of a row take turns, figures are medians of CPU time; K = 31,
 B 8, T 512, C 512, H 8 unless a row says otherwise. The band-matrix and unfold forms are what
@@ -52,7 +52,7 @@ def unfold(x: Tensor, kernels: Tensor) -> Tensor:
 def both_ways(function: Callable, *inputs: Tensor) -> Callable[[], None]:
     """Forward and backward of function, gradients for all inputs."""
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    slopes = torch.randn(inputs[0].shape)
+    slopes = torch.randn_like(inputs[0])
 
     def run() -> None:
         for leaf in leaves:
@@ -188,10 +188,56 @@ def memory_rows(length: int) -> list[tuple]:
     return rows
 
 
+def on_gpu(console: Console) -> None:
+    """The Triton kernels against torch's own depthwise convolution, and a copy as the floor.
+
+    Medians of the device's time with a cold cache. torch has no dynamic convolution: there the peer
+    is ours on plain torch.
+    """
+    from triton.testing import do_bench
+
+    length = 512
+    table = Table(title=f"{torch.cuda.get_device_name()}: B 32, T {length}, C {CHANNELS}, K {TAPS}")
+    for column in ("what", "curate, us", "peer, us", "peer / curate", "copy of x, us", "x floor"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+
+    def microseconds(run: Callable[[], object]) -> float:
+        return 1e3 * do_bench(run, return_mode="median")
+
+    def depthwise(x: Tensor, weight: Tensor) -> Tensor:
+        kernels = weight.softmax(1).repeat_interleave(CHANNELS // HEADS, 0).unsqueeze(1)
+        return F.conv1d(x.transpose(1, 2), kernels, padding=TAPS // 2, groups=CHANNELS)
+
+    def plain(x: Tensor, weight: Tensor) -> Tensor:
+        return dynamic_conv1d(x, weight, backend="torch")
+
+    for dtype in (torch.bfloat16, torch.float32):
+        x = torch.randn(32, length, CHANNELS, device="cuda", dtype=dtype)
+        floor = microseconds(x.clone)
+        for own, peer, shape in (
+            (lightweight_conv1d, depthwise, (HEADS, TAPS)),
+            (dynamic_conv1d, plain, (32, length, HEADS, TAPS)),
+        ):
+            weight = torch.randn(shape, device="cuda", dtype=dtype)
+            for ways in (without_gradients, both_ways):
+                ours, theirs = (microseconds(ways(each, x, weight)) for each in (own, peer))
+                direction = "forward" + (" + backward" if ways is both_ways else "")
+                table.add_row(
+                    f"{own.__name__}, {direction}, {str(dtype).removeprefix('torch.')}",
+                    f"{ours:.0f}", f"{theirs:.0f}", f"{theirs / ours:.1f}x", f"{floor:.0f}",
+                    f"{ours / floor:.1f}",
+                )  # fmt: skip
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a quarter of the length, 2 repeats")
+    parser.add_argument("--gpu", action="store_true", help="the Triton kernels on a GPU only")
     arguments = parser.parse_args()
+    if arguments.gpu:
+        on_gpu(Console(width=120, highlight=False))
+        return
     short, long, repeats = (128, 512, 2) if arguments.quick else (512, 2048, 9)
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -214,8 +260,6 @@ def main() -> None:
     for row in memory_rows(long):
         table.add_row(*row)
     console.print(table)
-    if not torch.cuda.is_available():
-        console.print("no CUDA device: the Triton kernels are not timed")
 
 
 if __name__ == "__main__":

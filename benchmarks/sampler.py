@@ -159,7 +159,7 @@ class Training:
             for batch, weights, done in steps:
                 for group in optimizer.param_groups:
                     group["lr"] = self.settings.lr * rate(done)
-                images = self.values[batch]
+                images = self.values[batch].to(self.device)
                 if self.settings.augment:
                     images = augmented(images, self.generator)
                 targets = self.labels[batch].to(self.device)

@@ -9,12 +9,15 @@ Toneva et al., ICLR 2019, Section 4.1: 91.7 % of MNIST and 75.3 % of permuted MN
 forgotten by any of 5 runs. As in the paper's code: two convolutions and two linear layers without
 dropout, SGD with momentum 0.5 and a learning rate of 0.01, batches of 64, 200 epochs; a seed of
 permuted MNIST has a permutation of its own. A run that was interrupted goes on from its last
-checkpoint under ``runs/``; what is finished is kept in ``benchmarks/results/``.
+checkpoint under ``runs/``; what is finished is kept in ``benchmarks/results/``. On a GPU the seeds
+are trained together, by CUDA graphs.
 """
 
 import argparse
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +35,7 @@ from curate.scores import unforgettable
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, as the paper's code has them
+BATCH = 64
 MARKS = (1, 2, 5, 10, 20, 50, 100, 200)  # epochs after which the examples' counts are kept
 PAPER = {"mnist": 91.7, "permuted-mnist": 75.3}
 
@@ -43,17 +47,25 @@ def main() -> None:
     parser.add_argument("--data", help="folder with a local copy; else CURATE_DATA")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=200)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--folder", type=Path, default=Path("runs/forgetting-mnist"))
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where what is done is kept")
     parser.add_argument("--only-print", action="store_true")
     options = parser.parse_args()
     if not options.only_print:
         options.folder.mkdir(parents=True, exist_ok=True)
         train_set = curate.data.load("mnist", "train", options.data)
         test_set = curate.data.load("mnist", "test", options.data)
-        for seed in range(options.seeds):
-            record(options, train_set, test_set, seed)
-    print_table(options.dataset)
+        recordings = [
+            Recording(options, train_set, test_set, seed)
+            for seed in range(options.seeds)
+            if epochs_of(table_path(options, seed)) < options.epochs
+        ]
+        # on a GPU the seeds take turns: a step of one net is far too small for it
+        together = len(recordings) if options.device != "cpu" else 1
+        for start in range(0, len(recordings), together or 1):
+            take_turns(recordings[start : start + together])
+    print_table(options)
 
 
 def net() -> nn.Module:
@@ -75,68 +87,187 @@ def pixels(dataset: curate.data.ExampleSet, seed: int | None) -> tuple[torch.Ten
     return images, labels
 
 
-def record(options, train_set, test_set, seed: int) -> None:
-    """Train one net, from its checkpoint where there is one, and keep the counts at the marks."""
-    kept = table_path(options.dataset, seed)
-    done = epochs_of(kept)
-    if done and done[-1] >= options.epochs:
-        return
-    permuted = seed if options.dataset == "permuted-mnist" else None
-    images, labels = pixels(train_set, permuted)
-    test_images, test_labels = pixels(test_set, permuted)
-    torch.manual_seed(seed)
-    model = net().to(options.device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
-    order = torch.Generator().manual_seed(seed)
-    recorder = curate.Recorder(train_set.ids, track="forgetting")
-    shares: list[float] = []
-    accuracies: list[float] = []
-    columns: dict[str, np.ndarray] = {}
-    checkpoint = options.folder / f"{options.dataset}-{seed}.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        for name, part in (("model", model), ("optimizer", optimizer), ("recorder", recorder)):
-            part.load_state_dict(state[name])
-        order.set_state(state["order"])
-        shares, accuracies = state["shares"], state["accuracies"]
-        columns = {name: values.numpy() for name, values in state["columns"].items()}
-    for epoch in range(len(shares) + 1, options.epochs + 1):
-        model.train()
-        for batch in torch.randperm(len(labels), generator=order).split(64):
-            targets = labels[batch].to(options.device)
-            logits = model(images[batch].to(options.device))
-            loss = cross_entropy(logits, targets)
-            recorder.update(batch, logits, targets)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        recorder.end_epoch()
-        table = recorder.table()
-        shares.append(float(unforgettable(table).mean()))
-        accuracies.append(accuracy(model, test_images, test_labels, options.device))
+class Training:
+    """One net, its examples, and its steps; on a GPU a step is captured once and replayed.
+
+    Attributes:
+        images, labels: (N, 1, 28, 28) float32 and (N,) int64, on the device.
+        order: draws the order of the examples, epoch by epoch.
+    """
+
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor, seed: int, device: str) -> None:
+        self.images, self.labels, self.device = images.to(device), labels.to(device), device
+        torch.manual_seed(seed)
+        self.model = net().to(device)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.5)
+        self.order = torch.Generator().manual_seed(seed)
+        self.logits = torch.zeros(len(labels), 10, device=device)  # of this epoch, by example
+        self.graphs = {}
+        if device != "cpu":
+            self.stream = torch.cuda.Stream()
+            sizes = {min(BATCH, len(labels)), len(labels) % BATCH or BATCH}
+            self.graphs = captured(self, sizes)
+
+    def state(self) -> dict[str, list[torch.Tensor]]:
+        """Weights and momenta."""
+        parameters = list(self.model.parameters())
+        return {
+            "weights": [p.detach() for p in parameters],
+            "momenta": [self.optimizer.state[p]["momentum_buffer"] for p in parameters],
+        }
+
+    @torch.no_grad()
+    def load(self, state: dict[str, list[torch.Tensor]]) -> None:
+        """Into the tensors that there are, as captured steps know no others."""
+        for p, weight, momentum in zip(self.model.parameters(), *state.values(), strict=True):
+            p.copy_(weight)
+            held = self.optimizer.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+            held.copy_(momentum)
+
+    def step(self, rows: torch.Tensor) -> None:
+        logits = self.model(self.images[rows])
+        loss = cross_entropy(logits, self.labels[rows])
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.logits[rows] = logits.detach()
+
+    def epoch(self) -> Iterator[None]:
+        """The steps of an epoch, one at a time, so that several nets can take turns."""
+        rows = torch.randperm(len(self.labels), generator=self.order)
+        if self.graphs:
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                self.rows.copy_(rows)
+                self.at.zero_()
+        self.model.train()
+        for batch in rows.split(BATCH):
+            if self.graphs:
+                with torch.cuda.stream(self.stream):
+                    self.graphs[len(batch)].replay()
+            else:
+                self.step(batch)
+            yield
+
+    @torch.no_grad()
+    def right(self, images: torch.Tensor, labels: torch.Tensor) -> np.ndarray:
+        """(N,) bool: which of these it gets right."""
+        self.model.eval()
+        found = torch.cat([self.model(some).argmax(1) for some in images.split(1000)])
+        return (found == labels).cpu().numpy()
+
+
+def captured(training: Training, sizes: set[int]) -> dict[int, torch.cuda.CUDAGraph]:
+    """A CUDA graph of a step for each size of a batch; rows are read at a counter that it moves.
+
+    The steps of some sixty kernels of microseconds each are otherwise bound by their launches.
+    """
+    device = training.device
+    training.rows = torch.arange(len(training.labels), device=device)
+    training.at = torch.zeros(1, dtype=torch.int64, device=device)
+    training.places = {size: torch.arange(size, device=device) for size in sizes}
+
+    def step(size: int) -> None:
+        training.step(training.rows[training.places[size] + training.at])
+        training.at += size
+
+    weights = [p.detach().clone() for p in training.model.parameters()]
+    torch.cuda.synchronize()
+    with torch.cuda.stream(training.stream):
+        for _ in range(3):  # libraries choose their kernels
+            for size in sizes:
+                training.at.zero_()
+                step(size)
+        torch.cuda.synchronize()
+        graphs = {}
+        for size in sizes:
+            graphs[size] = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graphs[size], stream=training.stream):
+                step(size)
+    training.load({"weights": weights, "momenta": [torch.zeros_like(w) for w in weights]})
+    torch.cuda.synchronize()
+    return graphs
+
+
+def take_turns(trainings: Sequence[Any]) -> None:
+    """Train all of them to their last epoch, in turns of one step.
+
+    Each has ``epoch()``, the steps of one, ``end_epoch()``, and whether it is ``done``.
+    """
+    while unfinished := [each for each in trainings if not each.done]:
+        for _ in zip_longest(*(each.epoch() for each in unfinished)):
+            pass
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        for each in unfinished:
+            each.end_epoch()
+
+
+class Recording:
+    """A net that is recorded, from its checkpoint where there is one; keeps counts at the marks."""
+
+    def __init__(self, options, train_set, test_set, seed: int) -> None:
+        self.options, self.seed = options, seed
+        permuted = seed if options.dataset == "permuted-mnist" else None
+        self.test = [part.to(options.device) for part in pixels(test_set, permuted)]
+        self.training = Training(*pixels(train_set, permuted), seed, options.device)
+        self.recorder = curate.Recorder(train_set.ids, track="forgetting")
+        self.shares: list[float] = []
+        self.accuracies: list[float] = []
+        self.right = np.zeros(0, bool)
+        self.columns: dict[str, np.ndarray] = {}
+        self.checkpoint = options.folder / f"{options.dataset}-{seed}.pt"
+        if self.checkpoint.exists():
+            state = torch.load(self.checkpoint, weights_only=True)
+            self.training.load(state["net"])
+            self.training.order.set_state(state["order"])
+            self.recorder.load_state_dict(state["recorder"])
+            self.shares, self.accuracies = state["shares"], state["accuracies"]
+            self.columns = {name: values.numpy() for name, values in state["columns"].items()}
+
+    @property
+    def done(self) -> bool:
+        return len(self.shares) >= self.options.epochs
+
+    def epoch(self) -> Iterator[None]:
+        return self.training.epoch()
+
+    def end_epoch(self) -> None:
+        training, every = self.training, torch.arange(len(self.training.labels))
+        self.recorder.update(every, training.logits, training.labels)
+        self.recorder.end_epoch()
+        table = self.recorder.table()
+        self.shares.append(float(unforgettable(table).mean()))
+        self.right = training.right(*self.test)
+        self.accuracies.append(float(self.right.mean()))
+        epoch = len(self.shares)
         if epoch in MARKS:
-            columns[f"events_{epoch}"] = events_of(table)
-        if epoch in MARKS or epoch % 10 == 0 or epoch == options.epochs:
-            state = {
-                "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                "recorder": recorder.state_dict(), "order": order.get_state(),
-                "shares": shares, "accuracies": accuracies,
-                "columns": {name: torch.from_numpy(values) for name, values in columns.items()},
-            }  # fmt: skip
-            with atomic_path(checkpoint) as path:
-                torch.save(state, path)
-            keep(kept, columns, shares, accuracies)
-            print(f"{options.dataset}, seed {seed}, epoch {epoch}: {shares[-1]:.1%}", flush=True)
+            self.columns[f"events_{epoch}"] = events_of(table)
+        if epoch in MARKS or epoch % 10 == 0 or self.done:
+            self.keep()
+            name = f"{self.options.dataset}, seed {self.seed}"
+            print(f"{name}, epoch {epoch}: {self.shares[-1]:.1%}", flush=True)
 
-
-@torch.no_grad()
-def accuracy(model, images, labels, device: str) -> float:
-    model.eval()
-    right = [
-        (model(some.to(device)).argmax(1).cpu() == expected).sum()
-        for some, expected in zip(images.split(1000), labels.split(1000), strict=True)
-    ]
-    return float(sum(right)) / len(labels)
+    def keep(self) -> None:
+        """A checkpoint; the counts at the marks, and as metadata the shares by epoch and, as bits,
+        which test examples are right."""
+        state = {
+            "net": self.training.state(), "order": self.training.order.get_state(),
+            "recorder": self.recorder.state_dict(),
+            "shares": self.shares, "accuracies": self.accuracies,
+            "columns": {name: torch.from_numpy(values) for name, values in self.columns.items()},
+        }  # fmt: skip
+        with atomic_path(self.checkpoint) as path:
+            torch.save(state, path)
+        table = pa.table(self.columns).replace_schema_metadata(
+            {
+                "unforgettable_by_epoch": repr([round(share, 5) for share in self.shares]),
+                "test_accuracy_by_epoch": repr([round(right, 4) for right in self.accuracies]),
+                "right": np.packbits(self.right).tobytes(),
+            }
+        )
+        with atomic_path(table_path(self.options, self.seed)) as path:
+            parquet.write_table(table, path, compression="zstd")
 
 
 def events_of(table: pa.Table) -> np.ndarray:
@@ -145,20 +276,12 @@ def events_of(table: pa.Table) -> np.ndarray:
     return np.where(np.isfinite(events), events, -1).astype(np.int16)
 
 
-def table_path(dataset: str, seed: int) -> Path:
-    return RESULTS / f"forgetting-{dataset}-seed{seed}.parquet"
+def table_path(options, seed: int) -> Path:
+    return options.results / f"forgetting-{options.dataset}-seed{seed}.parquet"
 
 
-def keep(kept: Path, columns, shares, accuracies) -> None:
-    """Write the counts at the marks, and the shares by epoch as metadata."""
-    table = pa.table(columns).replace_schema_metadata(
-        {
-            "unforgettable_by_epoch": repr([round(share, 5) for share in shares]),
-            "test_accuracy_by_epoch": repr([round(share, 4) for share in accuracies]),
-        }
-    )
-    with atomic_path(kept) as path:
-        parquet.write_table(table, path, compression="zstd")
+def tables_of(options) -> list[Path]:
+    return sorted(options.results.glob(f"forgetting-{options.dataset}-seed*.parquet"))
 
 
 def by_epoch(kept: Path, what: str) -> list[float]:
@@ -169,18 +292,20 @@ def by_epoch(kept: Path, what: str) -> list[float]:
     return [float(word) for word in text.strip("[]").split(",")]
 
 
-def epochs_of(kept: Path) -> list[int]:
-    return list(range(1, len(by_epoch(kept, "unforgettable_by_epoch")) + 1))
+def epochs_of(kept: Path) -> int:
+    """How many are done."""
+    return len(by_epoch(kept, "unforgettable_by_epoch"))
 
 
-def print_table(dataset: str) -> None:
+def print_table(options) -> None:
     """The share of unforgettable examples after some epochs: of one run, and of all of them."""
+    dataset = options.dataset
     report = Table(title=f"{dataset}: never forgotten (the paper: {PAPER[dataset]} %, 5 seeds)")
     for column in ("epochs", "seeds", "in one run", "in all of them", "test accuracy"):
         report.add_column(column, justify="right")
     for mark in MARKS:
         found = []
-        for path in sorted(RESULTS.glob(f"forgetting-{dataset}-seed*.parquet")):
+        for path in tables_of(options):
             if f"events_{mark}" in parquet.read_schema(path).names:
                 found.append(path)
         if not found:
@@ -193,13 +318,13 @@ def print_table(dataset: str) -> None:
             f"{np.mean(right):.2%}",
         )  # fmt: skip
     Console(highlight=False).print(report)
-    print_early(dataset)
+    print_early(options)
 
 
-def print_early(dataset: str) -> None:
+def print_early(options) -> None:
     """Counts after early epochs against those of the same run at its end, and between seeds."""
-    paths = sorted(RESULTS.glob(f"forgetting-{dataset}-seed*.parquet"))
-    runs = [parquet.read_table(path) for path in paths]
+    dataset = options.dataset
+    runs = [parquet.read_table(path) for path in tables_of(options)]
     longest = max(runs, key=lambda run: len(run.column_names))
     last = longest.column_names[-1]
     report = Table(title=f"{dataset}: early epochs against {last.removeprefix('events_')}")

@@ -106,7 +106,7 @@ def train(
     while step < steps:
         model.train()
         for batch in islice(shuffled(len(values), settings.batch_size, generator), steps - step):
-            inputs, targets = values[batch], labels[batch].to(device)
+            inputs, targets = values[batch].to(device), labels[batch].to(device)
             if settings.augment:
                 inputs = augmented(inputs, generator)
             with _half_precision(device, inputs.shape):
