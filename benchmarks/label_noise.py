@@ -108,10 +108,10 @@ def features_of(options: argparse.Namespace, train_set, rows: np.ndarray) -> np.
                 if number in (7, 12):
                     parts.append(x.mean((2, 3)))
             found.append(torch.cat(parts, 1))
-    features = torch.cat(found).numpy()
+    features = torch.cat(found).numpy().astype(np.float16)
     with atomic_path(path) as whole, open(whole, "wb") as file:
-        np.save(file, features.astype(np.float16))
-    return features
+        np.save(file, features)
+    return features.astype(np.float32)  # as when they are read again
 
 
 def measured(name: str, features, labels, wrong: np.ndarray, resamples: int) -> list[dict]:
