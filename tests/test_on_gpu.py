@@ -43,6 +43,19 @@ def test_recorded(options):
             assert got == want, name
 
 
+@pytest.mark.parametrize("track", ["all", "forgetting"])
+def test_an_update_waits_for_nothing(track):
+    recorder = curate.Recorder(60, track=track)
+    steps = [step for epoch in presentations("cuda") for step in epoch]
+    recorder.update(*steps[0])
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for step in steps[1:]:
+            recorder.update(*step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def test_a_state_moves_between_devices():
     half = list(presentations("cuda"))
     recorder = curate.Recorder(60)
