@@ -163,7 +163,7 @@ def steps(net: nn.Module, x: Tensor) -> Iterator[Row]:
     from curate.saliency.maps.path_points import choose_points
 
     with torch.no_grad():
-        target = net((x - column(0)) / column(1)).argmax(1)
+        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
     asked = Net(net, CIFAR)
     _, terms = choose_points(asked, x, target, torch.zeros_like(x), 0.01, 512)
     ours = len(terms.rows) / len(x)
@@ -211,7 +211,7 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
         torch.autograd.grad(logits.amax(1).sum(), start)
 
     with torch.no_grad():
-        target = net((x - column(0)) / column(1)).argmax(1)
+        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
     from curate.saliency.attacks.iterative import _uphill
     from curate.saliency.attacks.setting import set_up
 
@@ -283,6 +283,41 @@ def together(net: nn.Module, x: Tensor) -> Iterator[Row]:
     yield what, *shown, f"{theirs / ours:.2f}", ">= 1.7"
 
 
+def on_gpu(net: nn.Module, x: Tensor) -> Iterator[Row]:
+    """The rows that are of a GPU: cost of a step, a batch against one at a time, strength."""
+    terms = {"iterations": 300, "normalise": CIFAR}
+
+    def seconds(run: Callable[[], object], repeats: int) -> float:
+        times = []
+        for _ in range(repeats):
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            run()
+            torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    def gradients(part: Tensor) -> None:
+        part = part.clone().requires_grad_()
+        torch.autograd.grad(net((part - column(0).to(part)) / column(1).to(part)).sum(), part)
+
+    saliency.iterative_attack(net, x, iterations=3, normalise=CIFAR)
+    gradients(x)
+    at_once = seconds(lambda: saliency.iterative_attack(net, x, **terms), 1)
+    unit = seconds(lambda: gradients(x), 20)
+    ratio = f"{at_once / 300 / unit:.2f}"
+    what = f"an iteration of the attack, {len(x)} images, looks at the net as it is included"
+    yield what, f"{at_once / 0.3:.2f} ms", f"{unit * 1e3:.2f} ms (unit)", ratio, ""
+    alone = seconds(
+        lambda: [saliency.iterative_attack(net, one, **terms) for one in x[:4].split(1)], 1
+    )
+    ours, theirs = at_once / len(x), alone / 4
+    what = f"300-step top-k attack, {len(x)} images at once against one at a time (4 of them)"
+    shown = f"{ours * 1e3:.0f} ms an image", f"{theirs * 1e3:.0f} ms an image"
+    yield what, *shown, f"{theirs / ours:.1f}", ">= 20"
+    yield from strength(net, x, 300)
+
+
 def ranks(repeats: int) -> Iterator[Row]:
     from scipy.stats import spearmanr
 
@@ -322,7 +357,7 @@ def influences(repeats: int) -> Iterator[Row]:
 def strength(net: nn.Module, x: Tensor, iterations: int) -> Iterator[Row]:
     """What is left of the simple gradient at ε = 8: the paper's attack, and stronger."""
     with torch.no_grad():
-        target = net((x - column(0)) / column(1)).argmax(1)
+        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
     before = saliency.pixel_scores(saliency.gradient(net, x, target, normalise=CIFAR))
     runs = {
         "random signs": lambda: saliency.random_signs(net, x, normalise=CIFAR),
@@ -335,7 +370,7 @@ def strength(net: nn.Module, x: Tensor, iterations: int) -> Iterator[Row]:
     paper = None
     for name, run in runs.items():
         found = run()
-        after, kept = saliency.pixel_scores(found.maps), found.found
+        after, kept = saliency.pixel_scores(found.maps), found.found.cpu()
         top = saliency.topk_intersection(before, after, 100)[kept.numpy()].mean()
         rho = saliency.spearman(before, after)[kept.numpy()].mean()
         paper = top if name == "the paper's" else paper
@@ -370,7 +405,9 @@ def column(which: int) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
+    parser.add_argument("--gpu", action="store_true", help="the rows that are of a GPU only")
+    options = parser.parse_args()
+    quick = options.quick
     warnings.simplefilter("ignore")
     net, pixels, labels = cifar(DATA, "resnet20")
     with torch.no_grad():
@@ -379,22 +416,27 @@ def main() -> None:
     few = 8 if quick else 32
     table = Table("what", "ours", "peer or floor", "ratio", "goal")
     console = Console(width=150)
-    parts = [
-        right(),
-        steps(net, x[:few]),
-        memory(),
-        costs(net, x[: 8 if quick else 32], 3),
-        together(net, x[: 16 if quick else 64]),
-        ranks(3 if quick else 9),
-        influences(5),
-        strength(net, x[: 8 if quick else 16], 20 if quick else 100),
-        coverage(),
-    ]
+    parts = (
+        [on_gpu(net.cuda(), x[:64].cuda())]
+        if options.gpu
+        else [
+            right(),
+            steps(net, x[:few]),
+            memory(),
+            costs(net, x[: 8 if quick else 32], 3),
+            together(net, x[: 16 if quick else 64]),
+            ranks(3 if quick else 9),
+            influences(5),
+            strength(net, x[: 8 if quick else 16], 20 if quick else 100),
+            coverage(),
+        ]
+    )
     for part in parts:
         for row in part:
             table.add_row(*row)
             print("| " + " | ".join(row) + " |", flush=True)
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s)")
+    where = torch.cuda.get_device_name() if options.gpu else f"{torch.get_num_threads()} thread(s)"
+    console.print(f"torch {torch.__version__}, {where}")
     console.print(table)
 
 

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--iterations", type=int, default=50)
     parser.add_argument("--epsilon", type=float, default=8.0, help="of 255")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("CURATE_DATA", "")))
     options = parser.parse_args()
     if options.net == "digits":
@@ -51,6 +52,8 @@ def main() -> None:
         nets, images, labels = {options.net: net}, images[:1000], labels[:1000]
         terms = {"k": 100, "normalise": CIFAR}
 
+    nets = {name: net.to(options.device) for name, net in nets.items()}
+    images, labels = images.to(options.device), labels.to(options.device)
     answers = {name: logits(net, images, terms).argmax(1) == labels for name, net in nets.items()}
     right = torch.stack(list(answers.values())).all(0).nonzero()[: options.images, 0]
     report = Table(title=f"{options.net}, ε = {options.epsilon:g} of 255, {len(right)} images")
@@ -99,7 +102,7 @@ def trained(images: Tensor, labels: Tensor, penalty: float) -> nn.Module:
 @torch.no_grad()
 def logits(net: nn.Module, images: Tensor, terms: dict) -> Tensor:
     if "normalise" in terms:
-        mean, std = (torch.tensor(part).view(3, 1, 1) for part in terms["normalise"])
+        mean, std = (torch.tensor(part).view(3, 1, 1).to(images) for part in terms["normalise"])
         images = (images - mean) / std
     return torch.cat([net(part) for part in images.split(250)])
 

@@ -1,12 +1,12 @@
 """Interpretation of neural networks is fragile (Ghorbani et al., AAAI 2019), on pretrained nets.
 
     python pipelines/saliency_fragility.py [--net resnet20|squeezenet] [--images 32]
-        [--iterations 300] [--data FOLDER] [--out FOLDER]
+        [--iterations 300] [--device cuda] [--data FOLDER] [--out FOLDER]
 
 CIFAR-10 ResNets on the lossless test images (k = 100), or SqueezeNet on ImageNet photos of 224
 pixels (k = 1000), images that they get right only; ε of 1, 2, 4 and 8, steps of 0.5. For each
 method: what is left of its maps under the paper's attacks beside random signs, the controls that
-fragility needs beside it, and pictures.
+fragility needs beside it, and pictures. A method's curve that lies in ``--out`` is not made again.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from PIL import Image
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from curate.report import save_fragility
-from curate.saliency import fragility, fragility_curve
+from curate.saliency import FragilityCurve, fragility, fragility_curve
 
 DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9}
 CIFAR = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -129,6 +130,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--chunk", type=int, default=64, help="images in one pass")
     parser.add_argument("--data", help="folder with the pretrained nets and their images")
     parser.add_argument("--out", type=Path, default=Path("runs/saliency_fragility"))
     arguments = parser.parse_args()
@@ -141,45 +144,55 @@ def main() -> None:
         (net, pixels, labels), normalise, k = squeezenet(data), bgr, 1000
     else:
         (net, pixels, labels), normalise, k = cifar(data, arguments.net), CIFAR, 100
-    taken = pixels[: 3 * arguments.images]
+    net = net.to(arguments.device)
+    taken = pixels[: 3 * arguments.images].to(arguments.device)
+    values = bgr(taken) if normalise is bgr else (taken - _column(0, taken)) / _column(1, taken)
     with torch.no_grad():
-        values = bgr(taken) if normalise is bgr else (taken - _column(0)) / _column(1)
-        right = (net(values).argmax(1) == labels[: len(taken)]).nonzero()[:, 0]
-    print(f"{arguments.net}: {len(right)} of {len(taken)} images right")
+        predicted = torch.cat([net(part).argmax(1) for part in values.split(arguments.chunk)]).cpu()
+    right = (predicted == labels[: len(taken)]).nonzero()[:, 0]
+    print(f"{arguments.net}: {len(right)} of {len(taken)} images right", flush=True)
     right = right[: arguments.images]
-    pixels, labels = pixels[right], labels[right]
+    pixels, labels = taken[right.to(taken.device)], labels[right].to(taken.device)
 
-    # What is left of each method's maps as ε grows (figures 3 and 4), beside random signs.
     methods = arguments.methods.split(",")
     options = {"integrated_gradients": {"steps": 8}, "smoothgrad": {"samples": 8}}
     terms = {"k": k, "iterations": arguments.iterations, "normalise": normalise}
-    curve = fragility_curve(net, pixels, methods, options=options, **terms)
-    print(curve, end="\n\n")
+    terms["chunk"] = arguments.chunk
     arguments.out.mkdir(parents=True, exist_ok=True)
-    curve.plot().savefig(arguments.out / f"{arguments.net}_curve.svg")
-    pq.write_table(curve.table, arguments.out / f"{arguments.net}_curve.parquet")
-
-    # At ε = 8: controls, certificates, pictures, and columns for the example table.
+    curves = []
     for method in methods:
-        own = options.get(method)
+        # What is left of its maps as ε grows (figures 3 and 4), beside random signs.
+        facts = f"{arguments.net}_{method}_{len(right)}_{arguments.iterations}"
+        kept = arguments.out / f"{facts}.parquet"
+        if kept.exists():
+            curve = FragilityCurve(pq.read_table(kept), k)
+        else:
+            curve = fragility_curve(net, pixels, [method], options=options, **terms)
+            pq.write_table(curve.table, kept)
+        curves.append(curve.table)
+        print(curve, end="\n\n", flush=True)
+
+        # At ε = 8: controls, certificates, pictures, and columns for the example table.
         found = fragility(
             net,
             pixels,
             method,
             example_ids=right.tolist(),
             labels=labels,
-            options=own,
+            options=options.get(method),
             certify=(0.15, 0.25),
             **terms,
         )
-        print(found, end="\n\n")
+        print(found, end="\n\n", flush=True)
         folder = arguments.out / f"{arguments.net}_{method}"
         print(save_fragility(folder, found, title=f"{method} of {arguments.net}"), end="\n\n")
         found.plot().savefig(folder / "maps.png", dpi=110)
+    every = FragilityCurve(pa.concat_tables(curves), k)
+    every.plot().savefig(arguments.out / f"{arguments.net}_curve.svg")
 
 
-def _column(which: int) -> Tensor:
-    return torch.tensor(CIFAR[which]).view(3, 1, 1)
+def _column(which: int, like: Tensor) -> Tensor:
+    return torch.tensor(CIFAR[which]).view(3, 1, 1).to(like)
 
 
 if __name__ == "__main__":
