@@ -241,7 +241,7 @@ class Recording:
         self.right = training.right(*self.test)
         self.accuracies.append(float(self.right.mean()))
         epoch = len(self.shares)
-        if epoch in MARKS:
+        if epoch in MARKS or self.done:
             self.columns[f"events_{epoch}"] = events_of(table)
         if epoch in MARKS or epoch % 10 == 0 or self.done:
             self.keep()

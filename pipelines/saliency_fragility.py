@@ -145,6 +145,8 @@ def main() -> None:
     else:
         (net, pixels, labels), normalise, k = cifar(data, arguments.net), CIFAR, 100
     net = net.to(arguments.device)
+    if arguments.device != "cpu":  # convolutions there are faster with channels last
+        net, pixels = (part.to(memory_format=torch.channels_last) for part in (net, pixels))
     taken = pixels[: 3 * arguments.images].to(arguments.device)
     values = bgr(taken) if normalise is bgr else (taken - _column(0, taken)) / _column(1, taken)
     with torch.no_grad():

@@ -114,6 +114,8 @@ def _of_numbers(images: Tensor, orientations: int) -> tuple[Tensor, Tensor]:
     torch.sub(images[:, :, 2:], images[:, :, :-2], out=gy[:, :, 1:-1])
     if images.dtype == torch.float64 and images.device.type == "cpu":  # see _table
         magnitudes = torch.from_numpy(np.hypot(gx.numpy(), gy.numpy()))
+    elif images.device.type != "cpu":  # rounded once: its last bit decides between equal channels
+        magnitudes = torch.hypot(gx.double(), gy.double()).to(images.dtype)
     else:
         magnitudes = torch.hypot(gx, gy)
     largest, x, y = magnitudes[:, 0], gx[:, 0], gy[:, 0]
