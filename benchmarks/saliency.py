@@ -1,6 +1,6 @@
 """Saliency maps and attacks on them: is the gradient right, what do they cost, how strong are they?
 
-    python benchmarks/saliency.py [--quick]
+    python benchmarks/saliency.py [--quick] [--device cuda]
 
 The unit is one forward pass and the gradient by the input of the same batch, plain torch, in CPU
 time and by turns. Peers (captum, zennit) take part where they are installed. Networks: a small one
@@ -15,11 +15,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
-from measure import DATA, Row, cpu_medians, peak
+from measure import DATA, Row, cpu_medians, medians, peak
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -163,7 +164,7 @@ def steps(net: nn.Module, x: Tensor) -> Iterator[Row]:
     from curate.saliency.maps.path_points import choose_points
 
     with torch.no_grad():
-        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
+        target = net(normalised(x)).argmax(1)
     asked = Net(net, CIFAR)
     _, terms = choose_points(asked, x, target, torch.zeros_like(x), 0.01, 512)
     ours = len(terms.rows) / len(x)
@@ -207,11 +208,11 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
 
     def unit() -> None:
         start = x.clone().requires_grad_()
-        logits = net((start - column(0)) / column(1))
+        logits = net(normalised(start))
         torch.autograd.grad(logits.amax(1).sum(), start)
 
     with torch.no_grad():
-        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
+        target = net(normalised(x)).argmax(1)
     from curate.saliency.attacks.iterative import _uphill
     from curate.saliency.attacks.setting import set_up
 
@@ -231,7 +232,7 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
             normalise=CIFAR,
             chunk=chunk,
         )
-        rows = torch.arange(len(x))
+        rows = torch.arange(len(x), device=x.device)
         return lambda: _uphill(setting, x, rows, 30.0)
 
     contestants = {
@@ -245,7 +246,9 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
             saliency.gradient(net, x, target, normalise=CIFAR, chunk=len(x)) for _ in range(20)
         ],
     }
-    seconds = cpu_medians(contestants, repeats)
+    contestants = {name: finished(run, x.device) for name, run in contestants.items()}
+    clock = time.process_time if x.device.type == "cpu" else time.perf_counter
+    seconds = medians(contestants, repeats, clock)
     one = seconds["unit"]
     for name, count, goal in (("gradient", 1, "<= 3.5"), ("integrated", 4, "<= 3.5")):
         ratio = seconds[name] / one / count
@@ -254,18 +257,20 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
             if count == 1
             else ("one attack step on integrated gradients of 4 steps, over 4")
         )
-        yield what, f"{seconds[name]:.2f} s", f"{one:.3f} s (unit)", f"{ratio:.2f}", goal
+        yield what, f"{seconds[name]:.3f} s", f"{one:.4f} s (unit)", f"{ratio:.2f}", goal
     ours, floor = seconds["certificates"], seconds["20 maps"]
     what = "pixel certificates, 20 noisy copies"
     yield what, f"{ours:.2f} s", f"{floor:.2f} s (the maps)", f"{ours / floor:.2f}", "<= 1.2"
 
 
-def together(net: nn.Module, x: Tensor) -> Iterator[Row]:
-    """An attack on all images at once against one at a time."""
-    terms = {"iterations": 3, "normalise": CIFAR}
-    few = x[:8]
+def together(net: nn.Module, x: Tensor, iterations: int, alone: int) -> Iterator[Row]:
+    """An attack on all images at once against one at a time, of which ``alone`` are measured."""
+    terms = {"iterations": iterations, "normalise": CIFAR}
+    few = x[:alone]
+    saliency.iterative_attack(net, x, iterations=1, normalise=CIFAR)  # to warm up
+    saliency.iterative_attack(net, few[:1], iterations=1, normalise=CIFAR)
 
-    def alone() -> None:
+    def by_turns() -> None:
         for one in few.split(1):
             saliency.iterative_attack(net, one, **terms)
 
@@ -273,49 +278,16 @@ def together(net: nn.Module, x: Tensor) -> Iterator[Row]:
         saliency.iterative_attack(net, x, **terms)
 
     spent = {}
-    for name, run in (("alone", alone), ("at once", at_once)):
+    for name, run in (("alone", by_turns), ("at once", at_once)):
+        whole = finished(run, x.device)
         start = time.perf_counter()
-        run()
+        whole()
         spent[name] = time.perf_counter() - start
     ours, theirs = spent["at once"] / len(x), spent["alone"] / len(few)
-    what = f"top-k attack, {len(x)} images at once against one at a time, wall time per image"
+    what = f"top-k attack of {iterations} steps, {len(x)} images at once against one at a time, "
+    what += f"wall time per image ({len(few)} of them)"
     shown = f"{ours * 1e3:.0f} ms", f"{theirs * 1e3:.0f} ms"
-    yield what, *shown, f"{theirs / ours:.2f}", ">= 1.7"
-
-
-def on_gpu(net: nn.Module, x: Tensor) -> Iterator[Row]:
-    """The rows that are of a GPU: cost of a step, a batch against one at a time, strength."""
-    terms = {"iterations": 300, "normalise": CIFAR}
-
-    def seconds(run: Callable[[], object], repeats: int) -> float:
-        times = []
-        for _ in range(repeats):
-            torch.cuda.synchronize()
-            start = time.perf_counter()
-            run()
-            torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
-
-    def gradients(part: Tensor) -> None:
-        part = part.clone().requires_grad_()
-        torch.autograd.grad(net((part - column(0).to(part)) / column(1).to(part)).sum(), part)
-
-    saliency.iterative_attack(net, x, iterations=3, normalise=CIFAR)
-    gradients(x)
-    at_once = seconds(lambda: saliency.iterative_attack(net, x, **terms), 1)
-    unit = seconds(lambda: gradients(x), 20)
-    ratio = f"{at_once / 300 / unit:.2f}"
-    what = f"an iteration of the attack, {len(x)} images, looks at the net as it is included"
-    yield what, f"{at_once / 0.3:.2f} ms", f"{unit * 1e3:.2f} ms (unit)", ratio, ""
-    alone = seconds(
-        lambda: [saliency.iterative_attack(net, one, **terms) for one in x[:2].split(1)], 1
-    )
-    ours, theirs = at_once / len(x), alone / 2
-    what = f"300-step top-k attack, {len(x)} images at once against one at a time (2 of them)"
-    shown = f"{ours * 1e3:.0f} ms an image", f"{theirs * 1e3:.0f} ms an image"
-    yield what, *shown, f"{theirs / ours:.1f}", ">= 20"
-    yield from strength(net, x, 100)
+    yield what, *shown, f"{theirs / ours:.2f}", ">= 1.7" if x.device.type == "cpu" else ">= 20"
 
 
 def ranks(repeats: int) -> Iterator[Row]:
@@ -357,7 +329,7 @@ def influences(repeats: int) -> Iterator[Row]:
 def strength(net: nn.Module, x: Tensor, iterations: int) -> Iterator[Row]:
     """What is left of the simple gradient at ε = 8: the paper's attack, and stronger."""
     with torch.no_grad():
-        target = net((x - column(0).to(x)) / column(1).to(x)).argmax(1)
+        target = net(normalised(x)).argmax(1)
     before = saliency.pixel_scores(saliency.gradient(net, x, target, normalise=CIFAR))
     runs = {
         "random signs": lambda: saliency.random_signs(net, x, normalise=CIFAR),
@@ -398,39 +370,67 @@ def coverage() -> Iterator[Row]:
     yield what, f"{statistics.mean(false):.1%}", "", "", "<= 5 %"
 
 
-def column(which: int) -> Tensor:
-    return torch.tensor(CIFAR[which]).view(3, 1, 1)
+def normalised(x: Tensor) -> Tensor:
+    mean, std = (torch.tensor(part).view(3, 1, 1).to(x) for part in CIFAR)
+    return (x - mean) / std
+
+
+def on_gpu(device: str) -> None:
+    """The rows of a GPU: 300 steps of 64 images at once, what a step costs, and strength."""
+    net, pixels, labels = cifar(DATA, "resnet20")
+    net, pixels, labels = net.to(device), pixels.to(device), labels.to(device)
+    with torch.no_grad():
+        x = pixels[net(normalised(pixels)).argmax(1) == labels]
+    torch.backends.cudnn.allow_tf32 = False  # as the pipelines do
+    print(f"torch {torch.__version__}, {device_name(device)}, float32 without TF32")
+    parts = together(net, x[:64], 300, alone=4), costs(net, x[:256], 5), strength(net, x[:64], 100)
+    for row in chain.from_iterable(parts):
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
+
+
+def finished(run: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    """The same, over only when the device is done with it, so that a clock sees all of it."""
+
+    def whole() -> None:
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return whole
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--gpu", action="store_true", help="the rows that are of a GPU only")
+    parser.add_argument("--device", help="a GPU such as cuda: only the rows that it changes")
     options = parser.parse_args()
     quick = options.quick
     warnings.simplefilter("ignore")
+    if options.device:
+        on_gpu(options.device)
+        return
     net, pixels, labels = cifar(DATA, "resnet20")
     with torch.no_grad():
-        predicted = net((pixels[:80] - column(0)) / column(1)).argmax(1)
+        predicted = net(normalised(pixels[:80])).argmax(1)
     x = pixels[:80][predicted == labels[:80]]
     few = 8 if quick else 32
     table = Table("what", "ours", "peer or floor", "ratio", "goal")
     console = Console(width=150)
-    parts = (
-        [on_gpu(net.cuda(), x[:64].cuda())]
-        if options.gpu
-        else [
-            right(),
-            steps(net, x[:few]),
-            memory(),
-            costs(net, x[: 8 if quick else 32], 3),
-            together(net, x[: 16 if quick else 64]),
-            ranks(3 if quick else 9),
-            influences(5),
-            strength(net, x[: 8 if quick else 16], 20 if quick else 100),
-            coverage(),
-        ]
-    )
+    parts = [
+        right(),
+        steps(net, x[:few]),
+        memory(),
+        costs(net, x[: 8 if quick else 32], 3),
+        together(net, x[: 16 if quick else 64], 3, alone=8),
+        ranks(3 if quick else 9),
+        influences(5),
+        strength(net, x[: 8 if quick else 16], 20 if quick else 100),
+        coverage(),
+    ]
     for part in parts:
         for row in part:
             table.add_row(*row)

@@ -13,6 +13,8 @@ is hard to attack, so its rank correlation under random weights stands beside it
 
 import argparse
 import os
+import sys
+import time
 from pathlib import Path
 
 import torch
@@ -51,22 +53,28 @@ def main() -> None:
         net, images, labels = cifar(options.data, options.net)
         nets, images, labels = {options.net: net}, images[:1000], labels[:1000]
         terms = {"k": 100, "normalise": CIFAR}
-
+    torch.backends.cudnn.allow_tf32 = False  # whose ten bits are too few for a map's small pixels
     nets = {name: net.to(options.device) for name, net in nets.items()}
     images, labels = images.to(options.device), labels.to(options.device)
+    terms["chunk"] = 64 if options.device == "cpu" else 512
     answers = {name: logits(net, images, terms).argmax(1) == labels for name, net in nets.items()}
     right = torch.stack(list(answers.values())).all(0).nonzero()[: options.images, 0]
     report = Table(title=f"{options.net}, ε = {options.epsilon:g} of 255, {len(right)} images")
     for column in ("net", "accuracy", "defence", "top kept", "Spearman", "ρ, random weights"):
         report.add_column(column, justify="left" if column in ("net", "defence") else "right")
+    console = Console(width=120, highlight=False)
     for name, net in nets.items():
         for defence, (method, own) in track(DEFENCES.items(), name, transient=True):
+            start = time.perf_counter()
             found = fragility(
                 net, images[right], method, labels=labels[right], options=own,
                 epsilon=options.epsilon / 255, iterations=options.iterations, **terms,
             )  # fmt: skip
+            if not console.is_terminal:  # for the log, and should the rest be stopped
+                spent = time.perf_counter() - start
+                print(name, defence, *facts(found), f"{spent:.0f} s", sep=", ", file=sys.stderr)
             report.add_row(name, f"{answers[name].float().mean():.1%}", defence, *facts(found))
-    Console(width=120, highlight=False).print(report)
+    console.print(report)
 
 
 def of_digits() -> tuple[dict[str, nn.Module], Tensor, Tensor]:

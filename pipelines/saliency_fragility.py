@@ -1,18 +1,21 @@
 """Interpretation of neural networks is fragile (Ghorbani et al., AAAI 2019), on pretrained nets.
 
     python pipelines/saliency_fragility.py [--net resnet20|squeezenet] [--images 32]
-        [--iterations 300] [--device cuda] [--data FOLDER] [--out FOLDER]
+        [--iterations 300] [--methods gradient,deeplift] [--device cuda] [--data FOLDER]
+        [--out FOLDER]
 
 CIFAR-10 ResNets on the lossless test images (k = 100), or SqueezeNet on ImageNet photos of 224
 pixels (k = 1000), images that they get right only; ε of 1, 2, 4 and 8, steps of 0.5. For each
 method: what is left of its maps under the paper's attacks beside random signs, the controls that
-fragility needs beside it, and pictures. A method's curve that lies in ``--out`` is not made again.
+fragility needs beside it, and pictures. Each step is written when it is done, to a folder named by
+network, images and iterations, and is not done again.
 """
 
 import argparse
 import io
 import os
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +28,13 @@ from torch.nn import functional as F
 
 from curate.report import save_fragility
 from curate.saliency import FragilityCurve, fragility, fragility_curve
+from curate.table import open_writer
 
 DEPTHS = {"resnet20": 3, "resnet32": 5, "resnet44": 7, "resnet56": 9}
 CIFAR = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 METHODS = ("gradient", "deeplift", "integrated_gradients")
+OPTIONS = {"integrated_gradients": {"steps": 8}, "smoothgrad": {"samples": 8}}
+EPSILONS = (1, 2, 4, 8)  # of 255
 
 
 class Block(nn.Module):
@@ -131,7 +137,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=300)
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--chunk", type=int, default=64, help="images in one pass")
+    parser.add_argument("--chunk", type=int, help="images in one pass at most")
     parser.add_argument("--data", help="folder with the pretrained nets and their images")
     parser.add_argument("--out", type=Path, default=Path("runs/saliency_fragility"))
     arguments = parser.parse_args()
@@ -144,57 +150,85 @@ def main() -> None:
         (net, pixels, labels), normalise, k = squeezenet(data), bgr, 1000
     else:
         (net, pixels, labels), normalise, k = cifar(data, arguments.net), CIFAR, 100
-    net = net.to(arguments.device)
-    if arguments.device != "cpu":  # convolutions there are faster with channels last
-        net, pixels = (part.to(memory_format=torch.channels_last) for part in (net, pixels))
-    taken = pixels[: 3 * arguments.images].to(arguments.device)
-    values = bgr(taken) if normalise is bgr else (taken - _column(0, taken)) / _column(1, taken)
-    with torch.no_grad():
-        predicted = torch.cat([net(part).argmax(1) for part in values.split(arguments.chunk)]).cpu()
-    right = (predicted == labels[: len(taken)]).nonzero()[:, 0]
+    torch.backends.cudnn.allow_tf32 = False  # whose ten bits are too few for a map's small pixels
+    net, pixels, labels = (part.to(arguments.device) for part in (net, pixels, labels))
+    taken = pixels[: 3 * arguments.images]
+    right = (predicted(net, taken, normalise) == labels[: len(taken)]).nonzero()[:, 0]
     print(f"{arguments.net}: {len(right)} of {len(taken)} images right", flush=True)
     right = right[: arguments.images]
-    pixels, labels = taken[right.to(taken.device)], labels[right].to(taken.device)
+    pixels, labels = pixels[right], labels[right]
+    folder = arguments.out / f"{arguments.net}_{len(right)}x{arguments.iterations}"
+    folder.mkdir(parents=True, exist_ok=True)
+    chunk = arguments.chunk or chunk_of(arguments.net, arguments.device)
+    terms = {"k": k, "iterations": arguments.iterations, "normalise": normalise, "chunk": chunk}
 
+    # At ε = 8: controls, certificates, pictures, and columns for the example table.
     methods = arguments.methods.split(",")
-    options = {"integrated_gradients": {"steps": 8}, "smoothgrad": {"samples": 8}}
-    terms = {"k": k, "iterations": arguments.iterations, "normalise": normalise}
-    terms["chunk"] = arguments.chunk
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    curves = []
     for method in methods:
-        # What is left of its maps as ε grows (figures 3 and 4), beside random signs.
-        facts = f"{arguments.net}_{method}_{len(right)}_{arguments.iterations}"
-        kept = arguments.out / f"{facts}.parquet"
-        if kept.exists():
-            curve = FragilityCurve(pq.read_table(kept), k)
-        else:
-            curve = fragility_curve(net, pixels, [method], options=options, **terms)
-            pq.write_table(curve.table, kept)
-        curves.append(curve.table)
-        print(curve, end="\n\n", flush=True)
-
-        # At ε = 8: controls, certificates, pictures, and columns for the example table.
+        place = folder / method
+        if (place / "report.html").exists():  # is written last
+            continue
+        start = time.perf_counter()
         found = fragility(
             net,
             pixels,
             method,
             example_ids=right.tolist(),
             labels=labels,
-            options=options.get(method),
+            options=OPTIONS.get(method),
             certify=(0.15, 0.25),
             **terms,
         )
-        print(found, end="\n\n", flush=True)
-        folder = arguments.out / f"{arguments.net}_{method}"
-        print(save_fragility(folder, found, title=f"{method} of {arguments.net}"), end="\n\n")
-        found.plot().savefig(folder / "maps.png", dpi=110)
-    every = FragilityCurve(pa.concat_tables(curves), k)
-    every.plot().savefig(arguments.out / f"{arguments.net}_curve.svg")
+        place.mkdir(exist_ok=True)
+        (place / "summary.txt").write_text(f"{found}\n")
+        found.plot().savefig(place / "maps.png", dpi=110)
+        save_fragility(place, found, title=f"{method} of {arguments.net}")
+        report(f"{method}, audit at ε = 8", start)
+
+    # What is left of each method's maps as ε grows (figures 3 and 4), beside random signs.
+    parts = []
+    for method in methods:
+        for epsilon in EPSILONS:
+            path = folder / method / f"epsilon{epsilon}.parquet"
+            if not path.exists():
+                start = time.perf_counter()
+                curve = fragility_curve(
+                    net, pixels, [method], epsilons=[epsilon / 255], options=OPTIONS, **terms
+                )
+                with open_writer(path, curve.table.schema) as writer:
+                    writer.write_table(curve.table)
+                report(f"{method}, attacks at ε = {epsilon}", start)
+            parts.append(pq.read_table(path))
+    curve = FragilityCurve(pa.concat_tables(parts), k)
+    print(curve, end="\n\n")
+    curve.plot().savefig(folder / "curve.svg")
+    for method in methods:
+        print((folder / method / "summary.txt").read_text())
+    print(f"pictures and reports: {folder}")
 
 
-def _column(which: int, like: Tensor) -> Tensor:
-    return torch.tensor(CIFAR[which]).view(3, 1, 1).to(like)
+@torch.no_grad()
+def predicted(net: nn.Module, pixels: Tensor, normalise: object) -> Tensor:
+    """The predicted class of every image."""
+    if normalise is not bgr:
+        mean, std = (torch.tensor(part).view(3, 1, 1).to(pixels) for part in CIFAR)
+    classes = [
+        net(bgr(part) if normalise is bgr else (part - mean) / std).argmax(1)
+        for part in pixels.split(64)
+    ]
+    return torch.cat(classes)
+
+
+def chunk_of(net: str, device: str) -> int:
+    """Images in one pass: about 20 GiB of a GPU's memory, or what a CPU's caches like."""
+    if device == "cpu":
+        return 8 if net == "squeezenet" else 64
+    return 48 if net == "squeezenet" else 512
+
+
+def report(what: str, start: float) -> None:
+    """One line for the log."""
+    print(f"{time.strftime('%H:%M:%S')} {what}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

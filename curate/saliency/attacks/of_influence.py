@@ -115,7 +115,7 @@ def influence_attack(
     step = epsilon / iterations if step is None else step
     if not step > 0:
         raise CurateError(f"step: {step}; give a change per iteration above 0")
-    labels = target if labels is None else labels
+    labels = target if labels is None else labels.to(target.device)
     reader = replace(net, model=features, constant_weights=True)
     images = images.detach()
     before = torch.cat([
@@ -127,16 +127,17 @@ def influence_attack(
     found = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     for rows in torch.arange(len(images), device=images.device).split(chunk):
         changed, lowest = images[rows], before.new_full((len(rows),), torch.inf)
+        most = top[rows.to(top.device)]
         for _ in range(iterations):
             changed = changed.requires_grad_()
             with torch.enable_grad():
-                sums = _influences(reader, influences, changed, labels[rows]).gather(1, top[rows])
+                sums = _influences(reader, influences, changed, labels[rows]).gather(1, most)
                 (uphill,) = torch.autograd.grad(sums.sum(), changed)
             near = changed.detach() - step * uphill.sign()
             near = near.clamp(min=images[rows] - epsilon, max=images[rows] + epsilon)
             changed = near.clamp(*bounds)
             reached = _influences(reader, influences, changed, labels[rows])
-            sums = reached.gather(1, top[rows]).sum(1)
+            sums = reached.gather(1, most).sum(1)
             better = (net.predict(changed)[0] == target[rows]) & (sums < lowest).to(rows.device)
             lowest = torch.where(better.to(lowest.device), sums, lowest)
             best[rows[better]] = changed[better]
