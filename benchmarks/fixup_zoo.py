@@ -1,11 +1,12 @@
 """Seventy networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
 
-    python benchmarks/fixup_zoo.py [NAME ...] [--again]
+    python benchmarks/fixup_zoo.py [NAME ...] [--again] [--device cuda] [--out FILE]
 
 Each network learns one batch of random numbers by heart for 60 steps, as built and after
 ``fixup_``; the ratio is that of how far below chance the losses are at the end. A run goes on where
-the last one stopped; the figures are kept in benchmarks/results/fixup-zoo.json. Prints the table of
-docs/benchmarks.md, 'Fixup on a zoo of networks'.
+the last one stopped; the figures are kept in benchmarks/results/fixup-zoo.json, or in FILE (one for
+each of several processes at once). Prints the table of docs/benchmarks.md, 'Fixup on a zoo of
+networks'.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from rich.table import Table
 from setups.zoo import Net, zoo
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils._pytree import tree_map
 
 from curate.files import atomic_path
 from curate.nn import FixupError, diagnose, fixup_, fixup_param_groups
@@ -56,11 +58,12 @@ def after(found: list[float]) -> float:
     return sum(found[-5:]) / len(found[-5:]) if math.isfinite(found[-1]) else math.inf
 
 
-def measured(net: Net) -> dict[str, Any]:
+def measured(net: Net, device: str) -> dict[str, Any]:
     """One row of the results."""
     until = time.process_time() + LIMIT
     torch.manual_seed(0)
-    model, batch = net.build(), net.batch()
+    model = net.build().to(device)
+    batch = tree_map(lambda each: each.to(device), net.batch())
     try:
         example = batch[0] if net.optimizer == "sgd" else None
         report = fixup_(getattr(model, "model", model), example_inputs=example, verbose=False)
@@ -70,7 +73,7 @@ def measured(net: Net) -> dict[str, Any]:
         diagnosis = diagnose(model, batch, lr=0.05)
         fixed = losses(net, model, batch, until)
         torch.manual_seed(0)
-        own = losses(net, net.build(), batch, until)
+        own = losses(net, net.build().to(device), batch, until)
         chance = math.log(model(batch[0]).shape[-1])
     except Exception as error:  # a network that cannot be run, too, is an outcome
         return {"accepted": True, "reason": f"{type(error).__name__}: {error}"}
@@ -116,17 +119,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="parts of names; none: all")
     parser.add_argument("--again", action="store_true", help="measure what is there already, too")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; noted in the rows if not cpu")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the file of the results")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     nets = zoo()
-    rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for name, net in nets.items():
         chosen = not arguments.names or any(part in name for part in arguments.names)
         if not chosen or (name in rows and not arguments.again):
             continue
-        rows[name] = measured(net)
+        rows[name] = measured(net, arguments.device)
+        if arguments.device != "cpu":
+            rows[name]["device"] = arguments.device
         rows = {each: rows[each] for each in nets if each in rows}
-        with atomic_path(RESULTS) as path:
+        with atomic_path(arguments.out) as path:
             path.write_text(json.dumps(rows, indent=1))
         print(name, {k: v for k, v in rows[name].items() if k != "reason"}, flush=True)
     Console(width=120).print(shown(rows))

@@ -222,3 +222,20 @@ def test_derivatives(text):
         found = function(**on_gpu)
         assert found.is_cuda
         np.testing.assert_allclose(found.cpu().numpy(), function(**given), rtol=1e-10, atol=1e-10)
+
+
+def test_fixup_and_its_diagnosis():
+    """A chain with a gate and SiLU, which is calibrated by a forward pass."""
+    from curate.nn import diagnose, fixup_
+
+    torchvision = pytest.importorskip("torchvision")
+    found = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        model = torchvision.models.efficientnet_b0(num_classes=5).to(device)
+        images = torch.randn(8, 3, 32, 32).to(device)
+        report = fixup_(model, example_inputs=images, verbose=False)
+        assert {p.device.type for p in model.parameters()} == {device}
+        labels = torch.arange(8, device=device) % 5
+        found.append((report.num_branches, diagnose(model, (images, labels)).healthy))
+    assert found[0] == found[1] == (9, True)
