@@ -73,7 +73,7 @@ def main() -> None:
             if not console.is_terminal:  # for the log, and should the rest be stopped
                 spent = time.perf_counter() - start
                 print(name, defence, *facts(found), f"{spent:.0f} s", sep=", ", file=sys.stderr)
-            report.add_row(name, f"{answers[name].float().mean():.1%}", defence, *facts(found))
+            report.add_row(name, f"{float(answers[name].float().mean()):.1%}", defence, *facts(found))
     console.print(report)
 
 

@@ -81,7 +81,7 @@ def _call(func: Any, args: tuple, kwargs: dict) -> Any:
         lambda one: one.values if isinstance(one, There) else one, (args, kwargs)
     )
     out = func(*args, **kwargs)
-    if name.endswith("_") and not name.endswith("__"):  # in place
+    if out is not None and name.endswith("_") and not name.endswith("__"):  # in place
         return given[0]
     return tree_map(lambda one: There(one) if ends_there and isinstance(one, Tensor) else one, out)
 
