@@ -64,6 +64,7 @@ def main() -> None:
         report.add_column(column, justify="left" if column in ("net", "defence") else "right")
     console = Console(width=120, highlight=False)
     for name, net in nets.items():
+        accuracy = float(answers[name].float().mean())
         for defence, (method, own) in track(DEFENCES.items(), name, transient=True):
             start = time.perf_counter()
             found = fragility(
@@ -73,7 +74,7 @@ def main() -> None:
             if not console.is_terminal:  # for the log, and should the rest be stopped
                 spent = time.perf_counter() - start
                 print(name, defence, *facts(found), f"{spent:.0f} s", sep=", ", file=sys.stderr)
-            report.add_row(name, f"{float(answers[name].float().mean()):.1%}", defence, *facts(found))
+            report.add_row(name, f"{accuracy:.1%}", defence, *facts(found))
     console.print(report)
 
 

@@ -82,12 +82,25 @@ class Rules(TorchFunctionMode):
 
         function = true if smooth is None else surrogate
         in_place = name + "_" == getattr(func, "__name__", "") or _asks_in_place(func, args, kwargs)
-        source = z.clone() if in_place else z
-        if rule is not None:
+        if rule is None:
+            out = function(z)  # keeps nothing of z, which may be overwritten
+        else:
+            source = z.clone() if in_place else z
             out = _Ruled.apply(source, function, rule, self)  # type: ignore[no-untyped-call]
-            return z.copy_(out) if in_place else out
-        out = function(source)
-        return z.copy_(out) if in_place else out
+        return _Overwritten.apply(z, out) if in_place else out  # type: ignore[no-untyped-call]
+
+
+class _Overwritten(torch.autograd.Function):
+    """z.copy_(out), without the gradient of zeros for what z was before."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, out: Tensor) -> Tensor:
+        ctx.mark_dirty(z)
+        return z.copy_(out)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        return None, gradient
 
 
 class _Ruled(torch.autograd.Function):

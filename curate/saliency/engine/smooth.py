@@ -41,7 +41,8 @@ def _softplus(z: Tensor, beta: float) -> Tensor:
     if z.is_cuda:  # one kernel; from 40 on exp(-βz) is below what float64 sees
         return F.softplus(z, beta, 40.0)
     scaled = z * beta
-    small = (-scaled.abs()).exp_()
+    # numbers near the smallest that there are would take ten times as long, here and further on
+    small = scaled.abs().clamp_(max=60).neg_().exp_()
     whole = 1 + small
     lost = (whole - 1).sub_(small).div_(whole)  # what rounding took from log(1 + small)
     return scaled.clamp_(min=0).add_(whole.log_()).sub_(lost).div_(beta)
