@@ -25,7 +25,11 @@ Method = str | Callable[[nn.Module, Tensor, Tensor], Tensor]
 """A name of ``METHODS``, or a function (model, images, target) -> maps."""
 
 
-def _integrated(net: Net, images: Tensor, target: Tensor, *, steps: int = 16) -> Tensor:
+_COPIES = 16  # steps of integrated gradients, samples of SmoothGrad
+_COUNTED_BY = {"integrated_gradients": "steps", "smoothgrad": "samples"}
+
+
+def _integrated(net: Net, images: Tensor, target: Tensor, *, steps: int = _COPIES) -> Tensor:
     check_count("steps", steps)
     return integrated_gradients_maps(net, images, target, baseline_like(0.0, images), steps)
 
@@ -39,7 +43,7 @@ def _smoothgrad(
     images: Tensor,
     target: Tensor,
     *,
-    samples: int = 16,
+    samples: int = _COPIES,
     scale: float = 0.15,
     seed: int = 0,
 ) -> Tensor:
@@ -92,6 +96,12 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
             raise
 
     return explain
+
+
+def copies_of(method: Method, options: Mapping[str, Any] | None) -> int:
+    """Of how many gradients a map of one image is made."""
+    name = _COUNTED_BY.get(method) if isinstance(method, str) else None
+    return 1 if name is None else (options or {}).get(name, _COPIES)
 
 
 class _Pixels(nn.Module):

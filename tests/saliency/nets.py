@@ -83,3 +83,12 @@ def build(style=Functional, **options):
 def images(count=4, size=6):
     generator = torch.Generator().manual_seed(2)
     return 0.1 + 0.8 * torch.rand(count, 3, size, size, generator=generator, dtype=torch.float64)
+
+
+def layers(act):
+    """Three linear layers of 27 pixels, with ``act`` between."""
+    generator = torch.Generator().manual_seed(3)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(27, 8), act, nn.Linear(8, 6), act, nn.Linear(6, 3))
+    for value in net.parameters():
+        value.data = torch.randn(value.shape, generator=generator, dtype=torch.float64) / 3
+    return net.eval()

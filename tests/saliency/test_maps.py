@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from curate import saliency
 from curate.errors import CurateWarning
 from curate.saliency.maps.smooth import noise_like
-from tests.saliency.nets import RELU_STYLES, Functional, Styled, build, images
+from tests.saliency.nets import RELU_STYLES, Functional, Styled, build, images, layers
 
 METHODS = {
     "gradient": {},
@@ -124,14 +124,6 @@ def test_grad_cam_weighs_the_feature_maps_by_their_mean_gradient():
     assert torch.allclose(clipped.sum(1, keepdim=True), places, atol=1e-6)
 
 
-def layers(act):
-    generator = torch.Generator().manual_seed(3)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(27, 8), act, nn.Linear(8, 6), act, nn.Linear(6, 3))
-    for value in net.parameters():
-        value.data = torch.randn(value.shape, generator=generator, dtype=torch.float64) / 3
-    return net.eval()
-
-
 def test_guided_backpropagation_by_hand():
     net, x = layers(nn.ReLU()), images(3, 3)
     for row, image in enumerate(x):
@@ -142,44 +134,6 @@ def test_guided_backpropagation_by_hand():
         signal = torch.where((a > 0) & (signal > 0), signal, 0) @ net[1].weight
         found = saliency.guided_backprop(net, x, 1)[row]
         assert torch.allclose(found.flatten(), signal, atol=1e-12)
-
-
-@pytest.mark.parametrize("act", [nn.ReLU(), nn.Sigmoid(), nn.GELU(), nn.LeakyReLU(0.2), nn.ELU()])
-def test_deeplift_multipliers_by_hand(act):
-    net, x = layers(act), images(3, 3)
-    base = torch.full_like(x, 0.5)
-    for row in range(3):
-        here, there = [x[row].flatten()], [base[row].flatten()]
-        for layer in net[1:]:
-            here.append(layer(here[-1]))
-            there.append(layer(there[-1]))
-        # here: input, linear, act, linear, act, logits
-        signal = net[5].weight[1]
-        for after, weight in [(4, net[3].weight), (2, net[1].weight)]:
-            before = after - 1
-            ratio = (here[after] - there[after]) / (here[before] - there[before])
-            signal = (signal * ratio) @ weight
-        expected = signal * (here[0] - there[0])
-        found = saliency.deeplift(net, x, 1, baseline=0.5)[row]
-        assert torch.allclose(found.flatten(), expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("style", RELU_STYLES)
-@pytest.mark.parametrize("pool", ["max", "average"])
-def test_deeplift_adds_up_in_every_style(style, pool):
-    net, x = build(style, pool=pool), images(8)
-    maps = saliency.deeplift(net, x, 1)
-    assert float(saliency.completeness_error(net, x, maps, 1).max()) < 1e-10
-
-
-def test_deeplift_says_where_an_operation_has_no_rule():
-    class Norm(nn.Module):
-        def forward(self, x):
-            return F.layer_norm(x, x.shape[1:]) ** 3
-
-    net = nn.Sequential(nn.Flatten(), nn.Linear(27, 8), Norm(), nn.Linear(8, 3)).double().eval()
-    with pytest.warns(CurateWarning, match="deeplift: the maps of"):
-        saliency.deeplift(net, images(3, 3), 1)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -170,7 +170,7 @@ def climb(
     generator = torch.Generator().manual_seed(seed)
     start = torch.rand(setting.images.shape[1:], generator=generator).to(setting.images)
     every = max(1, len(steps) // _LOOKS)
-    for rows in torch.arange(len(setting.images), device=start.device).split(setting.net.chunk):
+    for rows in torch.arange(len(setting.images), device=start.device).split(setting.group):
         changed = setting.inside(setting.images[rows] + (2 * start - 1) * reach, rows)
         running = torch.zeros_like(changed)
         for number, (step, beta) in enumerate(zip(steps, betas, strict=True), 1):

@@ -12,7 +12,7 @@ from curate.saliency.attacks.objectives import Wanted, wanted
 from curate.saliency.attacks.result import Attacked
 from curate.saliency.engine.checks import check_count, prepare
 from curate.saliency.engine.net import Net, Normalise
-from curate.saliency.methods import Explain, Method, explainer, maps_of
+from curate.saliency.methods import Explain, Method, copies_of, explainer, maps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,8 @@ class Setting:
         epsilon: largest change of a pixel.
         bounds: of a pixel.
         confidence: probability that the class has to keep.
+        group: images whose maps are made in one pass, so that the gradient through them needs no
+            second one.
     """
 
     net: Net
@@ -40,6 +42,7 @@ class Setting:
     epsilon: float
     bounds: tuple[float, float]
     confidence: float
+    group: int
 
     def inside(self, changed: Tensor, rows: Tensor) -> Tensor:
         """The nearest images within ε of the originals and within the bounds."""
@@ -86,7 +89,8 @@ def set_up(
     explain = explainer(method, options)
     maps = maps_of(explain, net, images, target)
     want = wanted(objective, maps, k, region)
-    return Setting(net, explain, images, maps, target, want, epsilon, bounds, confidence)
+    group = max(1, chunk // copies_of(method, options))
+    return Setting(net, explain, images, maps, target, want, epsilon, bounds, confidence, group)
 
 
 @dataclass

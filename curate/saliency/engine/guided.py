@@ -24,5 +24,5 @@ def guided_rules(softplus_beta: float | None) -> Rules:
     return Rules(softplus_beta, rules)
 
 
-def _positive_only(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
+def _positive_only(function: Function, z: Tensor, out: Tensor | None, gradient: Tensor) -> Tensor:
     return true_backward(function, z, gradient.clamp(min=0))

@@ -1,10 +1,14 @@
 """DeepLIFT's rescale rule (Shrikumar et al., ICML 2017, eq. 6-8) for every kind of function.
 
-The batch holds the images first and their baselines second. A function's multiplier is the
-difference of its outputs over that of its inputs; multipliers chain like derivatives, and each
-keeps the difference, so that the map adds up to the difference of the logits.
+The batch holds the images first and their baselines second, or the one that they share. A
+function's multiplier is the difference of its outputs over that of its inputs; multipliers chain
+like derivatives, and each keeps the difference, so that the map adds up to the difference of the
+logits.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,60 +28,106 @@ _CURVED = (
 )
 
 
-def rescale_rules(softplus_beta: float | None) -> Rules:
+@dataclass(frozen=True)
+class Pairs:
+    """How a batch is made of images and baselines: one each, or one that all share."""
+
+    images: int
+    baselines: int
+
+    def split(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of the images, and of their baselines, which may be left to broadcast."""
+        here, there = self._parts(z)
+        if len(there) > 1 and self.baselines < self.images:  # a model that folds places into rows
+            there = there.repeat(self.images, *[1] * (z.ndim - 1))
+        return here, there
+
+    def join(self, here: Tensor, z: Tensor) -> Tensor:
+        """The images' multiplied gradient in the batch of z: baselines have none."""
+        return torch.cat([here, torch.zeros_like(self._parts(z)[1])])
+
+    def average(self, z: Tensor) -> Tensor:
+        """The mean of image and baseline, in the rows of the images."""
+        here, there = self.split(z)
+        return torch.cat([(here + there) / 2, self._parts(z)[1]])
+
+    def fit(self, z: Tensor) -> bool:
+        """Whether a tensor has the rows of the batch."""
+        return len(z) % (self.images + self.baselines) == 0
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        each = len(z) // (self.images + self.baselines)
+        here, there = z.split([each * self.images, each * self.baselines])
+        return here, there
+
+
+def rescale_rules(softplus_beta: float | None, pairs: Pairs) -> Rules:
     """Rules of element-wise functions, max-pooling and products."""
-    straight: dict[str, Backward] = dict.fromkeys(_STRAIGHT, _straight)
-    if softplus_beta is not None:
-        straight = dict.fromkeys(_STRAIGHT, _curved)
-    calls = dict.fromkeys(_POOLS, _max_pool) | dict.fromkeys(("mul", "multiply", "imul"), _product)
-    return Rules(softplus_beta, {**straight, **dict.fromkeys(_CURVED, _curved)}, calls)
+    curved: Backward = partial(_curved, pairs)
+    straight: Backward = partial(_straight, pairs) if softplus_beta is None else curved
+    rules: dict[str, Backward] = dict.fromkeys(_STRAIGHT, straight)
+    rules |= dict.fromkeys(_CURVED, curved)
+    calls: dict[str, Callable[..., Any]] = dict.fromkeys(_POOLS, partial(_max_pool, pairs))
+    calls |= dict.fromkeys(("mul", "multiply", "imul"), partial(_product, pairs))
+    return Rules(softplus_beta, rules, calls)
 
 
-def _straight(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
-    return _rescaled(function, z, gradient, 0.0)
+def _straight(
+    pairs: Pairs, function: Function, z: Tensor, out: Tensor | None, gradient: Tensor
+) -> Tensor:
+    return _rescaled(pairs, function, z, out, gradient, 0.0)
 
 
-def _curved(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
+def _curved(
+    pairs: Pairs, function: Function, z: Tensor, out: Tensor | None, gradient: Tensor
+) -> Tensor:
     # below, rounding spoils the quotient more than the curve spoils the derivative in the middle
-    return _rescaled(function, z, gradient, 1e-5 if z.dtype == torch.float64 else 1e-3)
+    return _rescaled(pairs, function, z, out, gradient, 1e-5 if z.dtype == torch.float64 else 1e-3)
 
 
-def _rescaled(function: Function, z: Tensor, gradient: Tensor, least: float) -> Tensor:
-    here, there = z.chunk(2)
-    out, out_there = function(z).chunk(2)
+def _rescaled(
+    pairs: Pairs,
+    function: Function,
+    z: Tensor,
+    whole: Tensor | None,
+    gradient: Tensor,
+    least: float,
+) -> Tensor:
+    here, there = pairs.split(z)
+    out, out_there = pairs.split(function(z) if whole is None else whole)
     difference = here - there
     is_small = difference.abs() <= least
     quotient = (out - out_there) / torch.where(is_small, 1, difference)
     middle = (here + there) / 2
     derivative = true_backward(function, middle, torch.ones_like(middle))
     multiplier = torch.where(is_small, derivative, quotient)
-    upper = gradient.chunk(2)[0] * multiplier
-    return torch.cat([upper, torch.zeros_like(upper)])
+    return pairs.join(pairs.split(gradient)[0] * multiplier, z)
 
 
 class _Product(torch.autograd.Function):
     """a·b: Δ(ab) = Δa · mean of both b + Δb · mean of both a."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, state: Rules) -> Tensor:
+    def forward(ctx: Any, a: Tensor, b: Tensor, pairs: Pairs, state: Rules) -> Tensor:
         ctx.save_for_backward(a, b)
-        ctx.state = state
+        ctx.pairs, ctx.state = pairs, state
         return a * b
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         a, b = ctx.saved_tensors
         if ctx.state.is_explaining:
-            a, b = (torch.cat([sum(part.chunk(2)) / 2] * 2) for part in (a, b))  # type: ignore[arg-type]
-        return (gradient * b).sum_to_size(a.shape), (gradient * a).sum_to_size(b.shape), None
+            a, b = (ctx.pairs.average(part) for part in (a, b))
+        by_a, by_b = (gradient * b).sum_to_size(a.shape), (gradient * a).sum_to_size(b.shape)
+        return by_a, by_b, None, None
 
 
-def _product(state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
+def _product(pairs: Pairs, state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
     if len(args) == 2 and all(isinstance(one, Tensor) and one.requires_grad for one in args):
         a, b = args
-        if a.ndim == b.ndim and len(a) == len(b) and len(a) % 2 == 0:
+        if a.ndim == b.ndim and len(a) == len(b) and pairs.fit(a):
             in_place = func.__name__ in ("mul_", "multiply_", "__imul__")
-            out = _Product.apply(a.clone() if in_place else a, b, state)  # type: ignore[no-untyped-call]
+            out = _Product.apply(a.clone() if in_place else a, b, pairs, state)  # type: ignore[no-untyped-call]
             return a.copy_(out) if in_place else out
     return func(*args, **kwargs)
 
@@ -90,14 +140,14 @@ _POOLS = {
 }
 
 
-def _max_pool(state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
+def _max_pool(pairs: Pairs, state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
     name = func.__name__.removesuffix("_with_indices")
     z = args[0] if args else kwargs["input"]
     named = {key: value for key, value in kwargs.items() if key not in ("input", "return_indices")}
     most = 2 if name.startswith("adaptive") else 6
     pool = getattr(F, name)
     _, indices = pool(z.detach(), *args[1:most], **named, return_indices=True)
-    out = _MaxPool.apply(z, indices, _POOLS[name], state)  # type: ignore[no-untyped-call]
+    out = _MaxPool.apply(z, indices, _POOLS[name], pairs, state)  # type: ignore[no-untyped-call]
     asked = func.__name__.endswith("_with_indices") or kwargs.get("return_indices", False)
     return (out, indices) if asked else out
 
@@ -110,24 +160,26 @@ class _MaxPool(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, indices: Tensor, axes: int, state: Rules) -> Tensor:
+    def forward(
+        ctx: Any, z: Tensor, indices: Tensor, axes: int, pairs: Pairs, state: Rules
+    ) -> Tensor:
         ctx.save_for_backward(z, indices)
-        ctx.axes, ctx.state = axes, state
+        ctx.axes, ctx.pairs, ctx.state = axes, pairs, state
         return _pick(z, indices, axes)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         z, indices = ctx.saved_tensors
         if not ctx.state.is_explaining:
-            return _put(gradient, z, indices, ctx.axes), None, None, None
-        (here, there), (places, places_there) = z.chunk(2), indices.chunk(2)
+            return _put(gradient, z, indices, ctx.axes), None, None, None, None
+        (here, there), (places, places_there) = (ctx.pairs.split(part) for part in (z, indices))
         out, out_there = _pick(here, places, ctx.axes), _pick(there, places_there, ctx.axes)
         places = torch.where(out >= out_there, places, places_there)
         difference = _pick(here - there, places, ctx.axes)
         same = difference == 0
         multiplier = torch.where(same, 1, (out - out_there) / torch.where(same, 1, difference))
-        upper = _put(gradient.chunk(2)[0] * multiplier, here, places, ctx.axes)
-        return torch.cat([upper, torch.zeros_like(upper)]), None, None, None
+        upper = _put(ctx.pairs.split(gradient)[0] * multiplier, here, places, ctx.axes)
+        return ctx.pairs.join(upper, z), None, None, None, None
 
 
 def _pick(z: Tensor, indices: Tensor, axes: int) -> Tensor:

@@ -7,6 +7,7 @@ replaced or changed.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from curate.saliency.engine.smooth import smoothed
+from curate.saliency.engine.smooth import Smooth, smoothed
 
 Function = Callable[[Tensor], Tensor]
-Backward = Callable[[Function, Tensor, Tensor], Tensor]
-"""(function f, its input z, gradient of its output) -> the rule's gradient of z."""
+Backward = Callable[[Function, Tensor, Tensor | None, Tensor], Tensor]
+"""(function f, its input z, f(z) where it was kept, gradient of f(z)) -> a rule's gradient of z."""
 
 
 class Rules(TorchFunctionMode):
@@ -75,18 +76,16 @@ class Rules(TorchFunctionMode):
         def true(value: Tensor) -> Tensor:
             return func(value.clone(), *rest, **named)  # in place it works on the clone
 
-        def surrogate(value: Tensor) -> Tensor:
-            assert smooth is not None
-            assert self.softplus_beta is not None
-            return smooth(value, self.softplus_beta)
-
-        function = true if smooth is None else surrogate
+        function: Function = true
+        if smooth is not None and self.softplus_beta is not None:
+            function = Surrogate(smooth, self.softplus_beta)
         in_place = name + "_" == getattr(func, "__name__", "") or _asks_in_place(func, args, kwargs)
         if rule is None:
             out = function(z)  # keeps nothing of z, which may be overwritten
         else:
             source = z.clone() if in_place else z
-            out = _Ruled.apply(source, function, rule, self)  # type: ignore[no-untyped-call]
+            keep = name == "relu"  # of which torch, too, keeps what comes out
+            out = _Ruled.apply(source, function, rule, self, keep)  # type: ignore[no-untyped-call]
         return _Overwritten.apply(z, out) if in_place else out  # type: ignore[no-untyped-call]
 
 
@@ -107,20 +106,44 @@ class _Ruled(torch.autograd.Function):
     """f(z), whose backward pass is the rule's while explaining, the true one otherwise."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, function: Function, rule: Backward, state: Rules) -> Tensor:
-        ctx.save_for_backward(z)
+    def forward(
+        ctx: Any, z: Tensor, function: Function, rule: Backward, state: Rules, keep: bool
+    ) -> Tensor:
+        out = function(z)
+        ctx.save_for_backward(z, out if keep else None)
         ctx.function, ctx.rule, ctx.state = function, rule, state
-        return function(z)
+        return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        (z,) = ctx.saved_tensors
-        backward = ctx.rule if ctx.state.is_explaining else true_backward
-        return backward(ctx.function, z, gradient), None, None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
+        z, out = ctx.saved_tensors
+        if ctx.state.is_explaining:
+            found = ctx.rule(ctx.function, z, out, gradient)
+        else:
+            found = true_backward(ctx.function, z, gradient)
+        return found, None, None, None, None
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """A function with softplus for its corners, whose derivative is known."""
+
+    smooth: Smooth
+    beta: float
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """The function of z."""
+        return self.smooth.value(z, self.beta)
+
+    def slope(self, z: Tensor) -> Tensor:
+        """Its derivative at z."""
+        return self.smooth.slope(z, self.beta)
 
 
 def true_backward(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
     """The gradient of z by the chain rule, itself differentiable where autograd asks for it."""
+    if isinstance(function, Surrogate):
+        return gradient * function.slope(z)
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
         z = z if keep and z.requires_grad else z.detach().requires_grad_()

@@ -1,6 +1,6 @@
 """Softplus in place of the corners of rectifiers (Dombrowski et al., NeurIPS 2019)."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,7 +8,35 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional as F
 
-Smooth = Callable[[Tensor, float], Tensor]
+
+@dataclass(frozen=True)
+class Smooth:
+    """A rectifier between two corners, softplus(z) = log(1 + exp(βz)) / β in place of max(z, 0).
+
+    A corner up at a and down at b is a + softplus(z - a) - softplus(z - b).
+
+    Attributes:
+        low: where it begins to rise.
+        high: where it ends; None: nowhere.
+        leak: its slope elsewhere.
+    """
+
+    low: float = 0
+    high: float | None = None
+    leak: float = 0
+
+    def value(self, z: Tensor, beta: float) -> Tensor:
+        """The function of z."""
+        up = softplus(z if self.low == 0 else z - self.low, beta)
+        up = up if self.low == 0 else up + self.low
+        up = up if self.high is None else up - softplus(z - self.high, beta)
+        return self.leak * z + (1 - self.leak) * up if self.leak else up
+
+    def slope(self, z: Tensor, beta: float) -> Tensor:
+        """Its derivative at z."""
+        up = torch.sigmoid((z if self.low == 0 else z - self.low) * beta)
+        up = up if self.high is None else up - torch.sigmoid((z - self.high) * beta)
+        return self.leak + (1 - self.leak) * up if self.leak else up
 
 
 def softplus(z: Tensor, beta: float) -> Tensor:
@@ -49,9 +77,7 @@ def _softplus(z: Tensor, beta: float) -> Tensor:
 
 
 def smoothed(name: str, args: tuple, kwargs: dict) -> Smooth | None:
-    """(z, β) -> the call with softplus(z) = log(1 + exp(βz)) / β for max(z, 0).
-
-    A corner up at a and down at b is a + softplus(z - a) - softplus(z - b).
+    """What a call of a torch function is with softplus for its corners.
 
     Args:
         name: of the torch function, without a trailing underscore.
@@ -80,27 +106,14 @@ def smoothed(name: str, args: tuple, kwargs: dict) -> Smooth | None:
         same = low == _argument(args, kwargs, 2, "value", None)
         return _between(low, None) if same else None
     if name == "leaky_relu":
-        return _leaky(_argument(args, kwargs, 1, "negative_slope", 0.01))
+        return Smooth(leak=_argument(args, kwargs, 1, "negative_slope", 0.01))
     return None
 
 
 def _between(low: Any, high: Any) -> Smooth | None:
     if not isinstance(low, (int, float)) or not (high is None or isinstance(high, (int, float))):
         return None
-
-    def smooth(z: Tensor, beta: float) -> Tensor:
-        up = softplus(z if low == 0 else z - low, beta)
-        up = up if low == 0 else up + low
-        return up if high is None else up - softplus(z - high, beta)
-
-    return smooth
-
-
-def _leaky(share: float) -> Smooth:
-    def smooth(z: Tensor, beta: float) -> Tensor:
-        return share * z + (1 - share) * softplus(z, beta)
-
-    return smooth
+    return Smooth(low, high)
 
 
 def _argument(args: tuple, kwargs: dict, position: int, name: str, default: Any) -> Any:

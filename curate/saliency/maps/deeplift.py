@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from curate.saliency.engine.checks import prepare
 from curate.saliency.engine.net import Net, Normalise
-from curate.saliency.engine.rescale import rescale_rules
+from curate.saliency.engine.rescale import Pairs, rescale_rules
 from curate.saliency.engine.sums import slope, sum_of
 from curate.saliency.maps.completeness import Baseline, baseline_like, warn_incomplete
 from curate.saliency.maps.gradients import one_each
@@ -30,7 +30,8 @@ def deeplift(
 
     Args:
         model, images, target, bounds, normalise, softplus_beta, chunk: as in :func:`gradient`;
-            a forward pass holds half of the chunk's images, with their baselines.
+            a forward pass holds the chunk's images and the baseline that they share, or half of
+            them and their own.
         baseline: a pixel value, or an image (C, H, W), or one for each (n, C, H, W).
 
     Returns:
@@ -52,15 +53,13 @@ def deeplift(
 
 def deeplift_maps(net: Net, images: Tensor, target: Tensor, base: Tensor) -> Tensor:
     """:func:`deeplift` without its checks."""
+    is_shared = base.stride(0) == 0 or len(base) == 1
+    chunk = net.chunk if is_shared else max(1, net.chunk // 2)
 
     def term(part: Tensor, rows: Tensor) -> Tensor:
-        both = torch.cat([part, base[rows]])
-        multipliers = _multipliers(net, both, target[rows])
-        return multipliers[: len(part)] * (part - base[rows])
+        bases = base[:1] if is_shared else base[rows]
+        rules = rescale_rules(net.softplus_beta, Pairs(len(part), len(bases)))
+        multipliers = slope(net, torch.cat([part, bases]), target[rows], rules)
+        return multipliers[: len(part)] * (part - bases)
 
-    return sum_of(term, images, one_each(images), max(1, net.chunk // 2))
-
-
-def _multipliers(net: Net, both: Tensor, target: Tensor) -> Tensor:
-    rules = rescale_rules(net.softplus_beta)
-    return slope(net, both, target, rules)
+    return sum_of(term, images, one_each(images), chunk)
