@@ -11,6 +11,9 @@ from curate.bias.audit.traces import tile_means
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MAP = 128  # height and width, at most, of the map of odd places
 
+OF_LIGHT = 5
+"""How many of the first numbers of :func:`grain` are of lightness."""
+
 _BINS = 24
 _HUES = 18
 
@@ -116,7 +119,7 @@ def grain(image: np.ndarray) -> np.ndarray:
         return np.zeros(10)
     found = [*_calm(light)]
     if image.ndim == 2:
-        return np.array([*found, *np.zeros(5)])
+        return np.array([*found, *np.zeros(10 - OF_LIGHT)])
     values = image.astype(np.float32)
     reds, blues = values[..., 0] - values[..., 1], values[..., 2] - values[..., 1]
     red, blue = _curved(reds), _curved(blues)

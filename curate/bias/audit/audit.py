@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 
 from curate.bias.audit.across_images import odd_place_numbers, orientation, upper_against_lower
-from curate.bias.audit.appearance import properties
+from curate.bias.audit.appearance import OF_LIGHT, properties
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
 from curate.bias.audit.grid import Grids
@@ -84,7 +84,9 @@ def nuisance_audit(
         for name in measured[0][0]
     }
     facts = [fact for _, fact in measured]
+    grains = np.concatenate([numbers["grain"][:, :OF_LIGHT] for numbers, _ in measured])
     others = words_of(taken, facts) | {"place": odd_place_numbers(maps, y, train)}
+    others["light grain"] = grains
     del maps
     answers |= {name: fit_probe(numbers, y, train, seed) for name, numbers in others.items()}
     everything = np.concatenate([np.hstack(list(numbers.values())) for numbers, _ in measured])

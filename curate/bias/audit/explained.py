@@ -9,6 +9,13 @@ _EDGE = 0.85
 _OUT, _LEAD = 0.8, 0.1
 """Accuracy from which on fixed places go before signs that part a little better."""
 
+_FAINT, _CLEARLY = 0.65, 0.15
+"""Accuracy below which a border may be that of darker pictures, which have to part so much better.
+"""
+
+_FAINT_TONE, _EXACT = 0.7, 0.98
+"""Accuracy below which a tone is that of coarse levels, and from which on these are."""
+
 _RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
 _STORED = {"file format", "grey or colour", "stored mode"}
 
@@ -92,6 +99,17 @@ def explains(
         return True
     if other == "border" and other_accuracy < _FRAMED and cause in _SAVED:
         return True  # coarse quantisation ripples at a flat edge, too
+    if other == "border" and other_accuracy < _FAINT and cause in _OWN:
+        return accuracy >= other_accuracy + _CLEARLY  # the edge is darker with the picture
+    if other == "tone" and other_accuracy < _FAINT_TONE and cause == "levels":
+        return accuracy >= _EXACT  # rounding to few levels makes it darker
+    if other == "fixed place" and other_accuracy < _OUT:
+        if cause == "orientation":
+            return accuracy >= other_accuracy  # what stands at the edges stands elsewhere
+        if cause in _STORED:
+            return True
+    if other == "levels" and cause == "resizing filter":
+        return accuracy >= other_accuracy
     if other == "orientation" and cause in _SHARED and accuracy >= other_accuracy:
         return True  # few levels, or fine detail, lean the outlines to one side, too
     if not other_of_pixels or cause not in _SHARED or other not in _SHARED:

@@ -185,6 +185,14 @@ def _of_pair(
             yield verdict(cause, signs[probe], False, True)
     for probe, cause in _OF_PIXELS.items():
         yield verdict(cause, signs[probe], True, alike)
+    # a filter leaves other levels than there were, and parts better than by these
+    levels = verdict("levels", signs["levels"], True, alike)
+    yield replace(levels, late=levels.accuracy < signs["kernel"][0])
+    # colours that are paler have less grain of their own, too
+    of_light = signs["light grain"][1] < _SLIGHT
+    yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
+    place = verdict("fixed place", signs["place"], True, alike)
+    yield replace(place, late=signs["orientation"][0] >= place.accuracy)
     turned = verdict("orientation", signs["orientation"], True, alike)
     # a turn is a difference of scenes as well: it is named where it tells as much as they do
     yield replace(turned, least=_LEAST) if turned.accuracy >= content - _AS_MUCH else turned
@@ -201,9 +209,6 @@ _OF_PIXELS = {
     "tone": "tone",
     "colour": "colour balance",
     "hues": "colour balance",
-    "levels": "levels",
-    "grain": "grain or sharpness",
-    "place": "fixed place",
 }
 
 
