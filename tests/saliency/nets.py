@@ -62,12 +62,18 @@ class Method(Styled):
         return x
 
 
+class InPlacePart(Styled):
+    def rectify(self, x):
+        x[:, :2].relu_()
+        return torch.cat([x[:, :2], F.relu(x[:, 2:])], 1)
+
+
 class Clamped(Styled):
     def rectify(self, x):
         return x.clamp(min=0)
 
 
-RELU_STYLES = (Functional, Reused, InPlace, InPlaceFunctional, Method, Clamped)
+RELU_STYLES = (Functional, Reused, InPlace, InPlaceFunctional, InPlacePart, Method, Clamped)
 
 
 def build(style=Functional, **options):

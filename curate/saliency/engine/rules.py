@@ -86,11 +86,15 @@ class Rules(TorchFunctionMode):
             source = z.clone() if in_place else z
             keep = name == "relu"  # of which torch, too, keeps what comes out
             out = _Ruled.apply(source, function, rule, self, keep)  # type: ignore[no-untyped-call]
-        return _Overwritten.apply(z, out) if in_place else out  # type: ignore[no-untyped-call]
+        if not in_place:
+            return out
+        if z._is_view():  # what lies around it in its base keeps its gradient
+            return z.copy_(out)
+        return _Overwritten.apply(z, out)  # type: ignore[no-untyped-call]
 
 
 class _Overwritten(torch.autograd.Function):
-    """z.copy_(out), without the gradient of zeros for what z was before."""
+    """z.copy_(out) of all of a tensor, without the gradient of zeros for what it was before."""
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, out: Tensor) -> Tensor:
