@@ -72,6 +72,22 @@ def test_more_restarts_are_never_worse():
     assert bool((three.objective >= one.objective).all())
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_strong_attack_leaves_no_more_than_the_papers(seed):
+    drawn = torch.Generator().manual_seed(seed)
+    x = 0.1 + 0.8 * torch.rand(8, 3, 6, 6, generator=drawn, dtype=torch.float64)
+    before = saliency.pixel_scores(saliency.gradient(build(), x))
+    terms = {"k": 6, "epsilon": 0.08, "iterations": 12, "seed": seed}
+    papers = saliency.iterative_attack(build(), x, step=0.08 / 16, **terms)
+    strong = saliency.strong_attack(build(), x, **terms)
+    left = [
+        saliency.topk_intersection(before, saliency.pixel_scores(found.maps), 6)
+        for found in (papers, strong)
+    ]
+    assert (left[1] <= left[0]).all()
+    assert left[1].mean() < left[0].mean()
+
+
 def test_an_attack_on_an_image_depends_on_no_other():
     for name in QUICK:
         whole, alone, chunked = run(name), run(name, x=X[2:3]), run(name, chunk=2)

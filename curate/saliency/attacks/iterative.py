@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from curate.saliency.attacks.objectives import wanted
+from curate.saliency.attacks.objectives import fewest_kept, wanted
 from curate.saliency.attacks.result import Attacked
 from curate.saliency.attacks.setting import Best, Setting, check_steps, set_up
 from curate.saliency.engine.net import Normalise
@@ -103,7 +103,8 @@ def strong_attack(
     region: Tensor | None = None,
     epsilon: float = 8 / 255,
     iterations: int = 300,
-    restarts: int = 2,
+    restarts: int = 3,
+    softplus_beta: float = 30.0,
     softplus_betas: tuple[float, float] = (20.0, 100.0),
     momentum: float = 0.9,
     confidence: float = 0.0,
@@ -115,17 +116,19 @@ def strong_attack(
 ) -> Attacked:
     """A stronger attack than the paper's, whose figures are a lower bound on fragility.
 
-    A softplus that grows sharper (Dombrowski et al., 2019), and restarts of two kinds by turns. The
-    first takes plain signs in steps of ε/16, which leaves least of the top pixels; the second
-    follows the map turned by half as its target, by signs of a running sum of gradients (momentum;
-    Dong et al., CVPR 2018) in steps that shrink from a tenth of ε to a hundredth, which leaves
-    least of the ranks. The objective judges both.
+    Restarts of three kinds by turns. The first takes signs in steps of ε/16, which for ε = 8 is the
+    paper's attack; the second the same with a softplus that grows sharper (Dombrowski et al.,
+    2019); the third follows the map turned by half as its target, by signs of a running sum of
+    gradients (momentum; Dong et al., CVPR 2018) in steps that shrink from a tenth of ε to a
+    hundredth, which leaves least of the ranks. The objective judges all of them; of "topk", the
+    number of top pixels that are left goes before what is left on them.
 
     Args:
         model, images: and all others that are not named here, as in :func:`iterative_attack`.
-        restarts: the best counts; all but the first start anywhere within ε.
-        softplus_betas: first and last β.
-        momentum: share of the running sum that every second restart keeps.
+        restarts: the best counts; from the third on they start anywhere within ε.
+        softplus_beta: of the first restart.
+        softplus_betas: first and last β of the others.
+        momentum: share of the running sum that every third restart keeps.
 
     Raises:
         CurateError: as :func:`iterative_attack`.
@@ -142,18 +145,23 @@ def strong_attack(
     setting = set_up(
         model, images, method, target, objective=objective, k=k, region=region, **terms
     )
-    best = Best(setting)
+    best = Best(
+        setting, fewest_kept(setting.want, setting.maps, k) if objective == "topk" else None
+    )
     first, last = softplus_betas
     shares = [i / max(1, iterations - 1) for i in range(iterations)]
-    betas = [first * (last / first) ** share for share in shares]
-    shrinking = [epsilon * 10 ** -(1 + share) for share in shares]
+    sharper = [first * (last / first) ** share for share in shares]
+    even, shrinking = [epsilon / 16] * iterations, [epsilon * 10 ** -(1 + q) for q in shares]
     turned = replace(setting, want=wanted("target", setting.maps, k))
+    kinds = (
+        (setting, even, [softplus_beta] * iterations, 0.0),
+        (setting, even, sharper, 0.0),
+        (turned, shrinking, sharper, momentum),
+    )
     for restart in range(restarts):
-        reach = epsilon if restart else epsilon / 16
-        if restart % 2:
-            climb(turned, best, reach, shrinking, betas, momentum, seed + restart)
-        else:
-            climb(setting, best, reach, [epsilon / 16] * iterations, betas, 0.0, seed + restart)
+        followed, steps, betas, kept = kinds[restart % 3]
+        reach, start = (epsilon, restart - 1) if restart > 1 else (epsilon / 16, 0)
+        climb(followed, best, reach, steps, betas, kept, seed + start)
     return best.result(f"strong, {objective}")
 
 

@@ -66,6 +66,20 @@ def wanted(objective: str, maps: Tensor, k: int, region: Tensor | None = None) -
     raise CurateError(f"objective: {objective!r}; choose one of {', '.join(OBJECTIVES)}")
 
 
+def fewest_kept(want: Wanted, maps: Tensor, k: int) -> Wanted:
+    """Minus the number of the k highest pixels of these maps that are left among them; of equal
+    numbers the objective decides, which lies in -1..0."""
+    top = pixel_scores(maps.detach()).flatten(1).topk(k, 1).indices
+
+    def kept(maps: Tensor, rows: Tensor) -> Tensor:
+        scores = pixel_scores(maps).flatten(1)
+        among = torch.zeros_like(scores, dtype=torch.bool)
+        among.scatter_(1, scores.topk(k, 1).indices, True)
+        return want(maps, rows) - among.gather(1, top[rows]).sum(1)
+
+    return kept
+
+
 def shares(maps: Tensor) -> Tensor:
     """Scores of pixels, scaled to a sum of 1: (n, H, W)."""
     scores = pixel_scores(maps)

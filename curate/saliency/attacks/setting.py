@@ -95,18 +95,23 @@ def set_up(
 
 @dataclass
 class Best:
-    """The best image so far, by the map as it is, that keeps the prediction."""
+    """The best image so far, by the map as it is, that keeps the prediction.
+
+    Attributes:
+        judge: what is best; None: the objective.
+    """
 
     setting: Setting
+    judge: Wanted | None = None
     images: Tensor = field(init=False)
     maps: Tensor = field(init=False)
-    objective: Tensor = field(init=False)
+    value: Tensor = field(init=False)
     found: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.setting.images)
         self.images, self.maps = self.setting.images.clone(), self.setting.maps.clone()
-        self.objective = self.images.new_full((count,), -torch.inf)
+        self.value = self.images.new_full((count,), -torch.inf)
         self.found = torch.zeros(count, dtype=torch.bool, device=self.images.device)
 
     def offer(self, changed: Tensor, rows: Tensor) -> None:
@@ -118,19 +123,19 @@ class Best:
         if not len(rows):
             return
         maps = maps_of(setting.explain, setting.net, changed, setting.target[rows])
-        value = setting.want(maps, rows)
-        better = value > self.objective[rows]
+        value = (self.judge or setting.want)(maps, rows)
+        better = value > self.value[rows]
         rows = rows[better]
         self.images[rows], self.maps[rows] = changed[better], maps[better]
-        self.objective[rows] = value[better]
+        self.value[rows] = value[better]
         self.found[rows] = True
 
     def result(self, name: str) -> Attacked:
         """What was found; images of which nothing was have the objective they started with."""
         setting = self.setting
-        lost = (~self.found).nonzero()[:, 0]
-        self.objective[lost] = setting.want(setting.maps[lost], lost)
-        return Attacked(name, self.images, self.found, self.maps, self.objective, setting.target)
+        every = torch.arange(len(self.images), device=self.images.device)
+        objective = setting.want(self.maps, every)
+        return Attacked(name, self.images, self.found, self.maps, objective, setting.target)
 
 
 def check_epsilon(epsilon: float, bounds: tuple[float, float]) -> None:
