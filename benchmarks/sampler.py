@@ -9,6 +9,7 @@ Arms, with the same weights to start from and the same learning rate at the same
 
 - full: every epoch whole;
 - dynamic: ``curate.DynamicSampler``;
+- usual: the same, the weighted loss divided by the sum of the weights: steps of the usual length;
 - uniform: as many examples an epoch as dynamic, drawn among all, weighted by one over their share;
 - short: whole epochs, ended after as many presentations as dynamic took;
 - infobatch: where the package can be imported, its schedule and its weighted loss (Qin et al.,
@@ -24,6 +25,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +45,7 @@ from curate.train.batches import Normaliser, augmented
 from curate.train.nets import Whitening
 
 RESULTS = Path(__file__).parent / "results"
-ARMS = ("full", "dynamic", "uniform", "short", "infobatch")
+ARMS = ("full", "dynamic", "usual", "uniform", "short", "infobatch")
 MARGIN = 0.003
 Step = tuple[torch.Tensor, torch.Tensor | None, float]
 """Positions, their weights (None: 1 each), and the share of training that is done."""
@@ -148,8 +150,8 @@ class Training:
             nesterov=True,
         )  # fmt: skip
         epochs = {
-            "full": self.full, "dynamic": self.dynamic, "uniform": self.uniform,
-            "short": self.short, "infobatch": self.infobatch,
+            "full": self.full, "dynamic": self.dynamic, "usual": self.dynamic,
+            "uniform": self.uniform, "short": self.short, "infobatch": self.infobatch,
         }[arm](keep, dynamic)  # fmt: skip
         sizes = []
         start = time.process_time()
@@ -169,8 +171,9 @@ class Training:
                     self.peer.set_active_indices(batch)
                     loss = self.peer.update(losses)
                 else:
-                    loss = (losses if weights is None else losses * weights.to(losses)).mean()
-                if arm == "dynamic":
+                    weighted = losses if weights is None else losses * weights.to(losses)
+                    loss = weighted.sum() / (weights.sum() if arm == "usual" else len(batch))
+                if arm in ("dynamic", "usual"):
                     self.recorder.update(batch, logits, targets)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
@@ -279,12 +282,12 @@ def print_table(options, kept: Path) -> None:
             arm, str(len(seeds)), f"{share:.1%}", f"{cost:.0%}", f"{right.mean():.2%}", *shown
         )
     console.print(table)
-    for control in ("uniform", "short", "infobatch"):
-        seeds = seeds_of("dynamic", control)
+    for ours, control in product(("dynamic", "usual"), ("uniform", "short", "infobatch")):
+        seeds = seeds_of(ours, control)
         if len(seeds) > 1:
-            test = superiority(answers(control, seeds), answers("dynamic", seeds), level=0.05)
+            test = superiority(answers(control, seeds), answers(ours, seeds), level=0.05)
             console.print(
-                f"dynamic against {control}: {-100 * test.loss:+.2f} points, at least "
+                f"{ours} against {control}: {-100 * test.loss:+.2f} points, at least "
                 f"{-100 * test.bound:+.2f}, p = {test.p_value:.2g}, {len(seeds)} seeds"
             )
 
