@@ -152,6 +152,10 @@ def main() -> None:
         (net, pixels, labels), normalise, k = cifar(data, arguments.net), CIFAR, 100
     torch.backends.cudnn.allow_tf32 = False  # whose ten bits are too few for a map's small pixels
     net, pixels, labels = (part.to(arguments.device) for part in (net, pixels, labels))
+    layout = torch.contiguous_format
+    if arguments.net == "squeezenet" and arguments.device == "cpu":
+        layout = torch.channels_last  # a step in two thirds of the time
+    net, pixels = net.to(memory_format=layout), pixels.contiguous(memory_format=layout)
     taken = pixels[: 3 * arguments.images]
     right = (predicted(net, taken, normalise) == labels[: len(taken)]).nonzero()[:, 0]
     print(f"{arguments.net}: {len(right)} of {len(taken)} images right", flush=True)
@@ -222,7 +226,7 @@ def predicted(net: nn.Module, pixels: Tensor, normalise: object) -> Tensor:
 def chunk_of(net: str, device: str) -> int:
     """Images in one pass: about 20 GiB of a GPU's memory, or what a CPU's caches like."""
     if device == "cpu":
-        return 8 if net == "squeezenet" else 64
+        return 4 if net == "squeezenet" else 64
     return 48 if net == "squeezenet" else 512
 
 
