@@ -13,9 +13,6 @@ _FAINT, _CLEARLY = 0.65, 0.15
 """Accuracy below which a border may be that of darker pictures, which have to part so much better.
 """
 
-_FAINT_TONE, _EXACT = 0.7, 0.98
-"""Accuracy below which a tone is that of coarse levels, and from which on these are."""
-
 _RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
 _STORED = {"file format", "grey or colour", "stored mode"}
 
@@ -101,8 +98,6 @@ def explains(
         return True  # coarse quantisation ripples at a flat edge, too
     if other == "border" and other_accuracy < _FAINT and cause in _OWN:
         return accuracy >= other_accuracy + _CLEARLY  # the edge is darker with the picture
-    if other == "tone" and other_accuracy < _FAINT_TONE and cause == "levels":
-        return accuracy >= _EXACT  # rounding to few levels makes it darker
     if other == "fixed place" and other_accuracy < _OUT:
         if cause == "orientation":
             return accuracy >= other_accuracy  # what stands at the edges stands elsewhere

@@ -26,6 +26,9 @@ _SMOOTHER, _NOISIER, _STANDARD_ERRORS = 0.08, 0.25, 3
 """By how much images are smoother, or noisier, on average, and beyond chance, to have lost their
 blocks by it."""
 
+_EXACT, _FAINT = 0.98, 0.7
+"""Accuracy from which on levels are other ones, and below which a tone may come of that."""
+
 _NEVER = 2.0
 """An accuracy that nothing reaches."""
 
@@ -185,9 +188,12 @@ def _of_pair(
             yield verdict(cause, signs[probe], False, True)
     for probe, cause in _OF_PIXELS.items():
         yield verdict(cause, signs[probe], True, alike)
+    tone, levels = signs["tone"], signs["levels"]
+    # rounding down to few levels makes pictures darker
+    rounded = levels[0] >= _EXACT and tone[0] < _FAINT
+    yield replace(verdict("tone", tone, True, alike), certain=alike and not rounded)
     # a filter leaves other levels than there were, and parts better than by these
-    levels = verdict("levels", signs["levels"], True, alike)
-    yield replace(levels, late=levels.accuracy < signs["kernel"][0])
+    yield replace(verdict("levels", levels, True, alike), late=levels[0] < signs["kernel"][0])
     # colours that are paler have less grain of their own, too
     of_light = signs["light grain"][1] < _SLIGHT
     yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
@@ -206,7 +212,6 @@ _OF_FILES = {
     "labels": "labels",
 }
 _OF_PIXELS = {
-    "tone": "tone",
     "colour": "colour balance",
     "hues": "colour balance",
 }
