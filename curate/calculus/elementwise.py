@@ -10,7 +10,8 @@ derivative of ``x^y`` by y needs it. `mills` is the normal density over the dist
 ``log(1 - exp(-exp(u)))``. `anchor`, `capped` and `log_size` are those of rules/mixtures.py.
 ``sphere0(s)`` is ``cos(sqrt(s))``, and the next are its derivatives but for factors of -1/2:
 ``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n. So is `tanh_over0(s)`
-``tanh(r) / r``, and the next are its derivatives by s.
+``tanh(r) / r``, and the next are its derivatives by s; ``tanh_ratio0(u)`` is ``tanh(u) / u``,
+``tanh_inverse0(u)`` is ``u / tanh(u)``, and the next are their derivatives by u (ratios.py).
 
 Conventions at kinks: the first derivatives of abs and norm2 at 0 are 0, and higher ones are NaN
 there, unless the whole has a limit; those of relu are the ones from the left, 0; sign has the
@@ -24,7 +25,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from curate.calculus.special import FUNCTIONS, ODD, OVER_ORDERS, odd_series
+from curate.calculus import ratios
+from curate.calculus.special import FUNCTIONS
 
 Slope = Callable[..., Any]
 _HALF = Fraction(1, 2)
@@ -250,28 +252,25 @@ _MAPS |= {
     )
     for n in range(1, 10)
 }  # fmt: skip
-_SLOPES = {
-    "tanh": "1 - xp.tanh(r) ** 2", "sinh": "xp.cosh(r)", "tan": "1 + xp.tan(r) ** 2",
-    "arctan": "1 / (1 + r * r)", "arctanh": "1 / (1 - r * r)", "arcsin": "(1 - r * r) ** -0.5",
-    "arcsinh": "(1 + r * r) ** -0.5", "erf": "1.1283791670955126 * xp.exp(-r * r)",
-}  # fmt: skip
-"""Derivatives of the odd maps in stand-alone code."""
 
 
-def _over(name: str, n: int) -> Map:
-    """``f(r) / r`` as a function of ``r^2``, and its derivatives."""
-    call = "special.erf" if name == "erf" else f"xp.{name}"
-    slope = f", lambda r: {_SLOPES[name]}" if n else ""
+def _ratios(kind: str, name: str, n: int) -> Map:
+    """``f(u) / u`` or its inverse or, as a function of ``u^2``, over; and its derivatives."""
+    series = ratios.SERIES[kind](name)
+    helper = "over" if kind == "over" else "near_zero"
     return Map(
-        (lambda u: getattr(u, f"{name}_over{n + 1}")()) if n + 1 < OVER_ORDERS else None,
-        code=f"over({call}, {odd_series(name)[:14]}, {{0}}{slope})" if n < 2 else None,
-        needs=("over", "special")[: 1 + (name == "erf")],
-        zero=odd_series(name)[n] * math.factorial(n),
-        printed=True,
-    )
+        (lambda u: getattr(u, f"{name}_{kind}{n + 1}")()) if n + 1 < ratios.ORDERS else None,
+        code=ratios.CODE[kind](name, n), needs=(helper, "special")[: 1 + (name == "erf")],
+        zero=series[n] * math.factorial(n), printed=True,
+    )  # fmt: skip
 
 
-_MAPS |= {f"{name}_over{n}": _over(name, n) for name in ODD for n in range(OVER_ORDERS)}
+_MAPS |= {
+    f"{name}_{kind}{n}": _ratios(kind, name, n)
+    for kind, names in ratios.NAMES.items()
+    for name in names
+    for n in range(ratios.ORDERS)
+}
 
 
 def _complete(name: str, entry: Map) -> Map:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from curate.calculus import ratios
+
 
 def softplus(u: Tensor) -> Tensor:
     """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
@@ -129,52 +131,6 @@ SPHERES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-ODD = ("tanh", "sinh", "tan", "arctan", "arcsin", "arcsinh", "arctanh", "erf")
-"""Maps f for which ``f(r) / r`` is a smooth function of ``s = r^2``."""
-OVER_ORDERS = 7
-_NEAR, _TERMS = 0.25, 40
-
-
-@functools.lru_cache
-def odd_series(name: str) -> list[float]:
-    """The coefficients a of ``f(r) = r (a_0 + a_1 r^2 + a_2 r^4 + ...)``."""
-    if name in ("tan", "tanh"):  # f' = 1 + f^2, and 1 - f^2
-        a = [1.0]
-        for k in range(1, _TERMS):
-            a.append(sum(a[i] * a[k - 1 - i] for i in range(k)) / (2 * k + 1))
-    else:
-        first = {
-            "sinh": lambda k: math.factorial(2 * k) ** -1.0,
-            "erf": lambda k: 2 / math.sqrt(math.pi) / math.factorial(k),
-            "arcsin": lambda k: math.comb(2 * k, k) / 4.0**k,
-            "arcsinh": lambda k: math.comb(2 * k, k) / 4.0**k,
-        }.get(name, lambda k: 1.0)
-        a = [first(k) / (2 * k + 1) for k in range(_TERMS)]
-    alternates = name in ("tanh", "arctan", "arcsinh", "erf")
-    return [-x if alternates and k % 2 else x for k, x in enumerate(a)]
-
-
-def _over(name: str, n: int, s: Tensor) -> Tensor:
-    """The n-th derivative by ``s = r^2`` of ``f(r) / r``."""
-    near = s < _NEAR
-    small = torch.where(near, s, 0.0)
-    series = torch.zeros_like(s)
-    for k in range(_TERMS - 1, n - 1, -1):
-        series = series * small + odd_series(name)[k] * math.perm(k, n)
-    function = getattr(torch, name)
-    with torch.inference_mode(False), torch.enable_grad():
-        far = torch.where(near, _NEAR, s).clone().requires_grad_()
-        ratio = function(torch.sqrt(far)) / torch.sqrt(far)
-        for _ in range(n):
-            (ratio,) = torch.autograd.grad(ratio.sum(), far, create_graph=True)
-    return torch.where(near, series, ratio.detach())
-
-
-OVER: dict[str, Callable[[Tensor], Tensor]] = {
-    f"{name}_over{n}": functools.partial(_over, name, n) for name in ODD for n in range(OVER_ORDERS)
-}
-
-
 def xlogy(u: Tensor, v: Tensor) -> Tensor:
     """``u log v``, and 0 where u is 0."""
     return torch.special.xlogy(u, v)
@@ -232,4 +188,4 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
         bose, cloglog, cloglog_slope, cloglog_bend, anchor, capped, log_size, mills, mills_excess,
         xlogy, larger, power_slope, maximum, exceeds, greater, at_least, equal, differs, where,
     )
-} | SPHERES | OVER  # fmt: skip
+} | SPHERES | ratios.FUNCTIONS  # fmt: skip

@@ -9,7 +9,7 @@ import curate.calculus
 PACKAGE = "curate.calculus"
 ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
-    {"errors", "recent"},
+    {"errors", "recent", "ratios"},
     {"special", "matrix_functions"},
     {"elementwise"},
     {"graph"},

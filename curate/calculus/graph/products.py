@@ -12,9 +12,9 @@ from fractions import Fraction
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.kinks import kinks
 from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern, number
+from curate.calculus.graph.quotients import quotient
 from curate.calculus.graph.signs import nonnegative
 from curate.calculus.graph.sizes import polynomial
-from curate.calculus.graph.spherical import odd_over_norm
 
 Product = tuple[Number, Factors, Labels]
 Total = Callable[[tuple[Dim, ...], Iterable[Product]], Node]
@@ -24,8 +24,8 @@ def simplified(coefficient: Number, factors: Factors, out: Labels, total: Total)
     """The product after the first rule that applies, or None when none does."""
     if len(factors) < 2:
         return None
-    if (odd := odd_over_norm(factors, total)) is not None:
-        return coefficient * odd[0], odd[1], out
+    if (divided := quotient(factors, out, total)) is not None:
+        return coefficient * divided[0], divided[1], out
     if (found := kinks(factors)) is not None:
         if found == ():
             return 0, (), out

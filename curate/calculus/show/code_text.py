@@ -37,6 +37,12 @@ _OVER = """def over(function, series, s, slope=None):
     for a in series[::-1]:
         total = total * near + a
     return xp.where(s < 0.06, total, far)"""
+_NEAR_ZERO = """def near_zero(series, far, u):
+    near, total = abs(u) < 0.2, 0 * u
+    small = xp.where(near, u, 0 * u)
+    for a in series[::-1]:
+        total = total * small + a
+    return xp.where(near, total, far(xp.where(near, 0.2 + 0 * u, u)))"""
 _PEAKS = """def peaks(u, axes):
     largest = u == xp.AMAX(u, axis=axes, keepdims=True)
     ones = xp.where(largest, xp.ones_like(u), xp.zeros_like(u))
@@ -71,7 +77,8 @@ HELPERS = {
     "softplus": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
     "cloglog": _CLOGLOG, "cloglog_slope": _CLOGLOG_SLOPE, "cofactors": _COFACTORS,
     "log_det": _SIGNED,
-    "sphere": _SPHERE, "over": _OVER, "peaks": _PEAKS, "others": _OTHERS, "polar": _POLAR,
+    "sphere": _SPHERE, "over": _OVER, "near_zero": _NEAR_ZERO,
+    "peaks": _PEAKS, "others": _OTHERS, "polar": _POLAR,
     "spectral": _SPECTRAL, "spectral_slope": _SPECTRAL_SLOPE,
     "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,
     "cap": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
