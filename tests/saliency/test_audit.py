@@ -28,6 +28,7 @@ def sure_images():
 
 
 X = sure_images()
+KINDS = ("sampled", "attacked")
 
 
 def audit(**options):
@@ -54,13 +55,57 @@ def test_the_table_has_the_measures_of_every_image():
     means = {row["measure"]: row for row in found.summary.to_pylist()}
     assert means["topk"]["mean"] == pytest.approx(kept.mean())
     assert means["topk"]["low"] <= kept.mean() <= means["topk"]["high"]
-    attacked, sampled = (
-        means[f"max_sensitivity_{kind}"]["mean"] for kind in ("attacked", "sampled")
-    )
-    assert attacked > 0 < sampled
+    random = saliency.random_signs(net_of(), X, k=10, epsilon=0.005)
+    rho = saliency.spearman(before, saliency.pixel_scores(random.maps))
+    assert np.allclose(found.details["random_spearman"].to_numpy(), rho)
     assert len(repr(found)) < 100
     assert "control: ρ with random weights" in str(found)
     assert "<pre>" in found._repr_html_()
+
+
+def test_sensitivity_by_hand():
+    """The largest relative change of the map: of ten draws, and of what the attack found."""
+    found = audit(certify=())
+    for row in range(len(X)):
+        before = saliency.gradient(net_of(), X[row : row + 1])
+        changes = []
+        for draw in range(10):
+            noise = torch.rand(X.shape[1:], generator=torch.Generator().manual_seed(draw))
+            moved = (X[row : row + 1] + 0.005 * (2 * noise - 1)).clamp(0, 1)
+            target = found.attacked.target[row : row + 1]
+            changes.append((saliency.gradient(net_of(), moved, target) - before).norm())
+        sampled = float(max(changes) / before.norm())
+        attacked = float((found.attacked.maps[row] - before[0]).norm() / before.norm())
+        kinds = (found.details[f"max_sensitivity_{kind}"][row].as_py() for kind in KINDS)
+        assert tuple(kinds) == pytest.approx((sampled, attacked), rel=1e-6)
+
+
+def test_the_curve_is_of_the_attacks_it_names():
+    curve = saliency.fragility_curve(
+        net_of(), X, ("gradient",), epsilons=(0.01, 0.03), k=10, iterations=3
+    )
+    before = saliency.pixel_scores(saliency.gradient(net_of(), X))
+    for epsilon in (0.01, 0.03):
+        for name in ("random signs", "topk", "centre"):
+            terms = {"k": 10, "epsilon": epsilon}
+            if name == "random signs":
+                found = saliency.random_signs(net_of(), X, **terms)
+            else:
+                found = saliency.iterative_attack(
+                    net_of(), X, objective=name, iterations=3, **terms
+                )
+            after = saliency.pixel_scores(found.maps)
+            kept = found.found.numpy()
+            means = {
+                row["measure"]: row["mean"]
+                for row in curve.table.to_pylist()
+                if (row["attack"], row["epsilon"]) == (name, epsilon)
+            }
+            top = saliency.topk_intersection(before, after, 10)[kept].mean()
+            assert means["topk"] == pytest.approx(top)
+            assert means["shift"] == pytest.approx(
+                saliency.centre_shift(before, after)[kept].mean()
+            )
 
 
 def test_the_result_joins_the_example_table_and_prunes(tmp_path):
