@@ -102,11 +102,13 @@ class Training:
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.5)
         self.order = torch.Generator().manual_seed(seed)
         self.logits = torch.zeros(len(labels), 10, device=device)  # of this epoch, by example
-        self.graphs = {}
+        self.graphs: dict[int, torch.cuda.CUDAGraph] = {}  # of a step, by the size of its batch
         if device != "cpu":
             self.stream = torch.cuda.Stream()
-            sizes = {min(BATCH, len(labels)), len(labels) % BATCH or BATCH}
-            self.graphs = captured(self, sizes)
+            self.rows = torch.arange(len(labels), device=device)  # the epoch's order
+            self.at = torch.zeros(1, dtype=torch.int64, device=device)  # how far it has come
+            self.places = torch.arange(BATCH, device=device)
+            self.capture({min(BATCH, len(labels)), len(labels) % BATCH or BATCH})
 
     def state(self) -> dict[str, list[torch.Tensor]]:
         """Weights and momenta."""
@@ -132,6 +134,28 @@ class Training:
         self.optimizer.step()
         self.logits[rows] = logits.detach()
 
+    def next_step(self, size: int) -> None:
+        """The step at the counter, which it moves on."""
+        self.step(self.rows[self.places[:size] + self.at])
+        self.at += size
+
+    def capture(self, sizes: set[int]) -> None:
+        """A graph for each size of a batch: sixty kernels of microseconds are otherwise bound by
+        their launches."""
+        weights = [p.detach().clone() for p in self.model.parameters()]
+        torch.cuda.synchronize()
+        with torch.cuda.stream(self.stream):
+            for size in [*sizes] * 3:  # libraries choose their kernels
+                self.at.zero_()
+                self.next_step(size)
+            torch.cuda.synchronize()
+            for size in sizes:
+                self.graphs[size] = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self.graphs[size], stream=self.stream):
+                    self.next_step(size)
+        self.load({"weights": weights, "momenta": [torch.zeros_like(each) for each in weights]})
+        torch.cuda.synchronize()
+
     def epoch(self) -> Iterator[None]:
         """The steps of an epoch, one at a time, so that several nets can take turns."""
         rows = torch.randperm(len(self.labels), generator=self.order)
@@ -155,38 +179,6 @@ class Training:
         self.model.eval()
         found = torch.cat([self.model(some).argmax(1) for some in images.split(1000)])
         return (found == labels).cpu().numpy()
-
-
-def captured(training: Training, sizes: set[int]) -> dict[int, torch.cuda.CUDAGraph]:
-    """A CUDA graph of a step for each size of a batch; rows are read at a counter that it moves.
-
-    The steps of some sixty kernels of microseconds each are otherwise bound by their launches.
-    """
-    device = training.device
-    training.rows = torch.arange(len(training.labels), device=device)
-    training.at = torch.zeros(1, dtype=torch.int64, device=device)
-    training.places = {size: torch.arange(size, device=device) for size in sizes}
-
-    def step(size: int) -> None:
-        training.step(training.rows[training.places[size] + training.at])
-        training.at += size
-
-    weights = [p.detach().clone() for p in training.model.parameters()]
-    torch.cuda.synchronize()
-    with torch.cuda.stream(training.stream):
-        for _ in range(3):  # libraries choose their kernels
-            for size in sizes:
-                training.at.zero_()
-                step(size)
-        torch.cuda.synchronize()
-        graphs = {}
-        for size in sizes:
-            graphs[size] = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graphs[size], stream=training.stream):
-                step(size)
-    training.load({"weights": weights, "momenta": [torch.zeros_like(w) for w in weights]})
-    torch.cuda.synchronize()
-    return graphs
 
 
 def take_turns(trainings: Sequence[Any]) -> None:

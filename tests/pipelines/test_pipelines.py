@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pyarrow import parquet
 
 import curate
 from curate.experiment import run_arm
@@ -150,3 +151,35 @@ def test_saliency_defences(monkeypatch, capsys):
     assert "4 images" in printed
     assert printed.count("SmoothGrad, 8 copies") == 2
     assert "penalty 0.01" in printed
+
+
+def test_mnist_is_recorded_resumed_and_removed(monkeypatch, tmp_path, capsys):
+    drawn = np.random.default_rng(0)
+    labels = drawn.integers(0, 10, 200).astype(np.uint8)
+    images = drawn.integers(0, 60, (200, 28, 28)).astype(np.uint8)
+    images[np.arange(200), 2 * labels + 2] += 190  # a line whose place says which digit it is
+    (tmp_path / "data/mnist").mkdir(parents=True)
+    np.savez(
+        tmp_path / "data/mnist/mnist.npz",
+        x_train=images[:150], y_train=labels[:150], x_test=images[150:], y_test=labels[150:],
+    )  # fmt: skip
+    shared = ("--seeds", 2, "--device", "cpu", "--data", tmp_path / "data")
+    columns = []
+    for name, stops in (("whole", [5]), ("resumed", [2, 5])):
+        for epochs in stops:
+            folders = ("--folder", tmp_path / name, "--results", tmp_path / name)
+            run(monkeypatch, "forgetting_mnist", "--epochs", epochs, *shared, *folders)
+        tables = [
+            parquet.read_table(tmp_path / name / f"forgetting-mnist-seed{s}.parquet")
+            for s in (0, 1)
+        ]
+        columns.append([table["events_5"].to_pylist() for table in tables])
+    assert columns[0] == columns[1]
+    kept = ("--keep", 0.2, "--epochs", 5, "--results", tmp_path / "whole")
+    for _ in range(2):  # the second time nothing is left to do
+        run(monkeypatch, "removal_mnist", *kept, *shared)
+    assert "30" in capsys.readouterr().out
+    rows = parquet.read_table(tmp_path / "whole/removal-mnist-epochs5.parquet").to_pylist()
+    assert sorted((row["arm"], row["examples"], row["seed"]) for row in rows) == [
+        (arm, 30, seed) for arm in ("forgetting", "random") for seed in (0, 1)
+    ]
