@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from curate.nn.fixup.branches.structure import Structure
-from curate.nn.fixup.initial import LONG_CHAIN, stream_size
+from curate.nn.fixup.initial import LONG_CHAIN, patch_size
 from curate.nn.fixup.report import Row
 
 _ENERGY = 3.0
@@ -57,7 +57,7 @@ def calibrate_(
         # before a ReLU the rule has twice the energy: it halves it
         wanted = _ENERGY * 2 * structure.gains.get(name, 1.0) ** 2
         if name in structure.stream:
-            wanted = out.shape[axis] * stream_size(out.shape[axis]) ** 2
+            wanted = out.shape[axis] * patch_size(structure, modules, out.shape[axis]) ** 2
         factors[name] = 1.0
         if not 0 < energy < math.inf or (len(plain) < LONG_CHAIN and 0.25 < wanted / energy < 4):
             return None

@@ -49,7 +49,7 @@ class Diagnosis:
 
         All numbers are finite, no loss is more than twice the first one (or 1), some step moves the
         outputs by a ten-thousandth of the learning rate, and not by the same for all examples (a
-        thousandth, or a tenth of that and half as much again as in the step before), and in three
+        thousandth, or a tenth of that and half as much again as in the second step), and in three
         steps or more at most a tenth of the weights never has a gradient.
         """
         numbers = [*self.updates, *self.losses]
@@ -64,7 +64,8 @@ class Diagnosis:
     def _apart(self) -> bool:
         """A class token hears of the examples only through branches, which begin at 0."""
         least = _LEAST_DIFFERENCE * self.lr
-        growing = len(self.updates) > 1 and self.differences[-1] > 1.5 * self.differences[-2]
+        early = self.differences[min(1, len(self.differences) - 2)]
+        growing = len(self.differences) > 1 and self.differences[-1] > 1.5 * early
         return max(self.differences) >= (0.1 * least if growing else least)
 
     @property
@@ -110,14 +111,16 @@ def diagnose(
     """Take a few steps of plain SGD on a copy of a model, and measure them.
 
     Under Fixup the first step moves the classifier only, the second the last layers of the
-    branches and the scalars, and the third the rest: three steps show every part.
+    branches and the scalars, and the third the rest: three steps show every part. Behind attention
+    that alone hears of a stream (CaiT), the same begins once more, so there are up to twice as many
+    steps while some get their first gradients and more than a tenth of the weights has none.
 
     Args:
         model: is not changed.
         batch: (inputs, labels).
         lr: learning rate of the weights.
         scalar_lr_ratio: that of the Fixup scalars over it, as in :func:`fixup_param_groups`.
-        steps: how many, at least 1.
+        steps: how many, at least 1; see above for when there are more.
         loss: (outputs, labels) -> a scalar.
 
     Raises:
@@ -142,8 +145,9 @@ def diagnose(
     weights = {n: p for n, p in model.named_parameters() if p.ndim > 1 and p.requires_grad}
     norms: dict[str, list[float]] = {name: [] for name in weights}
     outputs = model(inputs)
-    losses, updates, differences = [], [], []
-    for _ in range(steps):
+    losses: list[float] = []
+    updates, differences = [], []
+    while len(losses) < steps or (len(losses) < 2 * steps and _still_waking(norms)):
         value = loss(outputs, labels)
         losses.append(value.item())
         optimizer.zero_grad()
@@ -157,3 +161,12 @@ def diagnose(
         differences.append((change - change.mean(0)).square().mean().sqrt().item())
     losses.append(loss(outputs, labels).item())
     return Diagnosis(updates, losses, norms, lr, differences if len(outputs) > 1 else ())
+
+
+def _still_waking(norms: Mapping[str, Sequence[float]]) -> bool:
+    """Whether weights got their first gradient in the last step, and too many others wait."""
+    if any(len(own) < 3 for own in norms.values()):  # as few steps as were asked for
+        return False
+    woken = any(own[-1] and not any(own[:-1]) for own in norms.values())
+    waiting = sum(not any(own) for own in norms.values())
+    return woken and 10 * waiting > len(norms)

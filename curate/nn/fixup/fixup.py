@@ -1,6 +1,7 @@
 """``fixup_``: the initialisation of any residual network without normalisation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from curate.nn.fixup.initial import (
     embedding_sizes,
     enlarged,
     fixup_rows,
+    multiplier,
     plain_rows,
     raise_embeddings_,
     standard_of,
@@ -63,7 +65,8 @@ def fixup_(
     scalar bias (0) goes before each convolution, linear layer and activation, and a scalar
     multiplier (1) into each f. Layers elsewhere become He. Attention counts as m = 4 and is
     drawn by Xavier, as are the layers behind it, as in the authors' Transformer. A classifier that
-    shares its weight with an embedding is left as it is, and LayerScales become 1.
+    shares its weight with an embedding is left as it is, and LayerScales become 1, or 0 in branches
+    without layers.
 
     Branches are found in a trace of the forward pass (torch.fx) wherever a sum has two ways back
     to the same tensor, in whatever library the model was written; torch's transformer layers
@@ -129,15 +132,18 @@ def fixup_(
     rows += [row for row in _left_alone(modules) if row.module not in sizes]
     refuse_tied_branches(rows, shared)
     scales = layer_scales(modules) if rule in ("fixup", "skipinit") else {}
-    rows += [Row(name, "layer scale", "one") for name in scales]
+    rows += [
+        Row(name, "layer scale", "zero" if name in structure.bare_scales else "one")
+        for name in scales
+    ]
     rows += [Row(name, "embedding", f"rms {size:.3g}") for name, size in sizes.items()]
     if not dry_run:
         if norm == "remove":
             remove_norms(model, structure.norm_before_activation if scalars else set())
         install()
         reset_scalars(model)
-        for scale in scales.values():
-            nn.init.ones_(scale)
+        for name, scale in scales.items():
+            nn.init.constant_(scale, float(name not in structure.bare_scales))
         raise_embeddings_(sizes, modules, generator)
         if norm == "remove" and rule == "fixup":
             rows = calibrate_(model, structure, modules, rows, example_inputs)
@@ -190,7 +196,10 @@ def _install(
     elif scalars:
         # one number added to all of many channels outweighs their signal in a long chain
         attach_biases(structure, modules, without=divided)
-        attach_scales(structure, modules, 1.0)
+        initial = [multiplier(structure, modules, branch) for branch in structure.branches]
+        for size in sorted(set(initial)):
+            same = [b for b, own in zip(structure.branches, initial, strict=True) if own == size]
+            attach_scales(replace(structure, branches=same), modules, size)
         for name, factor in divided.items():
             divide_(modules[name], factor, drawn=name not in structure.gates)
 

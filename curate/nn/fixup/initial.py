@@ -90,7 +90,7 @@ def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: b
     """Layers outside branches: He's standard, and a classifier of zeros.
 
     Those that make the stream of a transformer become LeCun's, so that each number has a mean
-    square of 1, as behind the LayerNorm that is gone (of less in rows of more than 64).
+    square of 1, as behind the LayerNorm that is gone (:func:`patch_size`).
     """
     rows, shared = [], sharers(modules)
     for name in structure.plain:
@@ -106,7 +106,7 @@ def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: b
             if attention:
                 title, std = "xavier", weight_std(modules[name], "xavier")
             elif name in structure.stream:
-                size = stream_size(_width(modules[name]))
+                size = patch_size(structure, modules, _width(modules[name]))
                 title = f"lecun{_times(size)}"
                 std = weight_std(modules[name], "lecun") * size
             else:
@@ -122,6 +122,28 @@ def stream_size(width: int) -> float:
     square of the row's length.
     """
     return min(1.0, LONGEST_ROW / math.sqrt(width))
+
+
+def patch_size(structure: Structure, modules: Mapping[str, Any], width: int) -> float:
+    """The root mean square of the rows that a transformer's stream is made of.
+
+    1 where a class token is what the classifier reads: it hears of them by attention only, through
+    branches that begin at 0, beside what all examples have in common. Else :func:`stream_size`.
+    """
+    tokens = any(name not in modules for name in structure.embeddings)
+    return 1.0 if tokens else stream_size(width)
+
+
+def multiplier(structure: Structure, modules: Mapping[str, Any], branch: Branch) -> float:
+    """What a branch is multiplied by at the start: 1, or less beside a class token.
+
+    The rows that branches read are then longer than 8 where they are wide, and Adam, whose steps do
+    not shrink with the gradient, would make the outputs jump in its first ones.
+    """
+    if branch.standard != "xavier" or not structure.tokens:
+        return 1.0
+    last = modules[branch.last[0]]
+    return stream_size(last.embed_dim if isinstance(last, ATTENTION) else _width(last))
 
 
 def _width(layer: Any) -> int:

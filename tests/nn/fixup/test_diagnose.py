@@ -91,3 +91,36 @@ def test_results_have_a_repr_of_one_line_and_equality_never_raises():
         assert len(repr(result)) < 100
         assert result == copy.copy(result)
         assert result != 1
+
+
+class Late(nn.Module):
+    """A stream that the classifier hears of through one more branch that begins at 0 (CaiT)."""
+
+    def __init__(self, dead=False):
+        super().__init__()
+        self.token = nn.Parameter(torch.ones(1, 16))
+        self.blocks = nn.ModuleList(
+            nn.ModuleList([nn.Linear(16, 16), nn.Linear(16, 16)]) for _ in range(4)
+        )
+        self.read, self.write, self.head = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+        self.dead = dead
+
+    def forward(self, x):
+        for first, second in self.blocks:
+            x = x + second(torch.relu(first(x)))
+        if self.dead:
+            x = x.detach()
+        return self.head(self.token + self.write(torch.relu(self.read(x))))
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_weights_that_wake_late_are_waited_for(dead):
+    torch.manual_seed(0)
+    net = Late(dead)
+    blocks = [tuple(block) for block in net.blocks]
+    fixup_(net, branches=[*blocks, (net.read, net.write)], verbose=False)
+    batch = torch.randn(8, 16), torch.tensor([0, 1, 2, 1, 1, 0, 2, 1])
+    found = diagnose(net, batch, lr=0.05)
+    assert found.healthy == (not dead)
+    assert len(found.updates) == 4  # the layer that reads wakes in the third in both
+    assert len(diagnose(net, batch, lr=0.05, steps=1).updates) == 1

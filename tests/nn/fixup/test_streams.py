@@ -242,9 +242,83 @@ def test_feed_forward_layers_beside_torchs_attention_are_xavier_too():
     assert [b.standard for b in report.branches] == ["xavier"] * 4
 
 
-def test_rows_of_a_wide_stream_have_a_length_of_8():
+def test_rows_that_a_classifier_reads_have_a_length_of_8():
+    """A class token; patches beside one, which it reads by attention, have numbers of size 1."""
     model = Patches()
     model.patches, model.cls = nn.Conv2d(3, 256, 4, 4), nn.Parameter(torch.zeros(1, 1, 256))
     report = fixup_(model, verbose=False, dry_run=True)
     assert [r.init for r in report.rows if r.module == "cls"] == ["rms 0.5"]
-    assert report.stds()["patches"] == pytest.approx(0.5 / 48**0.5)
+    assert report.stds()["patches"] == pytest.approx(1 / 48**0.5)
+
+
+def test_branches_beside_a_wide_class_token_begin_small():
+    class Wide(nn.Module):
+        def __init__(self, token):
+            super().__init__()
+            self.cls = nn.Parameter(torch.zeros(1, 1, 256)) if token else None
+            self.patches, self.head = nn.Conv2d(3, 256, 4, 4), nn.Linear(256, 3)
+            self.norm = nn.LayerNorm(256)
+            self.attention = nn.MultiheadAttention(256, 4, batch_first=True)
+            self.first, self.second = nn.Linear(256, 512), nn.Linear(512, 256)
+
+        def forward(self, images):
+            x = self.patches(images).flatten(2).transpose(1, 2)
+            if self.cls is not None:
+                x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], 1)
+            read = self.norm(x)
+            x = x + self.attention(read, read, read)[0]
+            x = x + self.second(torch.relu(self.first(x)))
+            return self.head(x[:, 0] if self.cls is not None else x.mean(1))
+
+    for token, size in [(True, 0.5), (False, 1.0)]:
+        model = Wide(token)
+        fixup_(model, verbose=False)
+        for module in (model.attention, model.second):
+            assert module.fixup_scale.scale.item() == size
+        model.second.fixup_scale.scale.data.fill_(3.0)
+        fixup_(model, verbose=False)
+        assert model.second.fixup_scale.scale.item() == size
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(2, 8, 6, 6)])
+def test_a_layer_scale_of_a_branch_without_layers_is_zero(example):
+    """PoolFormer: x + g (pool(x) - x) would only blur x, if g were 1."""
+
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gamma = nn.Parameter(1e-5 * torch.ones(8))
+
+        def forward(self, x):
+            return x * self.gamma.view(8, 1, 1)
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.pool = nn.GroupNorm(1, 8), nn.AvgPool2d(3, 1, 1)
+            self.one, self.two = Scale(), Scale()
+            self.first, self.second = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1)
+
+        def forward(self, x):
+            read = self.norm(x)
+            x = x + self.one(self.pool(read) - read)
+            return x + self.two(self.second(torch.relu(self.first(x))))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.blocks, self.head = nn.Sequential(Block(), Block()), nn.Linear(8, 3)
+
+        def forward(self, x):
+            return self.head(self.blocks(x).mean((2, 3)))
+
+    net = Net()
+    report = fixup_(net, example_inputs=example, verbose=False)
+    made = {r.module: r.init for r in report.rows if r.role == "layer scale"}
+    assert made == {
+        f"blocks.{k}.{n}.gamma": i for k in (0, 1) for n, i in [("one", "zero"), ("two", "one")]
+    }
+    assert not net.blocks[0].one.gamma.any()
+    assert bool((net.blocks[1].two.gamma == 1).all())
+    x = torch.randn(2, 8, 6, 6)
+    assert torch.equal(net.blocks(x), x)

@@ -36,8 +36,8 @@ class Node:
 
     ``kind`` is as in kinds.py, or 'input', 'add', 'mul', 'attention' (a softmax or what holds one),
     'slice' (a part of a tensor or tuple), or 'product' (with a parameter, outside any layer);
-    ``name`` that of the module, or of the parameter of a product or of an 'embedding' that is no
-    module (a class token);
+    ``name`` that of the module, or of the parameter of a product, of a 'pass' that multiplies by it
+    (LayerScale), or of an 'embedding' that is no module (a class token);
     ``inputs`` are positions in the list, always smaller than the node's own;
     ``function`` what an activation computes: a module, a function, or the name of a method.
     """
@@ -123,9 +123,11 @@ def traced(model: nn.Module, prefix: str = "") -> list[Node]:
                 nodes.append(Node("product", factors[0], inputs))
                 position[node] = len(nodes) - 1
                 continue
+            factor = next((made[each] for each in sources if each in made), None)
         else:
-            kind = "input" if node.op == "placeholder" else "other"
-        nodes.append(Node(kind, None, inputs, node.target if kind == "act" else None))
+            kind, factor = "input" if node.op == "placeholder" else "other", None
+        scale = factor if kind == "pass" and node.target in MULTIPLY else None
+        nodes.append(Node(kind, scale, inputs, node.target if kind == "act" else None))
         position[node] = len(nodes) - 1
     return nodes
 

@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from curate.nn.fixup.branches.graph import (
     CONCATENATE,
+    MULTIPLY,
     PRODUCTS,
     Node,
     function_kind,
@@ -118,7 +119,8 @@ class _Recording(TorchFunctionMode):
         if any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
             plain = _plain(func)
             kind = function_kind(plain, len(inputs))
-            self.nodes.append(Node(kind, None, inputs, plain if kind == "act" else None))
+            name = origins[0] if origins and kind == "pass" and plain in MULTIPLY else None
+            self.nodes.append(Node(kind, name, inputs, plain if kind == "act" else None))
             self._keep(out, len(self.nodes) - 1)
         return out
 

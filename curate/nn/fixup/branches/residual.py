@@ -14,12 +14,16 @@ _VIEWS = ("pass", "other", "slice")
 
 @dataclass
 class Residuals:
-    """Branches of a graph, the sum at which each ends, the layers of gates and their products."""
+    """Branches of a graph, the sum at which each ends, the layers of gates and their products.
+
+    ``bare_scales`` names parameters that multiply branches without layers, among other things.
+    """
 
     branches: list[Branch] = field(default_factory=list)
     branch_of_sum: dict[int, int] = field(default_factory=dict)
     gates: list[str] = field(default_factory=list)
     gate_products: list[int] = field(default_factory=list)
+    bare_scales: set[str] = field(default_factory=set)
 
 
 def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Residuals:
@@ -60,6 +64,9 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
                 result.gates += [str(nodes[i].name) for i in gate]
                 assigned.update(nodes[i].name for i in gate)
             continue
+        for side in sides:
+            if not _layers(nodes, side, ()):
+                result.bare_scales |= {nodes[i].name or "" for i in side if nodes[i].kind == "pass"}
         if not any(ways) or _apart(nodes, start, sides):
             continue
         lengths = [

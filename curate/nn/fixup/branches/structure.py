@@ -39,6 +39,8 @@ class Structure:
         gains: of each layer, over He's, for the activation behind it and the gate before it.
         embeddings: those that begin the stream; class tokens, by their parameter, are among them.
         stream: of a transformer, the layers outside branches that make the stream (patches).
+        tokens: class tokens, by their parameter, that go through all branches.
+        bare_scales: LayerScales, by their parameter, of branches without layers (PoolFormer).
     """
 
     branches: list[Branch] = field(default_factory=list)
@@ -58,6 +60,8 @@ class Structure:
     gains: dict[str, float] = field(default_factory=dict)
     embeddings: set[str] = field(default_factory=set)
     stream: set[str] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+    bare_scales: set[str] = field(default_factory=set)
 
 
 def structure_of(
@@ -179,12 +183,16 @@ def _read(
     root: str = "",
 ) -> None:
     """Add the branches, gates and scalars of one traced graph to the structure."""
+    first = not structure.branches and not structure.source
     result = find_residuals(nodes, layers)
     structure.gates += result.gates
+    structure.bare_scales |= result.bare_scales
     structure.gains |= layer_gains(nodes, modules, result.gate_products)
     structure.stream |= linear_layers(nodes)
     structure.embeddings |= stream_embeddings(nodes)
-    first = not structure.branches and not structure.source
+    if first and result.branch_of_sum:
+        before = nodes[: min(result.branch_of_sum)]
+        structure.tokens |= {str(n.name) for n in before if n.kind == "embedding"} - set(modules)
     part = object()  # positions are those of this graph
     at: list[tuple[int, list[Branch]]] = []
     for index, position in result.branch_of_sum.items():
