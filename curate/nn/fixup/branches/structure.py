@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from curate.nn.fixup.branches.branch import Branch
+from curate.nn.fixup.branches.classifiers import final_layers, last_linear
 from curate.nn.fixup.branches.explicit import Given, explicit_branches
 from curate.nn.fixup.branches.gains import layer_gains, linear_layers, stream_embeddings
 from curate.nn.fixup.branches.graph import Node, traced
@@ -108,7 +109,10 @@ def structure_of(
         )
     if branches is not None or not structure.source:
         structure.unbiased.update(structure.plain[:1])
-    _choose_classifiers(structure, list(layers), modules)
+    final = [name for name in structure.classifiers if name in structure.plain]
+    structure.classifiers = final or last_linear(
+        structure.plain, structure.branches, list(layers), modules
+    )
     attends = any(branch.standard == "xavier" for branch in structure.branches)
     structure.stream &= set(structure.plain) if attends else set()
     structure.stream -= set(structure.classifiers)
@@ -217,9 +221,18 @@ def _read(
     structure.branches += [
         branch for _, group in sorted(at, key=lambda x: x[0]) for branch in group
     ]
-    called = {node.name for node in nodes} | {n for b in structure.branches for n in b.layers}
     prefix = f"{root}." if root else ""
-    uncalled = [name for name in layers if name.startswith(prefix) and name not in called]
+    _refuse_unplaced(structure, nodes, modules, [n for n in layers if n.startswith(prefix)])
+    if not root:
+        structure.classifiers = final_layers(nodes)
+
+
+def _refuse_unplaced(
+    structure: Structure, nodes: list[Node], modules: dict[str, Any], layers: list[str]
+) -> None:
+    """Raise a FixupError for weights whose place in the graph is not known."""
+    called = {node.name for node in nodes} | {n for b in structure.branches for n in b.layers}
+    uncalled = [name for name in layers if name not in called]
     if uncalled:
         raise FixupError(
             f"model: {_quoted(uncalled)} hold weights but are not called as modules in the forward "
@@ -233,8 +246,6 @@ def _read(
             "that no layer of torch holds, so what the rule has to set is not known; make them a "
             "torch.nn.Linear or a convolution"
         )
-    if not root:
-        structure.classifiers = _final_layers(nodes)
 
 
 def _bias_before(
@@ -266,34 +277,6 @@ def _behind_passes(nodes: list[Node], index: int, kinds: tuple[str, ...]) -> int
     while nodes[index].kind in kinds and nodes[index].inputs:
         index = nodes[index].inputs[0]
     return index
-
-
-def _final_layers(nodes: list[Node]) -> list[str]:
-    """Layers from which no other layer or block is reached."""
-    leads_on: set[int] = set()
-    final = []
-    for index in range(len(nodes) - 1, -1, -1):
-        node = nodes[index]
-        weighty = node.kind in ("layer", "block")
-        if node.kind == "layer" and index not in leads_on:
-            final.append(str(node.name))
-        if weighty or index in leads_on:
-            leads_on.update(node.inputs)
-    return list(dict.fromkeys(reversed(final)))
-
-
-def _choose_classifiers(structure: Structure, order: list[str], modules: dict[str, Any]) -> None:
-    """Final layers that are plain; failing a whole graph, a linear layer after all branches."""
-    plain = set(structure.plain)
-    structure.classifiers = [name for name in structure.classifiers if name in plain]
-    if structure.classifiers or not plain:
-        return
-    last_branch = max(
-        order.index(name) for branch in structure.branches[-8:] for name in branch.layers
-    )
-    after = [name for name in order[last_branch + 1 :] if name in plain]
-    linear = [name for name in after if isinstance(modules[name], nn.Linear)]
-    structure.classifiers = linear[-1:]
 
 
 def _blocks(name: str, modules: dict[str, Any]) -> list[Branch]:
