@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import DATA, Row, cpu_medians, medians, peak
+from measure import DATA, Row, cpu_medians, medians
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -195,12 +195,19 @@ def peak_of_maps(integrated: bool) -> float:
     torch.set_num_threads(1)
     net, pixels, _ = cifar(DATA, "resnet20")
     saliency.gradient(net, pixels[:1], normalise=CIFAR)
-    before = peak()
+    before = resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far, which was of imports
     if integrated:
         saliency.integrated_gradients(net, pixels[:128], normalise=CIFAR, chunk=64)
     else:
         saliency.gradient(net, pixels[:64], normalise=CIFAR, chunk=64)
-    return peak() - before
+    return resident("VmHWM") - before
+
+
+def resident(what: str) -> float:
+    """GiB that this process holds, or held at most (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(what))) / 2**20
 
 
 def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
@@ -435,8 +442,7 @@ def main() -> None:
         for row in part:
             table.add_row(*row)
             print("| " + " | ".join(row) + " |", flush=True)
-    where = torch.cuda.get_device_name() if options.gpu else f"{torch.get_num_threads()} thread(s)"
-    console.print(f"torch {torch.__version__}, {where}")
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} thread(s)")
     console.print(table)
 
 

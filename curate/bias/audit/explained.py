@@ -13,6 +13,9 @@ _FAINT, _CLEARLY = 0.65, 0.15
 """Accuracy below which a border may be that of darker pictures, which have to part so much better.
 """
 
+_HARDLY = 0.03
+"""By how much less a filter may part than the levels that it leaves."""
+
 _RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
 _STORED = {"file format", "grey or colour", "stored mode"}
 
@@ -104,7 +107,7 @@ def explains(
         if cause in _STORED:
             return True
     if other == "levels" and cause == "resizing filter":
-        return accuracy >= other_accuracy
+        return left_by_a_filter(other_accuracy, accuracy)
     if other == "orientation" and cause in _SHARED and accuracy >= other_accuracy:
         return True  # few levels, or fine detail, lean the outlines to one side, too
     if not other_of_pixels or cause not in _SHARED or other not in _SHARED:
@@ -115,6 +118,12 @@ def explains(
     if other == "border" and not (cause == "fixed place" and other_accuracy < _EDGE):
         return False
     return lead >= 0
+
+
+def left_by_a_filter(levels: float, kernel: float) -> bool:
+    """Whether levels that part so well are what a filter leaves that parts so well: it is better,
+    or, where neither is clear, hardly worse."""
+    return kernel > levels or (levels < _FRAMED and kernel >= levels - _HARDLY)
 
 
 def _margin(cause: str, accuracy: float) -> float:

@@ -6,7 +6,12 @@ from itertools import combinations
 
 import numpy as np
 
-from curate.bias.audit.explained import explains, on_the_border, rank
+from curate.bias.audit.explained import (
+    explains,
+    left_by_a_filter,
+    on_the_border,
+    rank,
+)
 from curate.bias.audit.grid import Grids
 from curate.bias.audit.probe_answers import ProbeAnswers
 from curate.bias.audit.same_scenes import SameScenes
@@ -186,14 +191,14 @@ def _of_pair(
     for cause, probe in _OF_FILES.items():
         if probe in signs:
             yield verdict(cause, signs[probe], False, True)
-    for probe, cause in _OF_PIXELS.items():
-        yield verdict(cause, signs[probe], True, alike)
     tone, levels = signs["tone"], signs["levels"]
     # rounding down to few levels makes pictures darker
     rounded = levels[0] >= _EXACT and tone[0] < _FAINT
     yield replace(verdict("tone", tone, True, alike), certain=alike and not rounded)
-    # a filter leaves other levels than there were, and parts better than by these
-    yield replace(verdict("levels", levels, True, alike), late=levels[0] < signs["kernel"][0])
+    for probe in ("colour", "hues"):
+        yield verdict("colour balance", signs[probe], True, alike)
+    late = left_by_a_filter(levels[0], signs["kernel"][0])
+    yield replace(verdict("levels", levels, True, alike), late=late)
     # colours that are paler have less grain of their own, too
     of_light = signs["light grain"][1] < _SLIGHT
     yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
@@ -210,10 +215,6 @@ _OF_FILES = {
     "writer": "writer",
     "file names": "names",
     "labels": "labels",
-}
-_OF_PIXELS = {
-    "colour": "colour balance",
-    "hues": "colour balance",
 }
 
 
