@@ -41,3 +41,9 @@ def cpu_medians(contestants: dict[str, Callable[[], object]], repeats: int) -> d
 def peak() -> float:
     """The most memory that this process has had at once, GiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def resident(what: str) -> float:
+    """GiB that this process holds, or held at most (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(what))) / 2**20

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import DATA, Row, cpu_medians, medians
+from measure import DATA, Row, cpu_medians, medians, resident
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -202,12 +202,6 @@ def peak_of_maps(integrated: bool) -> float:
     else:
         saliency.gradient(net, pixels[:64], normalise=CIFAR, chunk=64)
     return resident("VmHWM") - before
-
-
-def resident(what: str) -> float:
-    """GiB that this process holds, or held at most (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(what))) / 2**20
 
 
 def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:

@@ -84,9 +84,9 @@ def nuisance_audit(
         for name in measured[0][0]
     }
     facts = [fact for _, fact in measured]
-    grains = np.concatenate([numbers["grain"][:, :OF_LIGHT] for numbers, _ in measured])
     others = words_of(taken, facts) | {"place": odd_place_numbers(maps, y, train)}
-    others["light grain"] = grains
+    of_light = [numbers["grain"][:, :OF_LIGHT] for numbers, _ in measured]
+    others["light grain"] = np.concatenate(of_light)
     del maps
     answers |= {name: fit_probe(numbers, y, train, seed) for name, numbers in others.items()}
     everything = np.concatenate([np.hstack(list(numbers.values())) for numbers, _ in measured])

@@ -101,11 +101,10 @@ def explains(
         return True  # coarse quantisation ripples at a flat edge, too
     if other == "border" and other_accuracy < _FAINT and cause in _OWN:
         return accuracy >= other_accuracy + _CLEARLY  # the edge is darker with the picture
-    if other == "fixed place" and other_accuracy < _OUT:
-        if cause == "orientation":
-            return accuracy >= other_accuracy  # what stands at the edges stands elsewhere
-        if cause in _STORED:
-            return True
+    if other == "fixed place" and cause == "orientation":
+        return moved_by_a_turn(other_accuracy, accuracy)
+    if other == "fixed place" and other_accuracy < _OUT and cause in _STORED:
+        return True
     if other == "levels" and cause == "resizing filter":
         return left_by_a_filter(other_accuracy, accuracy)
     if other == "orientation" and cause in _SHARED and accuracy >= other_accuracy:
@@ -124,6 +123,11 @@ def left_by_a_filter(levels: float, kernel: float) -> bool:
     """Whether levels that part so well are what a filter leaves that parts so well: it is better,
     or, where neither is clear, hardly worse."""
     return kernel > levels or (levels < _FRAMED and kernel >= levels - _HARDLY)
+
+
+def moved_by_a_turn(place: float, orientation: float) -> bool:
+    """Whether places that hardly stand out are those at the edges, which a turn puts elsewhere."""
+    return place < _OUT and orientation >= place
 
 
 def _margin(cause: str, accuracy: float) -> float:

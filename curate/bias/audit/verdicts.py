@@ -9,6 +9,7 @@ import numpy as np
 from curate.bias.audit.explained import (
     explains,
     left_by_a_filter,
+    moved_by_a_turn,
     on_the_border,
     rank,
 )
@@ -203,7 +204,7 @@ def _of_pair(
     of_light = signs["light grain"][1] < _SLIGHT
     yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
     place = verdict("fixed place", signs["place"], True, alike)
-    yield replace(place, late=signs["orientation"][0] >= place.accuracy)
+    yield replace(place, late=moved_by_a_turn(place.accuracy, signs["orientation"][0]))
     turned = verdict("orientation", signs["orientation"], True, alike)
     # a turn is a difference of scenes as well: it is named where it tells as much as they do
     yield replace(turned, least=_LEAST) if turned.accuracy >= content - _AS_MUCH else turned

@@ -21,7 +21,7 @@ from curate.bias.audit.appearance import (
     odd_places,
     tone,
 )
-from curate.bias.audit.explained import explains, rank
+from curate.bias.audit.explained import explains, moved_by_a_turn, rank
 from curate.bias.audit.layout import layout
 from curate.bias.audit.same_scenes import SameScenes
 from curate.bias.audit.shortcut import shortcut
@@ -53,6 +53,12 @@ def spot(level):
         return values
 
     return change
+
+
+def marked(values):
+    values = values.copy()
+    values[54:57, 40:52:2] = 250
+    return values
 
 
 def lit_from_above(image):
@@ -89,6 +95,7 @@ CASES = {
     "white balance": ({"colour balance", "tone", "levels"}, points(lambda v: v * [1.1, 1, 0.9])),
     "5 bits": ({"levels"}, points(lambda v: v // 8 * 8)),
     "hot pixel": ({"fixed place"}, points(spot(255))),
+    "a mark below": ({"fixed place"}, points(marked)),
     "transparent": ({"stored mode"}, lambda image: saved(image.convert("RGBA"))),
     "profile": ({"metadata"}, lambda image: saved(image, icc_profile=b"0" * 64)),
     "level": ({"writer"}, lambda image: saved(image, compress_level=1)),
@@ -310,6 +317,7 @@ def test_what_brings_others_about_goes_first():
     assert explains("orientation", 0.73, "fixed place", True, 0.6)
     assert not explains("orientation", 0.85, "fixed place", True, 0.81)
     assert not explains("orientation", 0.6, "fixed place", True, 0.7)
+    assert not moved_by_a_turn(1.0, 1.0)  # a mark that all pictures have leans them, too
     assert explains("stored mode", 1.0, "fixed place", True, 0.61)
     assert not explains("stored mode", 1.0, "fixed place", True, 0.9)
     assert explains("tone", 0.84, "border", True, 0.6)
