@@ -10,8 +10,9 @@ from torch import nn
 
 from curate.nn.fixup.apply import attach_biases, attach_scales, remove_norms, reset_scalars
 from curate.nn.fixup.branches.explicit import Given
+from curate.nn.fixup.branches.finding import structure_of
 from curate.nn.fixup.branches.kinds import kind_of
-from curate.nn.fixup.branches.structure import Structure, structure_of
+from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.calibrate import calibrate_
 from curate.nn.fixup.errors import FixupError
 from curate.nn.fixup.initial import (

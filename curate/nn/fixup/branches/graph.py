@@ -1,13 +1,12 @@
 """The data flow of a network as a plain list: what the search for residual branches reads."""
 
-import inspect
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.nn import functional as F
 
 from curate.nn.fixup.branches.kinds import fused_activation, kind_of
@@ -57,15 +56,6 @@ def readers_of(nodes: Sequence[Node]) -> list[list[int]]:
     return readers
 
 
-def module_nodes(nodes: list[Node], name: str, module: nn.Module, inputs: tuple[int, ...]) -> int:
-    """Append a module's call; the position of its result."""
-    kind = kind_of(module)
-    nodes.append(Node(kind, name, inputs, module if kind == "act" else None))
-    if kind == "norm" and (act := fused_activation(module)) is not None:
-        nodes.append(Node("act", None, (len(nodes) - 1,), act))
-    return len(nodes) - 1
-
-
 def function_kind(function: Callable[..., Any] | str, operands: int) -> str:
     """The kind of a function or method by its identity, given how many tensors it reads."""
     if function in ADD:
@@ -81,58 +71,62 @@ def function_kind(function: Callable[..., Any] | str, operands: int) -> str:
     return "pass" if function in PASS else "other"
 
 
-def traced(model: nn.Module, prefix: str = "") -> list[Node]:
-    """The graph of ``model.forward`` by symbolic tracing; any exception means it cannot be."""
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(model.forward).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    }
-    tracer = _Tracer()
-    tracer.names = names = parameter_names(model, prefix)
-    wide, loose = set(matrices(model, prefix).values()), set(tokens(model, prefix).values())
-    graph = tracer.trace(model, defaults or None)
-    modules = dict(model.named_modules())
-    known = set(names.values())
-    made: dict[fx.Node, str] = {}  # of which parameter something that is no data is made
-    nodes: list[Node] = []
-    position: dict[fx.Node, int] = {}
-    for node in graph.nodes:
-        sources = node.all_input_nodes
-        inputs = tuple(dict.fromkeys(position[each] for each in sources if each in position))
-        if node.op == "get_attr" or _is_size(node) or (sources and not inputs):
-            # parameters, sizes, and what is made of nothing else, are no data
-            origin = [] if _is_size(node) else [made[each] for each in sources if each in made]
-            if str(node.target) in known:
-                origin = [str(node.target)]
-            made |= dict.fromkeys([node], origin[0]) if origin else {}
-            continue
-        if node.op == "call_module":
-            name = str(node.target)
-            position[node] = module_nodes(nodes, prefix + name, modules[name], inputs)
-            continue
-        if node.op in ("call_function", "call_method"):
-            kind = function_kind(node.target, len(inputs))
-            factors = [made[each] for each in sources if made.get(each) in wide]
-            if node.target in CONCATENATE:
-                for each in [each for each in sources if made.get(each) in loose]:
-                    nodes.append(Node("embedding", made.pop(each), ()))
-                    position[each] = len(nodes) - 1
-                inputs = tuple(dict.fromkeys(position[e] for e in sources if e in position))
-            if factors and node.target in PRODUCTS:
-                nodes.append(Node("product", factors[0], inputs))
-                position[node] = len(nodes) - 1
-                continue
-            factor = next((made[each] for each in sources if each in made), None)
-        else:
-            kind, factor = "input" if node.op == "placeholder" else "other", None
-        scale = factor if kind == "pass" and node.target in MULTIPLY else None
-        nodes.append(Node(kind, scale, inputs, node.target if kind == "act" else None))
-        position[node] = len(nodes) - 1
-    return nodes
+class DataFlow:
+    """A graph while it is written down: what is a node, and what is no data.
+
+    Both ways of reading a forward pass, by symbolic tracing and by running it, tell it every step
+    in turn. Values have keys, which are theirs to choose.
+
+    Attributes:
+        nodes: the graph so far.
+        position: of each value that is data, the node that made it.
+        made: of each value that is made of nothing but parameters, the name of the first of them.
+    """
+
+    def __init__(self, model: nn.Module, prefix: str = "") -> None:
+        self.wide, self.loose = _matrices(model, prefix), _tokens(model, prefix)
+        self.names = {**self.wide, **self.loose}
+        self._wide, self._loose = set(self.wide.values()), set(self.loose.values())
+        self.nodes: list[Node] = []
+        self.position: dict[Any, int] = {}
+        self.made: dict[Any, str] = {}
+
+    def inputs(self, sources: Sequence[Hashable]) -> tuple[int, ...]:
+        """Positions of those values that are data, each once."""
+        return tuple(dict.fromkeys(self.position[s] for s in sources if s in self.position))
+
+    def origin(self, sources: Sequence[Hashable]) -> str | None:
+        """The first parameter that one of the values is made of."""
+        return next((self.made[each] for each in sources if each in self.made), None)
+
+    def node(self, node: Node) -> int:
+        """Append a step; its position."""
+        self.nodes.append(node)
+        return len(self.nodes) - 1
+
+    def module(self, name: str, module: nn.Module, sources: Sequence[Hashable]) -> int:
+        """Append the call of a known module; the position of its result."""
+        kind = kind_of(module)
+        index = self.node(Node(kind, name, self.inputs(sources), module if kind == "act" else None))
+        act = fused_activation(module) if kind == "norm" else None
+        return index if act is None else self.node(Node("act", None, (index,), act))
+
+    def function(self, function: Any, sources: Sequence[Hashable]) -> int:
+        """Append the call of a function or method on data; the position of its result."""
+        if function in CONCATENATE:
+            for each in [each for each in sources if self.made.get(each) in self._loose]:
+                # a class token: from here on it is data
+                self.position[each] = self.node(Node("embedding", self.made.pop(each), ()))
+        inputs = self.inputs(sources)
+        factor = next((self.made[s] for s in sources if self.made.get(s) in self._wide), None)
+        if factor is not None and function in PRODUCTS:
+            return self.node(Node("product", factor, inputs))
+        kind = function_kind(function, len(inputs))
+        scale = self.origin(sources) if kind == "pass" and function in MULTIPLY else None
+        return self.node(Node(kind, scale, inputs, function if kind == "act" else None))
 
 
-def matrices(model: nn.Module, prefix: str = "") -> dict[int, str]:
+def _matrices(model: nn.Module, prefix: str) -> dict[int, str]:
     """By id, the names of parameters that something may be multiplied by; embeddings are not."""
     return {
         id(parameter): f"{prefix}{name}.{key}".replace("..", ".").lstrip(".")
@@ -143,7 +137,7 @@ def matrices(model: nn.Module, prefix: str = "") -> dict[int, str]:
     }
 
 
-def tokens(model: nn.Module, prefix: str = "") -> dict[int, str]:
+def _tokens(model: nn.Module, prefix: str) -> dict[int, str]:
     """By id, the names of parameters that no layer, normalisation or the like holds."""
     return {
         id(parameter): f"{prefix}{name}.{key}".replace("..", ".").lstrip(".")
@@ -151,34 +145,3 @@ def tokens(model: nn.Module, prefix: str = "") -> dict[int, str]:
         if kind_of(module) == "other"
         for key, parameter in module.named_parameters(recurse=False)
     }
-
-
-def parameter_names(model: nn.Module, prefix: str = "") -> dict[int, str]:
-    """By id, the names of the parameters that a graph may name."""
-    return {**matrices(model, prefix), **tokens(model, prefix)}
-
-
-def _is_size(node: fx.Node) -> bool:
-    """x.shape and the like: what is made of them holds no data."""
-    if node.op == "call_method":
-        return node.target in ("size", "dim", "numel")
-    attributes = ("shape", "ndim", "device", "dtype")
-    return node.target is getattr and node.args[1] in attributes
-
-
-class _Tracer(fx.Tracer):
-    """Tracing that stops at layers and does not search for parameters (linear, not quadratic)."""
-
-    names: dict[int, str]
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        known = kind_of(m) != "other"
-        return known or super().is_leaf_module(m, module_qualified_name)
-
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        if isinstance(attr_val, torch.Tensor):
-            return self.create_proxy("get_attr", self.names.get(id(attr_val), attr), (), {})
-        return attr_val
-
-    def create_arg(self, a: Any) -> Any:
-        return None if isinstance(a, torch.Tensor) else super().create_arg(a)

@@ -8,17 +8,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from curate.nn.fixup.branches.graph import (
-    CONCATENATE,
-    MULTIPLY,
-    PRODUCTS,
-    Node,
-    function_kind,
-    matrices,
-    module_nodes,
-    parameter_names,
-    tokens,
-)
+from curate.nn.fixup.branches.graph import DataFlow, Node
 from curate.nn.fixup.branches.kinds import kind_of
 
 
@@ -54,7 +44,7 @@ def recorded(model: nn.Module, example_inputs: Any) -> list[Node]:
             hook.remove()
         for module, training in modes:
             module.training = training
-    return recording.nodes
+    return recording.flow.nodes
 
 
 def dummy_inputs(model: Any) -> dict[str, Any] | None:
@@ -75,11 +65,8 @@ class _Recording(TorchFunctionMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.wide, self.loose = set(matrices(model).values()), set(tokens(model).values())
-        # tensors that are no data, by the parameter that they are made of
-        self.made = parameter_names(model)
-        self.nodes: list[Node] = []
-        self.position: dict[int, int] = {}
+        self.flow = DataFlow(model)  # its keys are the ids of tensors
+        self.flow.made.update(self.flow.names)
         self.alive: list[Any] = []  # so that no id is used twice
         self.depth = 0
 
@@ -89,60 +76,43 @@ class _Recording(TorchFunctionMode):
     def leave(self, name: str, module: nn.Module, args: Any, kwargs: Any, out: Any) -> None:
         self.depth -= 1
         if not self.depth:
-            self._keep(out, module_nodes(self.nodes, name, module, self._inputs((args, kwargs))))
+            self._keep(out, self.flow.module(name, module, self._sources((args, kwargs))))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if self.depth:
-            return func(*args, **kwargs)
-        leaves = tree_leaves((args, kwargs))
-        inputs = self._inputs(leaves)
-        if inputs and func in CONCATENATE:
-            for leaf in leaves:
-                if self.made.get(id(leaf)) in self.loose:
-                    self.nodes.append(Node("embedding", self.made.pop(id(leaf)), ()))
-                    self._keep(leaf, len(self.nodes) - 1)
-            inputs = self._inputs(leaves)
-        origins = [self.made[id(leaf)] for leaf in leaves if id(leaf) in self.made]
-        factors = [name for name in origins if name in self.wide]
         out = func(*args, **kwargs)
-        if origins and not inputs and isinstance(out, Tensor):
-            self.made[id(out)] = origins[0]
+        if self.depth:
+            return out
+        sources = self._sources((args, kwargs))
+        origin = self.flow.origin(sources)
+        if origin is not None and isinstance(out, Tensor) and not self.flow.inputs(sources):
+            self.flow.made[id(out)] = origin
             self.alive.append(out)
-            return out
-        if factors and _plain(func) in PRODUCTS and isinstance(out, Tensor):
-            self.nodes.append(Node("product", factors[0], inputs))
-            self._keep(out, len(self.nodes) - 1)
-            return out
-        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
-            plain = _plain(func)
-            kind = function_kind(plain, len(inputs))
-            name = origins[0] if origins and kind == "pass" and plain in MULTIPLY else None
-            self.nodes.append(Node(kind, name, inputs, plain if kind == "act" else None))
-            self._keep(out, len(self.nodes) - 1)
+        elif any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
+            self._keep(out, self.flow.function(_plain(func), sources))
         return out
 
-    def _inputs(self, values: Any) -> tuple[int, ...]:
-        """Positions of the tensors in ``values``; parameters are no data and have none."""
-        positions = []
-        for leaf in tree_leaves(values):
-            known = id(leaf) in self.position  # a parameter that was concatenated with data
-            data = isinstance(leaf, Tensor) and (known or not isinstance(leaf, nn.Parameter))
-            if data and id(leaf) not in self.made:
-                if id(leaf) not in self.position:
-                    self.nodes.append(Node("input", None, ()))
-                    self._keep(leaf, len(self.nodes) - 1)
-                positions.append(self.position[id(leaf)])
-        return tuple(dict.fromkeys(positions))
+    def _sources(self, values: Any) -> list[int]:
+        """Keys of the tensors in ``values``; those that are new and no parameter are inputs."""
+        tensors = [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+        for each in tensors:
+            if not (
+                isinstance(each, nn.Parameter)
+                or id(each) in self.flow.made
+                or id(each) in self.flow.position
+            ):
+                self._keep(each, self.flow.node(Node("input", None, ())))
+        return [id(each) for each in tensors]
 
     def _keep(self, out: Any, position: int) -> None:
         parts = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         for part in parts:
             if len(parts) > 1:
-                self.nodes.append(Node("slice", None, (position,)))
-            self.position[id(part)] = len(self.nodes) - 1 if len(parts) > 1 else position
+                self.flow.position[id(part)] = self.flow.node(Node("slice", None, (position,)))
+            else:
+                self.flow.position[id(part)] = position
             self.alive.append(part)
 
 
