@@ -1,4 +1,4 @@
-"""Nuisances of every family, forty-eight, on halves of sources: named, or silent, or wrong?
+"""Nuisances of every family, fifty-one, on halves of sources: named, or silent, or wrong?
 
     python benchmarks/bias.py nuisances [--quick]
     python benchmarks/bias_nuisance_draws.py [--draws 10]

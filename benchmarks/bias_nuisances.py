@@ -1,4 +1,4 @@
-"""Nuisances of every family, forty-eight: what is done to the other half of a source's images."""
+"""Nuisances of every family, fifty-one: what is done to the other half of a source's images."""
 
 import io
 from collections.abc import Callable
@@ -33,6 +33,11 @@ def points(change: Callable[[np.ndarray], np.ndarray], make: Make = saved) -> Ma
 def noisy(deviation: float) -> Callable[[np.ndarray], np.ndarray]:
     rng = np.random.default_rng(0)
     return lambda values: values + deviation * rng.normal(size=values.shape)
+
+
+def salted(share: float) -> Callable[[np.ndarray], np.ndarray]:
+    rng = np.random.default_rng(0)
+    return lambda values: np.where(rng.random((*values.shape[:2], 1)) < share, 255, values)
 
 
 def spotted(places: list[tuple[int, int]], level: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -78,6 +83,8 @@ TONE = {"tone", "levels"}
 COLOUR = {"colour balance", "tone", "levels", "grey or colour"}  # a tint colours grey pictures
 GRAIN = {"grain or sharpness", "resizing filter"}
 TURN = {"orientation", "aspect ratio", "resizing filter", "crop offset", "grain or sharpness"}
+LIGHT = {"uneven light", "tone"}
+ROWS, COLUMNS = np.mgrid[:64, :64][..., None]
 MARK = [(58 + row, 52 + column) for row in range(3) for column in range(0, 9, 2)]
 
 NUISANCES: dict[str, tuple[set[str], Make, Make]] = {
@@ -110,6 +117,13 @@ NUISANCES: dict[str, tuple[set[str], Make, Make]] = {
         jpeg,
         points(spotted([(20, 31), (50, 8)], 255), jpeg),
     ),
+    "lit from the left": (LIGHT, saved, points(lambda v: v + 25 * (1 - COLUMNS / 32))),
+    "darker at the edges": (
+        LIGHT,
+        saved,
+        points(lambda v: v * (1 - ((ROWS - 31.5) ** 2 + (COLUMNS - 31.5) ** 2) / 4096)),
+    ),
+    "salt": (GRAIN, saved, points(salted(0.003))),
     "dark stripe of 1": ({"border"}, saved, points(spotted([(0, c) for c in range(64)], 10))),
     "mark in a corner": ({"fixed place"}, saved, points(spotted(MARK, 250))),
     "upside down": (TURN, saved, lambda i: saved(i.transpose(Image.Transpose.ROTATE_180))),

@@ -11,8 +11,8 @@ from curate.bias.audit.traces import tile_means
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _MAP = 128  # height and width, at most, of the map of odd places
 
-OF_LIGHT = 5
-"""How many of the first numbers of :func:`grain` are of lightness."""
+OF_COLOURS = slice(5, 10)
+"""Which of the numbers of :func:`grain` are of colours."""
 
 _BINS = 24
 _HUES = 18
@@ -42,6 +42,23 @@ def tone(image: np.ndarray) -> np.ndarray:
         tiles = tiles.reshape(height, 4, width, 4).mean((1, 3))
     quantiles = np.quantile(tiles, [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])
     return np.array([tiles.mean(), tiles.std(), *quantiles]) / 255
+
+
+def uneven_light(image: np.ndarray) -> np.ndarray:
+    """Whether light comes from a side, and how it falls off towards the edges; (3,).
+
+    How lightness, in units of its spread, rises along rows and curves along rows and along columns:
+    neither brightness nor contrast change that. Not how it rises along columns: the sky does, and a
+    picture upside down is no matter of light.
+    """
+    light = _light(image)
+    margin = max(2, min(light.shape) // 16)  # where a border or a mark may be
+    if min(light.shape) < 2 * margin + 4:
+        return np.zeros(3)
+    light = light[margin:-margin, margin:-margin]
+    seen = (light - light.mean()) / (light.std() + 4)
+    along_rows, along_columns = (_slope_and_curve(seen.mean(axis)) for axis in (0, 1))
+    return np.array([*along_rows, along_columns[1]])
 
 
 def colour_balance(image: np.ndarray) -> np.ndarray:
@@ -119,7 +136,7 @@ def grain(image: np.ndarray) -> np.ndarray:
         return np.zeros(10)
     found = [*_calm(light)]
     if image.ndim == 2:
-        return np.array([*found, *np.zeros(10 - OF_LIGHT)])
+        return np.array([*found, *np.zeros(5)])
     values = image.astype(np.float32)
     reds, blues = values[..., 0] - values[..., 1], values[..., 2] - values[..., 1]
     red, blue = _curved(reds), _curved(blues)
@@ -149,6 +166,16 @@ def odd_places(image: np.ndarray) -> np.ndarray:
         highest, lowest = tiles.max((1, 3)), tiles.min((1, 3))
         odd = np.where(-lowest.astype(np.int16) > highest, lowest, highest)
     return odd
+
+
+def specks(odd: np.ndarray) -> np.ndarray:
+    """Logarithms of the shares of places that stand out by so much, wherever they are; (3,).
+
+    Args:
+        odd: of :func:`odd_places`.
+    """
+    height = np.abs(odd.astype(np.int16))
+    return np.log([(height >= least).mean() + 1e-4 for least in (24, 48, 96)])
 
 
 def properties(
@@ -196,6 +223,13 @@ def properties(
     kinds = {"property": pa.string(), "source": pa.string()}
     schema = pa.schema(kinds | dict.fromkeys(("low", "high", "share"), pa.float64()))
     return pa.Table.from_pylist(rows, schema)
+
+
+def _slope_and_curve(profile: np.ndarray) -> tuple[float, float]:
+    """Of a line of values at -1 to 1: the least squares of a slope, and of a parabola."""
+    place = np.linspace(-1, 1, len(profile))
+    bow = place**2 - (place**2).mean()
+    return float(profile @ place / (place @ place)), float(profile @ bow / (bow @ bow))
 
 
 def _axis(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 
 from curate.bias.audit.across_images import odd_place_numbers, orientation, upper_against_lower
-from curate.bias.audit.appearance import OF_LIGHT, properties
+from curate.bias.audit.appearance import OF_COLOURS, properties
 from curate.bias.audit.equalise import equalised
 from curate.bias.audit.facts import Facts
 from curate.bias.audit.grid import Grids
@@ -85,7 +85,7 @@ def nuisance_audit(
     }
     facts = [fact for _, fact in measured]
     others = words_of(taken, facts) | {"place": odd_place_numbers(maps, y, train)}
-    of_light = [numbers["grain"][:, :OF_LIGHT] for numbers, _ in measured]
+    of_light = [np.delete(numbers["grain"], OF_COLOURS, axis=1) for numbers, _ in measured]
     others["light grain"] = np.concatenate(of_light)
     del maps
     answers |= {name: fit_probe(numbers, y, train, seed) for name, numbers in others.items()}
@@ -174,6 +174,7 @@ def _of_cause(cause: str, answers: dict[str, ProbeAnswers]) -> tuple[int, int]:
         "file names": ("names",),
         "labels": ("labels",),
         "tone": ("tone",),
+        "uneven light": ("uneven light",),
         "colour balance": ("colour", "hues"),
         "levels": ("levels",),
         "grain or sharpness": ("grain",),

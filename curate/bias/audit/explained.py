@@ -13,8 +13,11 @@ _FAINT, _CLEARLY = 0.65, 0.15
 """Accuracy below which a border may be that of darker pictures, which have to part so much better.
 """
 
-_HARDLY = 0.03
-"""By how much less a filter may part than the levels that it leaves."""
+_UNEVEN = 0.2
+"""By how much better another sign must part, for light that falls unevenly to come of it."""
+
+_HARDLY = 0.1
+"""By how much less a filter may part than the levels that it leaves, where halos are cut off."""
 
 _RESAMPLED, _SAVED = {"resolution", "aspect ratio"}, {"file format", "JPEG quality"}
 _STORED = {"file format", "grey or colour", "stored mode"}
@@ -68,6 +71,15 @@ _MARGIN = {
     "levels": -0.03,  # few of them are flat blocks, too, and part as well as they do
     "grain or sharpness": -0.01,
 }
+_OF_LIGHT = {
+    "border": 0.85,
+    "fixed place": 0.85,
+    "grain or sharpness": 0.7,
+    "levels": 0.9,
+    "tone": 0.75,
+}
+"""Signs of pictures that are darker to one side or at the edges, and the accuracies from which on
+they are something else."""
 _SHARED = set(_MARGIN)
 _OF_HEADERS = {"stored mode": 0.5, "metadata": 0.6, "writer": 1.5}
 """Order of what headers tell, where it is not 1: what brings others about first."""
@@ -84,6 +96,8 @@ def rank(cause: str, of_pixels: bool, accuracy: float) -> float:
         return _OF_HEADERS.get(cause, 1)
     if cause == "crop offset":
         return 2.45  # after a resizing filter that parts better than by chance
+    if cause == "uneven light":
+        return 3 - accuracy - _UNEVEN
     if cause == "fixed place" and accuracy < _OUT:
         return max(2.46, 3 - accuracy)  # a cut moves what stands at the edges, too
     if cause == "orientation":
@@ -99,6 +113,10 @@ def explains(
         return True
     if other == "border" and other_accuracy < _FRAMED and cause in _SAVED:
         return True  # coarse quantisation ripples at a flat edge, too
+    if cause == "uneven light":
+        return other_accuracy < _OF_LIGHT.get(other, 0.0)
+    if other == "uneven light":
+        return cause in _SHARED and accuracy >= other_accuracy + _UNEVEN
     if other == "border" and other_accuracy < _FAINT and cause in _OWN:
         return accuracy >= other_accuracy + _CLEARLY  # the edge is darker with the picture
     if other == "fixed place" and cause == "orientation":

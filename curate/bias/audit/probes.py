@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from curate.bias.audit.appearance import colour_balance, grain, hues, levels, odd_places, tone
+from curate.bias.audit.appearance import (
+    colour_balance,
+    grain,
+    hues,
+    levels,
+    odd_places,
+    specks,
+    tone,
+    uneven_light,
+)
 from curate.bias.audit.facts import Facts, read_facts
 from curate.bias.audit.traces import Traces, read_traces
 from curate.bias.sources.source import Source
@@ -26,6 +35,7 @@ PROBES = (
     "history",
     "phase",
     "tone",
+    "uneven light",
     "colour",
     "hues",
     "levels",
@@ -60,16 +70,17 @@ def probe(
         if source.encoded is not None and facts is not None:
             fact = read_facts(source.encoded[position], source.ids[position])
             facts.append(fact)
-        traces = read_traces(image)
+        traces, places = read_traces(image), odd_places(image)
         seen = {
             "tone": tone(image),
+            "uneven light": uneven_light(image),
             "colour": np.zeros(13) if traces.grey else colour_balance(image),
             "hues": np.zeros(24) if traces.grey else hues(image),
             "levels": levels(image),
-            "grain": grain(image),
+            "grain": np.append(grain(image), specks(places)),
         }
         rows.append(_numbers(fact, image.shape[1], image.shape[0], traces) | seen)
-        odd.append(odd_places(image))
+        odd.append(places)
         on_image()
     return {name: np.stack([row[name] for row in rows]) for name in PROBES}, facts, odd
 

@@ -19,6 +19,7 @@ CAUSES = (
     "metadata",
     "writer",
     "tone",
+    "uneven light",
     "colour balance",
     "levels",
     "grain or sharpness",
@@ -49,6 +50,8 @@ _FIXES = {
     "file names": "Give all names of one form; a classifier of pixels does not see them.",
     "labels": "Take as many of each class from both.",
     "tone": "Bring all to one brightness and contrast, or vary both at random in training.",
+    "uneven light": "Divide all by their mean light at each place, or mirror and crop at random in "
+    "training.",
     "colour balance": "Bring all to one white balance and saturation, or to grey.",
     "levels": "Save both with the same bit depth and levels; make both smaller first.",
     "grain or sharpness": "Make all smaller, or blur both alike.",

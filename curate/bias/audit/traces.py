@@ -20,8 +20,8 @@ class Traces:
 
     Attributes:
         grey: whether its channels are alike.
-        border: (8,) for each side, how much its outermost line differs from the one inside, and
-            how much flatter it is, in units of what lines further inside do.
+        border: (8,) for each side, how much its outermost line differs from where the slope of the
+            light inside leads, and how much flatter it is, in units of what lines inside do.
         across: (9,) along rows: logarithms of energy ratios of differences 1, 2, 3 and 4 pixels
             apart (the upper end of the spectrum, of which scenes share the slope); how second
             differences go with those 1, 2, 3 and 4 pixels on, and how heavy the tails of first
@@ -179,8 +179,11 @@ def _border(luminance: np.ndarray) -> np.ndarray:
             found += [0.0, 0.0]
             continue
         means, spreads = lines.mean(1), lines.std(1) + 1
-        usual = np.abs(np.diff(means[4:])).mean() + 1
-        found += [(means[0] - means[4]) / usual, np.log(spreads[0] / spreads[4])]
+        inside = means[4:]
+        slope = (inside[0] - inside[-1]) / (len(inside) - 1)
+        usual = np.abs(np.diff(inside)).mean() + 1
+        step = means[0] - means[4] - 4 * slope
+        found += [step / usual, np.log(spreads[0] / spreads[4])]
     return np.array(found)
 
 

@@ -26,7 +26,7 @@ _LEAST_OF_SCENES = 0.75
 """The same for what scenes may look like, where the scenes differ."""
 
 _AS_MUCH = 0.03
-"""How much less than the scenes a turn may tell, to be what tells."""
+"""How much less than the scenes a turn, or light, may tell, to be what tells."""
 
 _SMOOTHER, _NOISIER, _STANDARD_ERRORS = 0.08, 0.25, 3
 """By how much images are smoother, or noisier, on average, and beyond chance, to have lost their
@@ -196,6 +196,8 @@ def _of_pair(
     # rounding down to few levels makes pictures darker
     rounded = levels[0] >= _EXACT and tone[0] < _FAINT
     yield replace(verdict("tone", tone, True, alike), certain=alike and not rounded)
+    uneven = verdict("uneven light", signs["uneven light"], True, alike)
+    yield _as_much_as_scenes(uneven, content)
     for probe in ("colour", "hues"):
         yield verdict("colour balance", signs[probe], True, alike)
     late = left_by_a_filter(levels[0], signs["kernel"][0])
@@ -205,9 +207,13 @@ def _of_pair(
     yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
     place = verdict("fixed place", signs["place"], True, alike)
     yield replace(place, late=moved_by_a_turn(place.accuracy, signs["orientation"][0]))
-    turned = verdict("orientation", signs["orientation"], True, alike)
-    # a turn is a difference of scenes as well: it is named where it tells as much as they do
-    yield replace(turned, least=_LEAST) if turned.accuracy >= content - _AS_MUCH else turned
+    yield _as_much_as_scenes(verdict("orientation", signs["orientation"], True, alike), content)
+
+
+def _as_much_as_scenes(verdict: Verdict, content: float) -> Verdict:
+    """A turn, or a change of light, is a difference of scenes as well: it is named where it tells
+    about as much as they do."""
+    return replace(verdict, least=_LEAST) if verdict.accuracy >= content - _AS_MUCH else verdict
 
 
 _OF_FILES = {

@@ -312,7 +312,8 @@ def test_what_brings_others_about_goes_first():
     # a filter leaves other levels; what stands at the edges is turned
     assert explains("resizing filter", 0.7, "levels", True, 0.67)
     assert explains("resizing filter", 0.7, "levels", True, 0.72)
-    assert not explains("resizing filter", 0.7, "levels", True, 0.75)
+    assert explains("resizing filter", 0.75, "levels", True, 0.84)  # an unsharp mask
+    assert not explains("resizing filter", 0.7, "levels", True, 0.81)
     assert not explains("resizing filter", 1.0, "levels", True, 1.0)
     assert explains("orientation", 0.73, "fixed place", True, 0.6)
     assert not explains("orientation", 0.85, "fixed place", True, 0.81)
