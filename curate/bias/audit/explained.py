@@ -73,9 +73,11 @@ _MARGIN = {
 }
 _OF_LIGHT = {
     "border": 0.85,
+    "colour balance": 0.7,
     "fixed place": 0.85,
     "grain or sharpness": 0.7,
     "levels": 0.9,
+    "orientation": 0.7,
     "tone": 0.75,
 }
 """Signs of pictures that are darker to one side or at the edges, and the accuracies from which on
