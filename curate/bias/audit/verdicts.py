@@ -32,8 +32,8 @@ _SMOOTHER, _NOISIER, _STANDARD_ERRORS = 0.08, 0.25, 3
 """By how much images are smoother, or noisier, on average, and beyond chance, to have lost their
 blocks by it."""
 
-_EXACT, _FAINT = 0.98, 0.7
-"""Accuracy from which on levels are other ones, and below which a tone may come of that."""
+_FAINT, _CLEARER = 0.7, 0.25
+"""Accuracy below which a sign may come of a certain cause that parts so much better."""
 
 _NEVER = 2.0
 """An accuracy that nothing reaches."""
@@ -134,13 +134,37 @@ def verdicts(
     ):
         if not _brought_about(verdict, named):
             named.append(verdict)
-    named = [one for one in named if not on_the_border(one.cause, _of_same_pair(one, named))]
-    return [replace(verdict, named=verdict in named) for verdict in judged]
+    named = [one for one in named if not on_the_border(one.cause, _accuracies(one, named))]
+    return [
+        replace(
+            verdict,
+            named=verdict in named,
+            certain=verdict.certain and not is_faint_beside(verdict, named),
+        )
+        for verdict in judged
+    ]
 
 
-def _of_same_pair(verdict: Verdict, named: list[Verdict]) -> dict[str, float]:
+def _of_same_pair(verdict: Verdict, named: list[Verdict]) -> list[Verdict]:
     pair = (verdict.first, verdict.second)
-    return {one.cause: one.accuracy for one in named if (one.first, one.second) == pair}
+    return [one for one in named if (one.first, one.second) == pair]
+
+
+def _accuracies(verdict: Verdict, named: list[Verdict]) -> dict[str, float]:
+    return {one.cause: one.accuracy for one in _of_same_pair(verdict, named)}
+
+
+def is_faint_beside(verdict: Verdict, named: list[Verdict]) -> bool:
+    """Whether a certain cause of the same pair parts so much better that this may come of it:
+    few levels make pictures darker, a cut makes them paler."""
+    return (
+        verdict.of_pixels
+        and verdict.accuracy < _FAINT
+        and any(
+            other.certain and other.accuracy >= verdict.accuracy + _CLEARER
+            for other in _of_same_pair(verdict, named)
+        )
+    )
 
 
 def _of_pair(
@@ -192,16 +216,13 @@ def _of_pair(
     for cause, probe in _OF_FILES.items():
         if probe in signs:
             yield verdict(cause, signs[probe], False, True)
-    tone, levels = signs["tone"], signs["levels"]
-    # rounding down to few levels makes pictures darker
-    rounded = levels[0] >= _EXACT and tone[0] < _FAINT
-    yield replace(verdict("tone", tone, True, alike), certain=alike and not rounded)
+    yield verdict("tone", signs["tone"], True, alike)
     uneven = verdict("uneven light", signs["uneven light"], True, alike)
     yield _as_much_as_scenes(uneven, content)
     for probe in ("colour", "hues"):
         yield verdict("colour balance", signs[probe], True, alike)
-    late = left_by_a_filter(levels[0], signs["kernel"][0])
-    yield replace(verdict("levels", levels, True, alike), late=late)
+    late = left_by_a_filter(signs["levels"][0], signs["kernel"][0])
+    yield replace(verdict("levels", signs["levels"], True, alike), late=late)
     # colours that are paler have less grain of their own, too
     of_light = signs["light grain"][1] < _SLIGHT
     yield verdict("grain or sharpness", signs["grain"], True, alike and of_light)
@@ -245,9 +266,6 @@ def _beyond_chance(judged: list[Verdict]) -> list[bool]:
 def _brought_about(verdict: Verdict, named: list[Verdict]) -> bool:
     """Whether a cause that is named for the same pair explains this one."""
     return any(
-        (other.first, other.second) == (verdict.first, verdict.second)
-        and explains(
-            other.cause, other.accuracy, verdict.cause, verdict.of_pixels, verdict.accuracy
-        )
-        for other in named
+        explains(other.cause, other.accuracy, verdict.cause, verdict.of_pixels, verdict.accuracy)
+        for other in _of_same_pair(verdict, named)
     )

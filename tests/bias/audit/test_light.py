@@ -7,6 +7,7 @@ from curate.bias import Source, nuisance_audit
 from curate.bias.audit.appearance import odd_places, specks, uneven_light
 from curate.bias.audit.explained import explains, rank
 from curate.bias.audit.traces import read_traces
+from curate.bias.audit.verdicts import Verdict, is_faint_beside
 from tests.bias.audit.test_audit import photographs
 from tests.bias.audit.test_nuisances import COUNT, GRAIN, points, saved
 
@@ -106,3 +107,16 @@ def test_light_goes_before_what_it_changes_and_after_what_parts_clearly_better()
     assert explains("tone", 0.86, "uneven light", True, 0.63)
     assert explains("grain or sharpness", 0.81, "uneven light", True, 0.6)
     assert not explains("levels", 0.79, "uneven light", True, 0.62)
+
+
+def test_a_faint_sign_beside_a_clear_cause_of_the_same_two_is_not_certain():
+    def sign(accuracy, cause="colour balance", second=1, certain=True, of_pixels=True):
+        return Verdict(cause, 0, second, accuracy, 1e-6, of_pixels, certain)
+
+    cut = sign(0.98, "crop offset")
+    assert is_faint_beside(sign(0.6), [sign(0.6), cut])
+    assert not is_faint_beside(sign(0.75), [cut])  # clear by itself
+    assert not is_faint_beside(sign(0.6), [sign(0.8, "crop offset")])
+    assert not is_faint_beside(sign(0.6, second=2), [cut])
+    assert not is_faint_beside(sign(0.6), [sign(0.98, "crop offset", certain=False)])
+    assert not is_faint_beside(sign(0.6, "metadata", of_pixels=False), [cut])
