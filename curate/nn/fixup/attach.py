@@ -7,17 +7,17 @@ from torch import Tensor, nn
 
 from curate.nn.fixup.branches.kinds import ATTENTION
 
-BEFORE, SCALE, AFTER = "fixup_before", "fixup_scale", "fixup_after"
+BEFORE, DIVIDE, SCALE, AFTER = "fixup_before", "fixup_divide", "fixup_scale", "fixup_after"
 
 
 def attach(module: Any, position: str, scalar: nn.Module) -> nn.Module:
-    """Let ``scalar`` act on a module's input, or scale or shift its output.
+    """Let ``scalar`` act on a module's input, or divide, scale and shift its output.
 
     A module that already has a scalar at this position keeps it, so attaching twice changes
     nothing.
 
     Args:
-        position: BEFORE, SCALE or AFTER.
+        position: BEFORE, DIVIDE, SCALE or AFTER.
 
     Returns:
         The scalar in use: the given one, or the one that was there.
@@ -25,7 +25,8 @@ def attach(module: Any, position: str, scalar: nn.Module) -> nn.Module:
     present = getattr(module, position, None)
     if present is not None:
         return present
-    hooked = hasattr(module, BEFORE), hasattr(module, SCALE) or hasattr(module, AFTER)
+    behind = any(hasattr(module, each) for each in (DIVIDE, SCALE, AFTER))
+    hooked = hasattr(module, BEFORE), behind
     module.add_module(position, scalar)
     attention = isinstance(module, ATTENTION)
     if position == BEFORE and not hooked[0]:
@@ -65,7 +66,9 @@ def _before_attention(module: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _after(self: Any, input: tuple[Tensor], output: Tensor) -> Tensor:
-    if hasattr(self, "fixup_scale"):  # names, not SCALE and AFTER: torch.jit.script reads this
+    if hasattr(self, "fixup_divide"):  # names, not DIVIDE: torch.jit.script reads this
+        output = self.fixup_divide(output)
+    if hasattr(self, "fixup_scale"):
         output = self.fixup_scale(output)
     if hasattr(self, "fixup_after"):
         output = self.fixup_after(output)

@@ -13,17 +13,16 @@ from curate.nn.fixup.branches.explicit import Given
 from curate.nn.fixup.branches.finding import structure_of
 from curate.nn.fixup.branches.kinds import kind_of
 from curate.nn.fixup.branches.structure import Structure
-from curate.nn.fixup.calibrate import calibrate_
+from curate.nn.fixup.calibrate import calibrate_, centre_
+from curate.nn.fixup.embeddings import embedding_sizes, raise_embeddings_
 from curate.nn.fixup.errors import FixupError
 from curate.nn.fixup.initial import (
     divide_,
     draw_,
-    embedding_sizes,
     enlarged,
     fixup_rows,
     multiplier,
     plain_rows,
-    raise_embeddings_,
     standard_of,
     weight_std,
 )
@@ -148,6 +147,7 @@ def fixup_(
         raise_embeddings_(sizes, modules, generator)
         if norm == "remove" and rule == "fixup":
             rows = calibrate_(model, structure, modules, rows, example_inputs)
+            rows = centre_(model, structure, modules, rows, example_inputs)
     count = sum(1 for _ in scalars_of(model))
     report = FixupReport(structure.branches, rows, structure.classifiers, count, rule, not dry_run)
     if verbose:

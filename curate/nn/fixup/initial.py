@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
-from curate.nn.fixup.attach import SCALE, attach
+from curate.nn.fixup.attach import DIVIDE, attach
 from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.kinds import ATTENTION, is_transposed_linear
 from curate.nn.fixup.branches.structure import Structure
@@ -30,6 +29,7 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
     rows, total = [], len(structure.branches)
     for branch in structure.branches:
         factor = branch_scale(total, branch.num_layers)
+        partly = {name for name, _, _ in branch.added}
         exponent = "" if branch.num_layers == 1 else f" x L^(-1/{2 * branch.num_layers - 2})"
         for name in branch.layers:
             attention = isinstance(modules[name], ATTENTION)
@@ -43,6 +43,8 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
             elif attention:
                 text = f"xavier{exponent}, output zero"
                 rows.append(Row(name, "branch, last", text, branch.num_layers, std))
+            elif name in partly:
+                rows.append(_partly_zero(name, branch, modules, structure, factor))
             else:
                 rows.append(Row(name, "branch, last", "zero", branch.num_layers, 0.0))
         for name in branch.shortcut:
@@ -51,18 +53,37 @@ def fixup_rows(structure: Structure, modules: dict[str, Any]) -> list[Row]:
     return [*rows, *plain_rows(structure, modules, zero_classifier=True)]
 
 
+def _partly_zero(
+    name: str, branch: Branch, modules: dict[str, Any], structure: Structure, factor: float
+) -> Row:
+    """A last layer of which only some outputs are added to x: those become 0.
+
+    The others are new channels that no x is added to, so nothing of them may begin at 0, and their
+    weights make up for what rule 2 takes from the m - 1 layers before.
+    """
+    start, stop = next(bounds for each, *bounds in branch.added if each == name)
+    start, stop, _ = slice(start, stop).indices(_width(modules[name]))
+    gain = structure.gains.get(name, 1.0) / factor ** (branch.num_layers - 1)
+    std = weight_std(modules[name], "he") * gain
+    text = f"he{_times(gain)}, zero in {start} to {stop - 1}"
+    return Row(name, "branch, last", text, branch.num_layers, std, (start, stop))
+
+
 def enlarged(structure: Structure, rows: list[Row]) -> tuple[list[Row], dict[str, float]]:
     """Share one layer's learning rate among many layers outside branches, and their gates.
 
     The P layers of a chain each move the outputs by the learning rate, and so all together by P
     times as much, as branches would without rule 2. Weights sqrt(P) times as large behind which the
-    output is divided by as much bring it back to 1.
+    output is divided by as much bring it back to 1. The layers of a branch that makes new channels
+    are links of the chain, too.
 
     Returns:
         The rows, and by name what the outputs are divided by: nothing below six such layers.
     """
     chain = {row.module for row in rows
              if row.role == "plain" and row.std and row.module in structure.gains}  # fmt: skip
+    making = {n for branch in structure.branches if branch.makes_channels for n in branch.layers}
+    chain |= making.intersection(structure.gains)
     if len(chain) < LONG_CHAIN:
         return rows, {}
     chain |= {name for name in structure.gates if name in structure.gains}
@@ -80,10 +101,10 @@ def enlarged(structure: Structure, rows: list[Row]) -> tuple[list[Row], dict[str
 @torch.no_grad()
 def divide_(layer: Any, factor: float, drawn: bool) -> None:
     """Divide what a layer gives; one that was not drawn so large is enlarged, once."""
-    if not drawn and not hasattr(layer, SCALE):
+    if not drawn and not hasattr(layer, DIVIDE):
         for parameter in layer.parameters(recurse=False):
             parameter.mul_(factor)
-    attach(layer, SCALE, FixedScale(factor))
+    attach(layer, DIVIDE, FixedScale(factor))
 
 
 def plain_rows(structure: Structure, modules: dict[str, Any], zero_classifier: bool) -> list[Row]:
@@ -179,6 +200,8 @@ def draw_(row: Row, layer: Any, standard: str, generator: torch.Generator | None
         layer.weight.zero_()
     else:
         _fill_(layer.weight, row.std or 0.0, standard, generator)
+        if row.zeros is not None:
+            layer.weight[slice(*row.zeros)] = 0.0
     if layer.bias is not None:
         layer.bias.zero_()
 
@@ -214,58 +237,6 @@ def _fill_(
 def standard_of(branches: list[Branch]) -> dict[str, str]:
     """The standard distribution of each layer of a branch."""
     return {name: branch.standard for branch in branches for name in branch.layers}
-
-
-@torch.no_grad()
-def raise_embeddings_(
-    sizes: Mapping[str, float],
-    modules: dict[str, Any],
-    generator: torch.Generator | None = None,
-) -> None:
-    """Multiply embeddings so that their root mean square is what is given; draw those of zeros."""
-    for name, target in sizes.items():
-        weight = _embedding(name, modules)
-        size = _rms(weight)
-        if size > 0:
-            weight.mul_(target / size)
-        else:
-            weight.normal_(0.0, target, generator=generator)
-
-
-def embedding_sizes(structure: Structure, modules: dict[str, Any]) -> dict[str, float]:
-    """The root mean square that embeddings of the stream need where no LayerNorm follows.
-
-    Those that are added up give 1 together; one that a classifier shares gives rows of length 1,
-    so that logits begin small; a class token is a row by itself (:func:`stream_size`), also where
-    it begins at 0. Embeddings of at least half that size are left.
-    """
-    tied = {id(getattr(modules[name], "weight", None)) for name in structure.plain}
-    added = [name for name in structure.embeddings if name in modules]
-    together = max(1, len(added)) ** -0.5
-    sizes = {}
-    for name in sorted(structure.embeddings):
-        weight = _embedding(name, modules)
-        token = name not in modules
-        alone = stream_size(weight.shape[-1]) if token else together
-        wanted = weight.shape[-1] ** -0.5 if id(weight) in tied else alone
-        size = _rms(weight)
-        if not weight.is_meta and size < wanted / 2 and (token or size > 0):
-            sizes[name] = wanted
-    return sizes
-
-
-def _embedding(name: str, modules: dict[str, Any]) -> nn.Parameter:
-    """The weight of an embedding module, or a parameter by its name."""
-    if name in modules:
-        return modules[name].weight
-    owner, _, key = name.rpartition(".")
-    return getattr(modules[owner], key)
-
-
-def _rms(weight: torch.Tensor) -> float:
-    if weight.is_meta or not weight.numel():
-        return 0.0
-    return weight.detach().float().square().mean().sqrt().item()
 
 
 def _times(gain: float) -> str:

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One module: its role, what it was set to, the m of its branch, its standard deviation."""
+    """One module: its role, what it was set to, the m of its branch, its standard deviation.
+
+    ``zeros`` are the first output that is 0 and the one behind the last, where the others are not.
+    """
 
     module: str
     role: str
     init: str
     m: int | None = None
     std: float | None = None
+    zeros: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, repr=False)

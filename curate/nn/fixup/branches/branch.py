@@ -14,6 +14,11 @@ class Branch:
         num_layers: m, the layers on the longest path through f; an attention counts as 4
             (queries, keys, values, output), as in the authors' Transformer.
         shortcut: layers on the other way from x to the sum, which is usually none.
+        averages: whether the shortcut takes an average over neighbours (ResNet-D).
+        makes_channels: whether anything in f but attention is read elsewhere (ReXNet, DPN).
+        added: where only some outputs of a layer in ``last`` are added to x and the others become
+            new channels: its name, the first that is added, and the one behind the
+            last, None where they begin or end.
         standard: 'he', or 'xavier' as in the authors' Transformer.
     """
 
@@ -23,6 +28,9 @@ class Branch:
     num_layers: int
     shortcut: tuple[str, ...] = ()
     standard: str = "he"
+    averages: bool = False
+    makes_channels: bool = False
+    added: tuple[tuple[str, int | None, int | None], ...] = ()
 
 
 def common_name(names: tuple[str, ...]) -> str:

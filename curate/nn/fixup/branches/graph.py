@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from curate.nn.fixup.branches.kinds import fused_activation, kind_of
+from curate.nn.fixup.branches.kinds import AVERAGING, fused_activation, kind_of
 
 ADD = {operator.add, operator.iadd, torch.add, "add", "add_"}
 MULTIPLY = {operator.mul, operator.imul, torch.mul, torch.multiply, "mul", "mul_", "multiply"}
@@ -24,6 +24,7 @@ PRODUCTS = {
     torch.einsum, torch.tensordot, torch.addmm, torch.baddbmm, operator.matmul, "matmul", "mm",
     "bmm", "addmm", "baddbmm",
 }  # fmt: skip
+AVERAGE = {F.avg_pool1d, F.avg_pool2d, F.avg_pool3d}
 PASS = {F.dropout, "contiguous", "clone"}
 SLICE = {operator.getitem, "getitem"}
 CONCATENATE = {torch.cat, torch.concat, torch.concatenate}
@@ -38,13 +39,17 @@ class Node:
     ``name`` that of the module, or of the parameter of a product, of a 'pass' that multiplies by it
     (LayerScale), or of an 'embedding' that is no module (a class token);
     ``inputs`` are positions in the list, always smaller than the node's own;
-    ``function`` what an activation computes: a module, a function, or the name of a method.
+    ``function`` what an activation computes: a module, a function, or the name of a method; of an
+    'other' that averages, what does;
+    ``part`` of a 'slice' by one axis, that axis (from the end where that is what is known), the
+    first position and the one behind the last, None where the tensor ends.
     """
 
     kind: str
     name: str | None
     inputs: tuple[int, ...]
     function: Any = None
+    part: tuple[int, int | None, int | None] | None = None
 
 
 def readers_of(nodes: Sequence[Node]) -> list[list[int]]:
@@ -84,9 +89,9 @@ class DataFlow:
     """
 
     def __init__(self, model: nn.Module, prefix: str = "") -> None:
-        self.wide, self.loose = _matrices(model, prefix), _tokens(model, prefix)
-        self.names = {**self.wide, **self.loose}
-        self._wide, self._loose = set(self.wide.values()), set(self.loose.values())
+        wide, loose = _matrices(model, prefix), _tokens(model, prefix)
+        self.names = {**wide, **loose}
+        self._wide, self._loose = set(wide.values()), set(loose.values())
         self.nodes: list[Node] = []
         self.position: dict[Any, int] = {}
         self.made: dict[Any, str] = {}
@@ -107,11 +112,12 @@ class DataFlow:
     def module(self, name: str, module: nn.Module, sources: Sequence[Hashable]) -> int:
         """Append the call of a known module; the position of its result."""
         kind = kind_of(module)
-        index = self.node(Node(kind, name, self.inputs(sources), module if kind == "act" else None))
+        told = module if kind == "act" or isinstance(module, AVERAGING) else None
+        index = self.node(Node(kind, name, self.inputs(sources), told))
         act = fused_activation(module) if kind == "norm" else None
         return index if act is None else self.node(Node("act", None, (index,), act))
 
-    def function(self, function: Any, sources: Sequence[Hashable]) -> int:
+    def function(self, function: Any, arguments: Sequence[Any], sources: Sequence[Hashable]) -> int:
         """Append the call of a function or method on data; the position of its result."""
         if function in CONCATENATE:
             for each in [each for each in sources if self.made.get(each) in self._loose]:
@@ -123,7 +129,9 @@ class DataFlow:
             return self.node(Node("product", factor, inputs))
         kind = function_kind(function, len(inputs))
         scale = self.origin(sources) if kind == "pass" and function in MULTIPLY else None
-        return self.node(Node(kind, scale, inputs, function if kind == "act" else None))
+        part = _part(arguments[1]) if function in SLICE else None
+        told = function if kind == "act" or function in AVERAGE else None
+        return self.node(Node(kind, scale, inputs, told, part))
 
 
 def _matrices(model: nn.Module, prefix: str) -> dict[int, str]:
@@ -145,3 +153,18 @@ def _tokens(model: nn.Module, prefix: str) -> dict[int, str]:
         if kind_of(module) == "other"
         for key, parameter in module.named_parameters(recurse=False)
     }
+
+
+def _part(index: Any) -> tuple[int, int | None, int | None] | None:
+    """The axis and the bounds of x[index], where it cuts one axis only."""
+    index = index if isinstance(index, tuple) else (index,)
+    dots = next((i for i, each in enumerate(index) if each is Ellipsis), len(index))
+    whole = [isinstance(each, slice) and each == slice(None) for each in index]
+    cut = [i for i, all_of_it in enumerate(whole) if not all_of_it and i != dots]
+    if len(cut) != 1 or not isinstance(index[cut[0]], slice):
+        return None
+    axis, one = cut[0], index[cut[0]]
+    known = all(end is None or isinstance(end, int) for end in (one.start, one.stop))
+    if not known or one.step not in (None, 1):
+        return None
+    return axis if axis < dots else axis - len(index), one.start, one.stop

@@ -22,6 +22,7 @@ BLOCKS: tuple[type[nn.Module], ...] = (
     nn.TransformerEncoderLayer,
     nn.TransformerDecoderLayer,
 )
+AVERAGING: tuple[type[nn.Module], ...] = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 PASSES: tuple[type[nn.Module], ...] = (nn.Identity, nn.modules.dropout._DropoutNd)
 
 

@@ -6,6 +6,7 @@ from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.classifiers import final_layers
 from curate.nn.fixup.branches.gains import layer_gains, linear_layers, stream_embeddings
 from curate.nn.fixup.branches.graph import Node
+from curate.nn.fixup.branches.partial import with_added_outputs
 from curate.nn.fixup.branches.residual import find_residuals
 from curate.nn.fixup.branches.structure import Structure
 from curate.nn.fixup.branches.transformer import is_transformer_layer, transformer_branches
@@ -22,6 +23,7 @@ def read_graph(
     """Add the branches, gates and scalars of one traced graph to the structure."""
     first = not structure.branches and not structure.source
     result = find_residuals(nodes, layers)
+    result.branches = with_added_outputs(result.branches, nodes, modules)
     structure.gates += result.gates
     structure.bare_scales |= result.bare_scales
     structure.gains |= layer_gains(nodes, modules, result.gate_products)

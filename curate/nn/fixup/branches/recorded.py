@@ -91,7 +91,7 @@ class _Recording(TorchFunctionMode):
             self.flow.made[id(out)] = origin
             self.alive.append(out)
         elif any(isinstance(leaf, Tensor) for leaf in tree_leaves(out)):
-            self._keep(out, self.flow.function(_plain(func), sources))
+            self._keep(out, self.flow.function(_plain(func), args, sources))
         return out
 
     def _sources(self, values: Any) -> list[int]:

@@ -75,7 +75,7 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
         outer = _sum_with(nodes, readers, index, start) if all(ways) else None
         if outer is not None:
             for way, side, length, total in zip(ways, sides, lengths, (index, outer), strict=True):
-                _add_branch(result, nodes, index, total, [way, []], 0, side, length)
+                _add_branch(result, nodes, readers, index, total, [way, []], 0, side, length)
             assigned.update(nodes[i].name for way in ways for i in way)
             continue
         totals = [_longest(nodes, _layers(nodes, s, ()), s, weight_layers) for s in sides]
@@ -83,7 +83,9 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
             unclear.append((index, ways))
             continue
         main = 0 if (lengths[0], totals[0]) > (lengths[1], totals[1]) else 1
-        _add_branch(result, nodes, index, index, ways, main, sides[main], lengths[main])
+        _add_branch(result, nodes, readers, index, index, ways, main, sides[main], lengths[main])
+        if any(nodes[i].kind == "other" and nodes[i].function for i in sides[1 - main]):
+            result.branches[-1] = replace(result.branches[-1], averages=True)
         assigned.update(nodes[i].name for way in ways for i in way)
     for _, ways in unclear:
         names = [[str(nodes[i].name) for i in way if nodes[i].name not in assigned] for way in ways]
@@ -98,6 +100,7 @@ def find_residuals(nodes: Sequence[Node], weight_layers: dict[str, int]) -> Resi
 def _add_branch(
     result: Residuals,
     nodes: Sequence[Node],
+    readers: list[list[int]],
     index: int,
     total: int,
     ways: list[list[int]],
@@ -115,6 +118,8 @@ def _add_branch(
     branch = Branch(common_name(layers), layers, last, length, shortcut)
     if attends:  # queries, keys, values and output, whatever library wrote them
         branch = replace(branch, num_layers=max(4, length), standard="xavier")
+    elif any(readers[r] and r != index and r not in side for i in side for r in readers[i]):
+        branch = replace(branch, makes_channels=True)
     result.branches.append(branch)
 
 

@@ -33,7 +33,7 @@ def traced(model: nn.Module, prefix: str = "") -> list[Node]:
             name = str(node.target)
             flow.position[node] = flow.module(prefix + name, modules[name], sources)
         elif node.op in ("call_function", "call_method"):
-            flow.position[node] = flow.function(node.target, sources)
+            flow.position[node] = flow.function(node.target, node.args, sources)
         else:
             kind = "input" if node.op == "placeholder" else "other"
             flow.position[node] = flow.node(Node(kind, None, flow.inputs(sources)))
