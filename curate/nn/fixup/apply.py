@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from curate.nn.fixup.attach import AFTER, BEFORE, SCALE, attach
+from curate.nn.fixup.attach import AFTER, BEFORE, SCALE, attach, refuse_script
 from curate.nn.fixup.branches.branch import Branch
 from curate.nn.fixup.branches.kinds import BLOCKS, fused_activation, kind_of
 from curate.nn.fixup.branches.structure import Structure
@@ -32,6 +32,12 @@ def remove_norms(model: nn.Module, biased: set[str]) -> None:
     for module in modules.values():
         if isinstance(module, BLOCKS):
             leave_fast_path(module)
+        if isinstance(module, nn.TransformerEncoderLayer):
+            refuse_script(
+                module,
+                "torch.jit.script: an nn.TransformerEncoderLayer without its LayerNorms cannot be "
+                "compiled, since its forward pass names their eps and weights; use torch.jit.trace",
+            )
 
 
 def _substitute(norm: Any, biased: bool) -> nn.Module:

@@ -1,11 +1,12 @@
 """Scalars on modules: children of the module, called by hooks, so that no parameter is renamed."""
 
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from torch import Tensor, nn
 
 from curate.nn.fixup.branches.kinds import ATTENTION
+from curate.nn.fixup.errors import FixupError
 
 BEFORE, DIVIDE, SCALE, AFTER = "fixup_before", "fixup_divide", "fixup_scale", "fixup_after"
 
@@ -34,14 +35,31 @@ def attach(module: Any, position: str, scalar: nn.Module) -> nn.Module:
         module.register_forward_pre_hook(hook, with_kwargs=True)
     if position != BEFORE and not hooked[1]:
         module.register_forward_hook(_after_attention if attention else _after)
+    if attention:
+        refuse_script(
+            module,
+            "torch.jit.script: an nn.MultiheadAttention with Fixup's scalars cannot be compiled, "
+            "since TorchScript tells a hook only what a call gives by position; use "
+            "torch.jit.trace, or fixup_(..., scalars=False)",
+        )
     return scalar
+
+
+def refuse_script(module: Any, message: str) -> None:
+    """Make torch.jit.script raise a FixupError, by the method that it asks a module for."""
+    module.__prepare_scriptable__ = partial(_raise, message)
+
+
+def _raise(message: str) -> None:
+    raise FixupError(message)
 
 
 def _scripted_before(self: Any, input: tuple[Tensor]) -> Tensor:
     return self.fixup_before(input[0])
 
 
-@wraps(_scripted_before)  # torch.jit.script compiles what is wrapped; it knows no keywords
+# torch.jit.script compiles what is wrapped, since it knows no keywords; pickle goes by the name
+@wraps(_scripted_before, assigned=())
 def _before(module: Any, args: Any, kwargs: Any) -> Any:
     if args:
         return (module.fixup_before(args[0]), *args[1:]), kwargs

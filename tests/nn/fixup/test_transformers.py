@@ -1,6 +1,8 @@
 """torch's transformer layers: Fixup as in the authors' Transformer, T-Fixup and DeepNorm."""
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -172,3 +174,49 @@ def test_rules_for_transformers_refuse_others():
         fixup_(transformer(norm_first=True), rule="deepnorm", verbose=False)
     with pytest.raises(FixupError, match="DeepNorm needs its normalisations"):
         fixup_(transformer(), rule="deepnorm", norm="remove", verbose=False)
+
+
+class Attending(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.first, self.second = nn.Linear(16, 32), nn.Linear(32, 16)
+
+    def forward(self, x):
+        x = x + self.attention(x, x, x, need_weights=False)[0]
+        return x + self.second(torch.relu(self.first(x)))
+
+
+def encoder():
+    return nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("block", "keywords", "message"),
+    [
+        (Attending, {}, "MultiheadAttention.*torch.jit.trace"),
+        (encoder, {}, "TransformerEncoderLayer.*torch.jit.trace"),
+        (encoder, {"scalars": False}, "TransformerEncoderLayer.*torch.jit.trace"),
+        (encoder, {"norm": "keep"}, "MultiheadAttention.*scalars=False"),
+        (encoder, {"norm": "keep", "scalars": False}, None),
+        (Attending, {"scalars": False}, None),
+    ],
+)
+def test_attention_is_scripted_or_refused_in_one_sentence_and_traced(block, keywords, message):
+    torch.manual_seed(0)
+    model = nn.Sequential(block(), nn.Linear(16, 3)).eval()
+    fixup_(model, verbose=False, **keywords)
+    model.requires_grad_(False)
+    for parameter in model.parameters():
+        parameter.add_(0.05 * torch.randn_like(parameter))
+    x = torch.randn(2, 5, 16)
+    want = model(x)
+    if message is None:
+        torch.testing.assert_close(torch.jit.script(model)(x), want)
+    else:
+        with pytest.raises(FixupError, match=message):
+            torch.jit.script(model)
+    torch.testing.assert_close(torch.jit.trace(model, x)(x), want)
+    torch.testing.assert_close(copy.deepcopy(model)(x), want)
+    assert pickle.loads(pickle.dumps(model))(x).equal(want)
