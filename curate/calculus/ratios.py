@@ -165,7 +165,7 @@ def _near_zero(series: list[float], far: list[str], n: int) -> str | None:
     if n >= len(far):
         return None
     derived = [k * a for k, a in enumerate(series)][1:] if n else series
-    return f"near_zero({derived[:23]}, lambda r: {far[n]}, {{0}})"
+    return f"near_zero({{0}}, {derived[:23]}, 0.2, lambda r: {far[n]})"
 
 
 def _call(name: str) -> str:

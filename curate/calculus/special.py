@@ -181,11 +181,24 @@ def power_slope(u: Tensor, v: Tensor) -> Tensor:
     return torch.where(v == 0, 0.0, v * torch.pow(u, v - 1))
 
 
+def near_zero(
+    u: Tensor, series: list[float], radius: float, far: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """A power series where ``|u|`` is below the radius, elsewhere another function; in float64."""
+    wide = u.double()
+    near = torch.abs(wide) < radius
+    small, total = torch.where(near, wide, 0.0), torch.zeros_like(wide)
+    for a in reversed(series):
+        total = total * small + a
+    return torch.where(near, total, far(torch.where(near, radius, wide))).to(u.dtype)
+
+
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     function.__name__: function  # type: ignore[attr-defined]
     for function in (
         softplus, logcosh, rsqrt_or_zero, rsqrt_or_nan, slope_or_nan, kink, log_or_zero, log1mexp,
         bose, cloglog, cloglog_slope, cloglog_bend, anchor, capped, log_size, mills, mills_excess,
         xlogy, larger, power_slope, maximum, exceeds, greater, at_least, equal, differs, where,
+        near_zero,
     )
 } | SPHERES | ratios.FUNCTIONS  # fmt: skip

@@ -97,8 +97,8 @@ def test_hessians_at_zero(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["1/tanh(norm2(x)) - 1/norm2(x)", "tanh(norm2(x))/norm2(x)^3", "x'*A*x/norm2(x)^2",
-     "(norm2(x)-sin(norm2(x)))/norm2(x)^3", "norm2(x)^2*log(norm2(x))", "sqrt(norm2(x))"],
+    ["tanh(norm2(x))/norm2(x)^3", "x'*A*x/norm2(x)^2", "norm2(x)^2*log(norm2(x))",
+     "sqrt(norm2(x))"],
 )  # fmt: skip
 def test_limits_that_are_not_found_are_nan(text):
     for order in (1, 2):

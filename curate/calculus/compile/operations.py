@@ -110,6 +110,7 @@ KINDS = {
     "power": _elementwise(
         "torch.pow({0}, {exponent}{out})", "power({0}, {exponent}{out})", _SLOW_ELEMENTS
     ),
+    "germ": _elementwise("near_zero({0}, {more})", ""),
     # products
     "mm": _product("torch.mm({0}, {1}{out})", "{0}.dot({1}{out})"),
     "mm_scaled": _product(

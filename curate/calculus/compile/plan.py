@@ -17,6 +17,7 @@ from curate.calculus.graph.canonical import canonical, is_symmetric
 from curate.calculus.graph.node import Dim, Labels, Node, Term, walk
 from curate.calculus.graph.signs import nonnegative
 from curate.calculus.graph.sizes import size_in
+from curate.calculus.rules.germ_text import germ_text
 from curate.calculus.rules.minors import decomposed
 from curate.calculus.rules.structure import positive_definite
 
@@ -167,6 +168,8 @@ class Planner:
             return operands[0]
         if node.kind == "map":
             return emit(node.data, operands, shape, count)
+        if node.kind == "germ":
+            return emit("germ", operands, shape, count, more=germ_text(node)[0])
         if node.kind == "power":
             exponent = float(node.data)
             if exponent in _POWERS:

@@ -81,7 +81,7 @@ def _is_symmetric(node: Node) -> bool:
         return False
     if node.kind == "variable":
         return node.data[1] in ("symmetric!", "definite!")
-    if node.kind in ("map", "power", "inverse", "opaque"):
+    if node.kind in ("map", "power", "germ", "inverse", "opaque"):
         return all(is_symmetric(operand) for operand in node.args)
     if node.kind == "sum":
         transposed = {

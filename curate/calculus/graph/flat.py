@@ -6,6 +6,7 @@ description, and equal nodes would no longer be one; deep graphs would recurse a
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 from curate.calculus.graph.node import Node, intern, walk
@@ -46,3 +47,15 @@ def restored(flat: Flat, roots: list[int]) -> list[Node]:
         else:
             nodes.append(intern(kind, shape, tuple(nodes[k] for k in args), data))
     return [nodes[k] for k in roots]
+
+
+def _restored(flat: Flat, root: int) -> Node:
+    return restored(flat, [root])[0]
+
+
+def _reduced(node: Node) -> tuple[Any, tuple[Flat, int]]:
+    flat, (root,) = flattened(node)
+    return _restored, (flat, root)
+
+
+copyreg.pickle(Node, _reduced)  # the function of a germ is part of its data

@@ -23,7 +23,7 @@ class Node:
     """One node of an expression graph.
 
     Attributes:
-        kind: ``variable, sum, map, power, inverse, determinant, logdet, logsumexp, size,
+        kind: ``variable, sum, map, power, inverse, determinant, logdet, logsumexp, size, germ,
             opaque`` (opaque: one operand that products do not inline).
         shape: a size symbol per axis.
         args: the operands of an atom (a sum keeps them in its terms).

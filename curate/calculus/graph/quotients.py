@@ -46,7 +46,7 @@ def quotient(factors: Factors, out: Labels, total: Total) -> tuple[Number, Facto
     for k, (node, labels) in enumerate(factors):
         rest = factors[:k] + factors[k + 1 :]
         for vanishing in _vanishing(node, rest, total):
-            for divisor in _divisors(vanishing.u):
+            for divisor in divisors(vanishing.u):
                 outer = tuple(labels[axis] for axis in divisor.axes)
                 if vanishing.exponent > 0:
                     found = _times(rest, divisor.y, outer, total)
@@ -71,7 +71,7 @@ def _shared(
         for vanishing in _vanishing(node, factors[:k] + factors[k + 1 :], total):
             if vanishing.exponent < 0 and any(
                 tuple(axes[axis] for axis in divisor.axes) == labels and divisor.y is y
-                for divisor in _divisors(vanishing.u)
+                for divisor in divisors(vanishing.u)
             ):
                 return 1, (*factors, (y, labels))
     return None
@@ -151,7 +151,7 @@ def _one_less_cosine(node: Node) -> tuple[Number, Node] | None:
     return (constant.coefficient, cosine.args[0]) if opposite else None
 
 
-def _divisors(u: Node) -> Iterator[_Divisor]:
+def divisors(u: Node) -> Iterator[_Divisor]:
     """What u may be divided by: itself, and the factors of its only term."""
     axes = tuple(range(u.order))
     if u.kind != "sum":

@@ -41,7 +41,7 @@ def _derivative(node: Node, variable: Node) -> Node:
         return zero(shape)
     if node.data == "where":
         return of_choice(node, inner[1], inner[2], variable)
-    if node.kind in ("map", "power"):
+    if node.kind in ("map", "power", "germ"):
         parts = [
             (1, ((slope, axes), (part, axes + new)), axes + new)
             for slope, part in zip(partials(node), inner, strict=True)

@@ -203,6 +203,9 @@ def partials(node: Node) -> list[Node]:
     """The elementwise derivative of a map or power by each of its operands."""
     if node.kind == "power":
         return [scale(node.data, power(node.args[0], node.data - 1))]
+    if node.kind == "germ":
+        function, n, even = node.data
+        return [intern("germ", node.shape, node.args, (function, n + 1, even))]
     slope = MAPS[node.data].slope
     if slope is None:
         raise CalculusError(f"{node.data}: no further derivative is known")

@@ -52,8 +52,8 @@ def remake(node: Node, operands: tuple[Node, ...]) -> Node:
         return intern("map", first.shape, operands, node.data) if more else apply(node.data, first)
     if node.kind == "logsumexp":
         return logsumexp(first, node.data)
-    if node.kind == "opaque":
-        return intern("opaque", first.shape, operands)
+    if node.kind in ("opaque", "germ"):
+        return intern(node.kind, first.shape, operands, node.data)
     if node.kind == "logdet":
         return logdet(first, bool(node.data))
     if node.kind == "minors":

@@ -10,6 +10,8 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
+from curate.calculus.rules.cancelling import smooth_at_0
+from curate.calculus.rules.germ_text import germ_text
 from curate.calculus.show.code_text import HELPERS, WITH_MATH
 from curate.calculus.show.formula import LETTERS
 
@@ -37,7 +39,7 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     """
     if target not in _IMPORTS:
         raise CalculusError(f"target: {target!r} is none of {', '.join(map(repr, _IMPORTS))}")
-    writer = _Writer(scope, target)
+    writer, value = _Writer(scope, target), smooth_at_0(value)
     for node in walk(value, slope):
         writer.add(node)
     names = [writer.names[root] for root in (value, slope)]
@@ -109,6 +111,10 @@ class _Writer:
         inner = [self.names[operand] for operand in node.args]
         if node.kind == "power":
             return f"{inner[0]} ** {float(node.data)!r}"
+        if node.kind == "germ":
+            more, needed = germ_text(node, self.target)
+            self.needed.update(needed)
+            return f"near_zero({inner[0]}, {more})"
         if node.kind == "map":
             return self._map(node.data, inner)
         axes = tuple(range(-node.data, 0)) if node.kind in _OVER_AXES else ()

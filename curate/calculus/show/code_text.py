@@ -37,12 +37,12 @@ _OVER = """def over(function, series, s, slope=None):
     for a in series[::-1]:
         total = total * near + a
     return xp.where(s < 0.06, total, far)"""
-_NEAR_ZERO = """def near_zero(series, far, u):
-    near, total = abs(u) < 0.2, 0 * u
+_NEAR_ZERO = """def near_zero(u, series, radius, far):
+    near, total = abs(u) < radius, 0 * u
     small = xp.where(near, u, 0 * u)
     for a in series[::-1]:
         total = total * small + a
-    return xp.where(near, total, far(xp.where(near, 0.2 + 0 * u, u)))"""
+    return xp.where(near, total, far(xp.where(near, radius + 0 * u, u)))"""
 _PEAKS = """def peaks(u, axes):
     largest = u == xp.AMAX(u, axis=axes, keepdims=True)
     ones = xp.where(largest, xp.ones_like(u), xp.zeros_like(u))

@@ -9,6 +9,7 @@ from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.node import Dim, Labels, Node, Term
 from curate.calculus.graph.sizes import polynomial
+from curate.calculus.rules.germs import shown
 from curate.calculus.show.formula import LETTERS, Formula, call, name, transposed
 from curate.calculus.show.matrix_form import NoMatrixForm, Piece, Sizes, matrix_form, ones
 
@@ -31,6 +32,8 @@ def formula_of(node: Node) -> Formula:
         return inner[0]
     if node.kind == "power":
         return _power(node, inner[0], Formula("number", (node.data,)))
+    if node.kind == "germ":
+        return formula_of(shown(node))
     if node.kind == "map":
         values = [constant_value(operand) for operand in node.args]
         if None in values:  # a number beside it counts for every element

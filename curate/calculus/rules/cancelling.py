@@ -1,0 +1,234 @@
+"""Poles that cancel: quotients of differences, and differences of quotients, as the germs they are.
+
+``(x - sin(x)) / x^3`` and ``1/tanh(x) - 1/x`` have limits where x is 0, and so have their
+derivatives, but their terms have not, and beside 0 digits are lost. Where the factors of a product
+or the terms of a sum are functions of one argument, their power series tell whether the poles
+cancel; then they become one germ (rules/germs.py). What has no such series is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+from curate.calculus.graph.algebra import constant_value, multiply
+from curate.calculus.graph.canonical import Factors
+from curate.calculus.graph.node import Labels, Node, Number, intern, walk
+from curate.calculus.graph.products import simplified
+from curate.calculus.graph.quotients import divisors
+from curate.calculus.graph.sums import total
+from curate.calculus.rules.argument import Argument, product, summed
+from curate.calculus.rules.germs import germ
+from curate.calculus.rules.maps import power
+from curate.calculus.rules.norms import root_of_squares
+from curate.calculus.rules.rebuild import remake
+from curate.calculus.rules.series import T, coefficients, order
+
+_MOST_ARGUMENTS = 8
+_PARITY = 24
+"""Coefficients that tell whether a function is even or odd."""
+_QUOTIENTS = ("_ratio", "_inverse", "_over", "sphere")
+Raw = tuple[Number, Factors, Labels]
+
+
+def smooth_at_0(root: Node) -> Node:
+    """The graph with germs where poles cancel."""
+    nodes = walk(root)
+    if not any(_has_pole(node) or _is_log_of_quotient(node) for node in nodes):
+        return root
+    new: dict[Node, Node] = {}
+    for node in nodes:
+        if node.kind == "sum":
+            new[node] = _of_sum(node, new)
+            continue
+        operands = tuple(new[operand] for operand in node.args)
+        new[node] = node if operands == node.args else remake(node, operands)
+        if _is_log_of_quotient(new[node]):
+            new[node] = _of_logarithm(new[node])
+    return new[root]
+
+
+def _has_pole(node: Node) -> bool:
+    return node.kind == "power" and node.data < 0
+
+
+def _is_log_of_quotient(node: Node) -> bool:
+    return (node.kind == "map" and node.data == "log") and any(
+        _has_pole(below)
+        or below.kind == "germ"
+        or (below.kind == "map" and any(kind in below.data for kind in _QUOTIENTS))
+        for below in walk(node.args[0])
+    )
+
+
+def _of_logarithm(node: Node) -> Node:
+    """``log(sinh(u) / u)``, and its like, that is 0 where u is 0."""
+    for argument in _arguments([node.args[0]], node.order):
+        function = argument.function(node)
+        if function is not None and (order(function) or 0) > 0:
+            return multiply(*_smooth(function, argument))
+    return node
+
+
+def _of_sum(node: Node, new: dict[Node, Node]) -> Node:
+    terms = [
+        _of_product(c, tuple((new[factor], labels) for factor, labels in factors), out)
+        for c, factors, out in node.data
+    ]
+    while (joined := _joined(terms)) is not None:
+        terms = joined
+    return node if terms == list(node.data) else total(node.shape, terms)
+
+
+def _arguments(nodes: Iterable[Node], axes: int) -> Iterator[Argument]:
+    """What nodes with so many axes may be functions of: norms first, then from the inside."""
+    found: dict[Node, None] = {}
+
+    def collect(node: Node) -> None:
+        if node.kind == "map" and node.data in ("root", "abs"):
+            found.setdefault(node)
+        elif node.kind in ("map", "power", "germ"):
+            for operand in node.args:
+                collect(operand)
+            if node.kind == "power" and not isinstance(node.data, int):
+                norm = root_of_squares(node.args[0])
+                if norm is not None and norm.kind == "map":
+                    found.setdefault(norm)
+        else:
+            for _, factors, out in node.terms if node.kind == "sum" else ():
+                for factor, labels in factors:
+                    if labels == out:
+                        collect(factor)
+            if constant_value(node) is None:
+                found.setdefault(node)
+
+    for node in nodes:
+        collect(node)
+    fitting = sorted((u for u in found if u.order == axes), key=lambda u: u.kind != "map")
+    yield from map(Argument, fitting[:_MOST_ARGUMENTS])
+
+
+def _smooth(function: Node, argument: Argument) -> list[Node]:
+    """The factors that make a function of the argument which is smooth at 0.
+
+    Those of a norm that are even, or odd, are smooth in its square.
+    """
+    if argument.square is not None:
+        known = coefficients(function, _PARITY)
+        if not any(known[1::2]):
+            return [germ(function, argument.square, even=True)]
+        if not any(known[::2]):
+            inverse = intern("power", (), (T,), -1)
+            return [argument.u, germ(product([function, inverse]), argument.square, even=True)]
+    return [germ(function, argument.u)]
+
+
+def _placed(function: Node, at_0: int, argument: Argument, labels: Labels) -> Factors:
+    """The factors of a function of the argument; those of its pole, if it keeps one, are apart."""
+    apart = [power(argument.u, at_0)] if at_0 < 0 else []
+    if apart:
+        function = product([function, intern("power", (), (T,), -at_0)])
+    return tuple((node, labels) for node in (*_smooth(function, argument), *apart))
+
+
+def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
+    """The product with the factors in a germ whose zeros cancel poles of others."""
+    poles = dict.fromkeys(labels for node, labels in factors if _has_pole(node))
+    for labels in poles if len(factors) > 1 else ():
+        nodes = [node for node, axes in factors if axes == labels]
+        for argument in _arguments(nodes, len(labels)):
+            found = _cancelled(factors, labels, argument)
+            if found is not None:
+                made = c * found[0], found[1], out
+                while (simpler := simplified(*made, total)) is not None:
+                    made = simpler
+                return _of_product(*made)
+    return c, factors, out
+
+
+def _cancelled(
+    factors: Factors, labels: Labels, argument: Argument
+) -> tuple[Number, Factors] | None:
+    """A number and the factors, those that have a zero or a pole at 0 in a germ."""
+    by: Number = 1
+    members: list[tuple[Node, int]] = []
+    rest: list[tuple[Node, Labels]] = []
+    parted = False
+    for node, axes in factors:
+        function = argument.function(node) if axes == labels else None
+        at_0 = None if function is None else order(function)
+        divided = None if parted or not _has_pole(node) else _divided(node, axes, labels, argument)
+        if function is not None and at_0:
+            members.append((function, at_0))
+        elif function is None and divided is not None:
+            parted, by = True, divided[0]
+            members.append((intern("power", (), (T,), node.data), node.data))
+            rest += divided[1]
+        else:
+            rest.append((node, axes))
+    orders = [at_0 for _, at_0 in members]
+    if not orders or not min(orders) < 0 < max(orders) or (parted and sum(orders) < 0):
+        return None
+    whole = product([function for function, _ in members])
+    return by, (*rest, *_placed(whole, sum(orders), argument, labels))
+
+
+def _divided(
+    node: Node, axes: Labels, labels: Labels, argument: Argument
+) -> tuple[Number, Factors] | None:
+    """The number and the factors q with ``y^-k = u^-k q``, for the argument ``u = c y others``."""
+    if argument.u.kind != "sum" or len(argument.u.data) > 1 or not isinstance(node.data, int):
+        return None
+    for coefficient, y, own, others in divisors(argument.u):
+        if y is node.args[0] and axes == tuple(labels[axis] for axis in own):
+            placed = ((q, tuple(labels[axis] for axis in inner)) for q, inner in others)
+            return Fraction(coefficient) ** -node.data, tuple(placed) * -node.data
+    return None
+
+
+def _joined(terms: list[Raw]) -> list[Raw] | None:
+    """The terms with those as one whose poles cancel; None where there are none."""
+    poles = dict.fromkeys(
+        labels for _, factors, _ in terms for node, labels in factors if _has_pole(node)
+    )
+    for labels in poles if len(terms) > 1 else ():
+        nodes = [node for _, factors, _ in terms for node, axes in factors if axes == labels]
+        for argument in _arguments(nodes, len(labels)):
+            for (rest, out), members in _alike(terms, labels, argument).items():
+                found = _sum_without_pole([terms[k] for k in members], labels, argument)
+                if found is not None:
+                    others = [term for k, term in enumerate(terms) if k not in members]
+                    return [*others, (1, (*rest, *found), out)]
+    return None
+
+
+def _alike(
+    terms: list[Raw], labels: Labels, argument: Argument
+) -> dict[tuple[Factors, Labels], list[int]]:
+    """Places of terms that are functions of the argument times the same other factors."""
+    groups: dict[tuple[Factors, Labels], list[int]] = {}
+    for k, (_, factors, out) in enumerate(terms):
+        rest = tuple(
+            (node, axes)
+            for node, axes in factors
+            if axes != labels or argument.function(node) is None
+        )
+        if len(rest) < len(factors) or set(labels) <= set(out):
+            groups.setdefault((rest, out), []).append(k)
+    return groups
+
+
+def _sum_without_pole(terms: list[Raw], labels: Labels, argument: Argument) -> Factors | None:
+    """The sum of functions of the argument as one, where poles of theirs cancel."""
+    parts = []
+    for c, factors, _ in terms:
+        functions = [argument.function(node) for node, axes in factors if axes == labels]
+        parts.append((c, [function for function in functions if function is not None]))
+    orders = [order(product(functions)) for _, functions in parts]
+    if len(parts) < 2 or None in orders or min(o for o in orders if o is not None) >= 0:
+        return None
+    whole = summed(parts)
+    at_0 = order(whole)
+    if at_0 is None or at_0 <= min(o for o in orders if o is not None):
+        return None
+    return _placed(whole, at_0, argument, labels)
