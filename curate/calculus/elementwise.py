@@ -9,9 +9,7 @@ derivative of ``x^y`` by y needs it. `mills` is the normal density over the dist
 ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``; ``cloglog(u)`` is
 ``log(1 - exp(-exp(u)))``. `anchor`, `capped` and `log_size` are those of rules/mixtures.py.
 ``sphere0(s)`` is ``cos(sqrt(s))``, and the next are its derivatives but for factors of -1/2:
-``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n. So is `tanh_over0(s)`
-``tanh(r) / r``, and the next are its derivatives by s; ``tanh_ratio0(u)`` is ``tanh(u) / u``,
-``tanh_inverse0(u)`` is ``u / tanh(u)``, and the next are their derivatives by u (ratios.py).
+``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n.
 
 Conventions at kinks: the first derivatives of abs and norm2 at 0 are 0, and higher ones are NaN
 there, unless the whole has a limit; those of relu are the ones from the left, 0; sign has the
@@ -25,7 +23,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from curate.calculus import ratios
 from curate.calculus.special import FUNCTIONS
 
 Slope = Callable[..., Any]
@@ -252,25 +249,6 @@ _MAPS |= {
     )
     for n in range(1, 10)
 }  # fmt: skip
-
-
-def _ratios(kind: str, name: str, n: int) -> Map:
-    """``f(u) / u`` or its inverse or, as a function of ``u^2``, over; and its derivatives."""
-    series = ratios.SERIES[kind](name)
-    helper = "over" if kind == "over" else "near_zero"
-    return Map(
-        (lambda u: getattr(u, f"{name}_{kind}{n + 1}")()) if n + 1 < ratios.ORDERS else None,
-        code=ratios.CODE[kind](name, n), needs=(helper, "special")[: 1 + (name == "erf")],
-        zero=series[n] * math.factorial(n), printed=True,
-    )  # fmt: skip
-
-
-_MAPS |= {
-    f"{name}_{kind}{n}": _ratios(kind, name, n)
-    for kind, names in ratios.NAMES.items()
-    for name in names
-    for n in range(ratios.ORDERS)
-}
 
 
 def _complete(name: str, entry: Map) -> Map:

@@ -9,8 +9,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from curate.calculus import ratios
-
 
 def softplus(u: Tensor) -> Tensor:
     """``log(1 + exp u)``; torch's own threshold of 20 would cost 2e-9."""
@@ -201,4 +199,4 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
         xlogy, larger, power_slope, maximum, exceeds, greater, at_least, equal, differs, where,
         near_zero,
     )
-} | SPHERES | ratios.FUNCTIONS  # fmt: skip
+} | SPHERES  # fmt: skip

@@ -9,7 +9,7 @@ import curate.calculus
 PACKAGE = "curate.calculus"
 ROOMS = ("graph", "rules", "language", "compile", "show")
 LAYERS = [
-    {"errors", "recent", "ratios"},
+    {"errors", "recent"},
     {"special", "matrix_functions"},
     {"elementwise"},
     {"graph"},

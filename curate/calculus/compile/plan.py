@@ -17,7 +17,7 @@ from curate.calculus.graph.canonical import canonical, is_symmetric
 from curate.calculus.graph.node import Dim, Labels, Node, Term, walk
 from curate.calculus.graph.signs import nonnegative
 from curate.calculus.graph.sizes import size_in
-from curate.calculus.rules.germ_text import germ_text
+from curate.calculus.rules.germs.text import germ_text
 from curate.calculus.rules.minors import decomposed
 from curate.calculus.rules.structure import positive_definite
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, intern, walk
 from curate.calculus.graph.sums import total
-from curate.calculus.rules.cancelling import smooth_at_0
 from curate.calculus.rules.derive import derivative
+from curate.calculus.rules.germs.cancelling import smooth_at_0
 from curate.calculus.rules.singular import regularised
 
 _LEAST_LAYERS = 3

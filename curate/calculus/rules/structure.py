@@ -9,7 +9,7 @@ from __future__ import annotations
 from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, Term, intern
 from curate.calculus.graph.signs import positive
-from curate.calculus.rules.cancelling import smooth_at_0
+from curate.calculus.rules.germs.cancelling import smooth_at_0
 from curate.calculus.rules.rebuild import rebuild
 
 

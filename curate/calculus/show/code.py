@@ -10,8 +10,8 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
-from curate.calculus.rules.cancelling import smooth_at_0
-from curate.calculus.rules.germ_text import germ_text
+from curate.calculus.rules.germs.cancelling import smooth_at_0
+from curate.calculus.rules.germs.text import germ_text
 from curate.calculus.show.code_text import HELPERS, WITH_MATH
 from curate.calculus.show.formula import LETTERS
 

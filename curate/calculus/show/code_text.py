@@ -26,17 +26,6 @@ _SPHERE = """def sphere(n, s):
     for k in range(n - 1):
         before, last = last, ((2 * k + 1) * last - before) / large
     return xp.where(s < 4, series, last)"""
-_OVER = """def over(function, series, s, slope=None):
-    near = xp.where(s < 0.06, s, 0 * s)
-    r = xp.sqrt(xp.where(s < 0.06, 0.06 + 0 * s, s))
-    if slope is None:
-        total, far = 0 * s, function(r) / r
-    else:
-        total, far = 0 * s, (slope(r) - function(r) / r) / (2 * r * r)
-        series = [k * a for k, a in enumerate(series)][1:]
-    for a in series[::-1]:
-        total = total * near + a
-    return xp.where(s < 0.06, total, far)"""
 _NEAR_ZERO = """def near_zero(u, series, radius, far):
     near, total = abs(u) < radius, 0 * u
     small = xp.where(near, u, 0 * u)
@@ -77,7 +66,7 @@ HELPERS = {
     "softplus": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
     "cloglog": _CLOGLOG, "cloglog_slope": _CLOGLOG_SLOPE, "cofactors": _COFACTORS,
     "log_det": _SIGNED,
-    "sphere": _SPHERE, "over": _OVER, "near_zero": _NEAR_ZERO,
+    "sphere": _SPHERE, "near_zero": _NEAR_ZERO,
     "peaks": _PEAKS, "others": _OTHERS, "polar": _POLAR,
     "spectral": _SPECTRAL, "spectral_slope": _SPECTRAL_SLOPE,
     "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,

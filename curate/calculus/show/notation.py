@@ -9,7 +9,7 @@ from curate.calculus.elementwise import MAPS
 from curate.calculus.graph.algebra import constant_value
 from curate.calculus.graph.node import Dim, Labels, Node, Term
 from curate.calculus.graph.sizes import polynomial
-from curate.calculus.rules.germs import shown
+from curate.calculus.rules.germs.germ import shown
 from curate.calculus.show.formula import LETTERS, Formula, call, name, transposed
 from curate.calculus.show.matrix_form import NoMatrixForm, Piece, Sizes, matrix_form, ones
 

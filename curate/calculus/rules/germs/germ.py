@@ -1,7 +1,7 @@
 """Functions of one argument that are smooth at 0 though the terms they are written in are not.
 
 ``(exp(u) - 1 - u) / u^2`` is such a germ: one node with the argument u, the function of `T` that it
-is (rules/series.py), and the number of its derivative. Near 0 it is summed as a power series,
+is (rules/germs/series.py), and the number of its derivative. Near 0 it is summed as a power series,
 elsewhere computed as it is written. Of an even function F, ``F(r)`` is a germ with the argument
 ``s = r^2``, so that it is smooth where r is a norm.
 """
@@ -17,8 +17,8 @@ from curate.calculus.graph.algebra import multiply, scale
 from curate.calculus.graph.node import Node, intern, walk
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.derive import derivative
+from curate.calculus.rules.germs.series import T, coefficients
 from curate.calculus.rules.maps import power
-from curate.calculus.rules.series import T, coefficients
 
 _TERMS = 64
 _TAIL = Decimal(2.0**-57)

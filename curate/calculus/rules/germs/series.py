@@ -184,11 +184,8 @@ def _power_of_number(value: Decimal, exponent: Number) -> Decimal:
 
 def _map(node: Node, inner: Series) -> Series:
     name = node.data
-    base, _, kind = name.rpartition("_")
-    if kind[:-1] in ("ratio", "inverse"):
-        return _quotient(base, kind, inner)
-    if kind[:-1] == "over" or name.startswith("sphere"):
-        return _of_square(base or "cos", kind, inner)
+    if name.startswith("sphere"):
+        return _of_square(int(name[-1]), inner)
     if name in _NOT_ANALYTIC or any(inner[k] for k in range(inner.start, 0)):
         raise NoSeriesError
     first = constant_value(elementary(name, constant(number(_exact(inner[0])))))
@@ -209,22 +206,10 @@ def _exact(value: Decimal) -> Fraction | float:
     return float(value) if Decimal(float(value)) == value else Fraction(value)
 
 
-def _quotient(name: str, kind: str, inner: Series) -> Series:
-    """``f(u) / u`` or ``u / f(u)``, or a derivative of it."""
-    outer = _series(intern("map", (), (T,), name), inner)
-    above, below = (outer, inner) if kind.startswith("ratio") else (inner, outer)
-    found = _times(above, _power(below, -1))
-    for _ in range(int(kind[-1])):
-        found = _times(_slope(found), _power(_slope(inner), -1))
-    return found
-
-
-def _of_square(name: str, kind: str, inner: Series) -> Series:
-    """``f(r) / r`` or the cosine of r as a function of ``r^2``, or what its derivative holds."""
-    whole = series(intern("map", (), (T,), name))
-    odd, n = kind.startswith("over"), int(kind[-1])
-    by = 1 if odd else (-2) ** n
-    return _composed(lambda k: by * _falling(k + n, n) * whole[2 * (k + n) + odd], inner)
+def _of_square(n: int, inner: Series) -> Series:
+    """``sphere_n(s)``, as elementwise.py has it: by derivatives of the cosine of ``sqrt(s)``."""
+    cosine = series(intern("map", (), (T,), "cos"))
+    return _composed(lambda k: (-2) ** n * _falling(k + n, n) * cosine[2 * (k + n)], inner)
 
 
 def _falling(k: int, n: int) -> int:
@@ -247,7 +232,7 @@ def _composed(outer: Callable[[int], Decimal], inner: Series) -> Series:
 
 
 def taylor_of_germ(node: Node) -> Callable[[int], Decimal]:
-    """The coefficients of a germ (rules/germs.py) as a function of its argument."""
+    """The coefficients of a germ (rules/germs/germ.py) as a function of its argument."""
     function, n, even = node.data
     inner = series(function)
     return lambda k: _falling(k + n, n) * inner[(k + n) * (2 if even else 1)]

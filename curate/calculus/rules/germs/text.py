@@ -5,8 +5,8 @@ from __future__ import annotations
 from curate.calculus.elementwise import MAPS
 from curate.calculus.errors import CalculusError
 from curate.calculus.graph.node import Node, Term
-from curate.calculus.rules.germs import sides
-from curate.calculus.rules.series import T
+from curate.calculus.rules.germs.germ import sides
+from curate.calculus.rules.germs.series import T
 
 
 def germ_text(node: Node, target: str | None = None) -> tuple[str, set[str]]:

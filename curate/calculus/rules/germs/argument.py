@@ -7,8 +7,7 @@ from fractions import Fraction
 from curate.calculus.graph.algebra import multiply
 from curate.calculus.graph.node import Node, Number, Term, intern, number
 from curate.calculus.graph.sums import total
-from curate.calculus.rules.norms import transparent
-from curate.calculus.rules.series import T
+from curate.calculus.rules.germs.series import T
 
 _POWERS = 4
 """Products of so many equal factors are written out, not as powers."""
@@ -26,22 +25,26 @@ def summed(terms: list[tuple[Number, list[Node]]]) -> Node:
     )
 
 
+def is_norm(u: Node) -> bool:
+    """Whether it is a norm or an absolute value, or a product with one."""
+    if len(u.terms) != 1:
+        return False
+    ((_, factors, out),) = u.terms
+    norms = [f for f in factors if f[0].kind == "map" and f[0].data in ("root", "abs")]
+    return len(norms) == 1 and norms[0][1] == out and len(set(out)) == len(out)
+
+
 class Argument:
     """An argument u.
 
     Attributes:
         u: the argument.
-        square: ``u^2`` where u is a norm or an absolute value, else None.
+        square: ``u^2`` where u is a norm or an absolute value, or a product with one, else None.
     """
 
     def __init__(self, u: Node) -> None:
         self.u = u
-        self.square: Node | None = None
-        if u.kind == "map" and u.data == "root":
-            self.square = u.args[0]
-        elif u.kind == "map" and u.data == "abs":
-            inner = transparent(u.args[0])
-            self.square = multiply(inner, inner)
+        self.square = multiply(u, u) if is_norm(u) else None
         self._written = {multiply(*[u] * k): product([T] * k) for k in range(1, _POWERS + 1)}
         if self.square is not None:
             self._written[self.square] = product([T, T])

@@ -3,38 +3,34 @@
 ``(x - sin(x)) / x^3`` and ``1/tanh(x) - 1/x`` have limits where x is 0, and so have their
 derivatives, but their terms have not, and beside 0 digits are lost. Where the factors of a product
 or the terms of a sum are functions of one argument, their power series tell whether the poles
-cancel; then they become one germ (rules/germs.py). What has no such series is left as it is.
+cancel; then they become one germ (rules/germs/germ.py). What has no such series is left as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 
 from curate.calculus.graph.algebra import constant_value, multiply
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern, walk
 from curate.calculus.graph.products import simplified
-from curate.calculus.graph.quotients import divisors
 from curate.calculus.graph.sums import total
-from curate.calculus.rules.argument import Argument, product, summed
-from curate.calculus.rules.germs import germ
+from curate.calculus.rules.germs.argument import Argument, product, summed
+from curate.calculus.rules.germs.even import even_products, of_norm, over_power, smooth
+from curate.calculus.rules.germs.parts import gathered, parted
+from curate.calculus.rules.germs.series import T, order
 from curate.calculus.rules.maps import power
 from curate.calculus.rules.norms import root_of_squares
 from curate.calculus.rules.rebuild import remake
-from curate.calculus.rules.series import T, coefficients, order
 
 _MOST_ARGUMENTS = 8
-_PARITY = 24
-"""Coefficients that tell whether a function is even or odd."""
-_QUOTIENTS = ("_ratio", "_inverse", "_over", "sphere")
 Raw = tuple[Number, Factors, Labels]
 
 
 def smooth_at_0(root: Node) -> Node:
     """The graph with germs where poles cancel."""
     nodes = walk(root)
-    if not any(_has_pole(node) or _is_log_of_quotient(node) for node in nodes):
+    if not any(_has_pole(n) or _is_log_of_quotient(n) or of_norm(n) for n in nodes):
         return root
     new: dict[Node, Node] = {}
     for node in nodes:
@@ -45,6 +41,8 @@ def smooth_at_0(root: Node) -> Node:
         new[node] = node if operands == node.args else remake(node, operands)
         if _is_log_of_quotient(new[node]):
             new[node] = _of_logarithm(new[node])
+        elif of_norm(new[node]):
+            new[node] = total(node.shape, [even_products(*new[node].terms[0])])
     return new[root]
 
 
@@ -56,7 +54,7 @@ def _is_log_of_quotient(node: Node) -> bool:
     return (node.kind == "map" and node.data == "log") and any(
         _has_pole(below)
         or below.kind == "germ"
-        or (below.kind == "map" and any(kind in below.data for kind in _QUOTIENTS))
+        or (below.kind == "map" and below.data.startswith("sphere"))
         for below in walk(node.args[0])
     )
 
@@ -66,13 +64,15 @@ def _of_logarithm(node: Node) -> Node:
     for argument in _arguments([node.args[0]], node.order):
         function = argument.function(node)
         if function is not None and (order(function) or 0) > 0:
-            return multiply(*_smooth(function, argument))
+            return multiply(*smooth(function, argument))
     return node
 
 
 def _of_sum(node: Node, new: dict[Node, Node]) -> Node:
     terms = [
-        _of_product(c, tuple((new[factor], labels) for factor, labels in factors), out)
+        even_products(
+            *_of_product(c, tuple((new[factor], labels) for factor, labels in factors), out)
+        )
         for c, factors, out in node.data
     ]
     while (joined := _joined(terms)) is not None:
@@ -108,27 +108,12 @@ def _arguments(nodes: Iterable[Node], axes: int) -> Iterator[Argument]:
     yield from map(Argument, fitting[:_MOST_ARGUMENTS])
 
 
-def _smooth(function: Node, argument: Argument) -> list[Node]:
-    """The factors that make a function of the argument which is smooth at 0.
-
-    Those of a norm that are even, or odd, are smooth in its square.
-    """
-    if argument.square is not None:
-        known = coefficients(function, _PARITY)
-        if not any(known[1::2]):
-            return [germ(function, argument.square, even=True)]
-        if not any(known[::2]):
-            inverse = intern("power", (), (T,), -1)
-            return [argument.u, germ(product([function, inverse]), argument.square, even=True)]
-    return [germ(function, argument.u)]
-
-
 def _placed(function: Node, at_0: int, argument: Argument, labels: Labels) -> Factors:
     """The factors of a function of the argument; those of its pole, if it keeps one, are apart."""
     apart = [power(argument.u, at_0)] if at_0 < 0 else []
     if apart:
-        function = product([function, intern("power", (), (T,), -at_0)])
-    return tuple((node, labels) for node in (*_smooth(function, argument), *apart))
+        function = over_power(function, at_0)
+    return tuple((node, labels) for node in (*smooth(function, argument), *apart))
 
 
 def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
@@ -137,7 +122,7 @@ def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
     for labels in poles if len(factors) > 1 else ():
         nodes = [node for node, axes in factors if axes == labels]
         for argument in _arguments(nodes, len(labels)):
-            found = _cancelled(factors, labels, argument)
+            found = _cancelled(factors, labels, out, argument)
             if found is not None:
                 made = c * found[0], found[1], out
                 while (simpler := simplified(*made, total)) is not None:
@@ -147,43 +132,37 @@ def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
 
 
 def _cancelled(
-    factors: Factors, labels: Labels, argument: Argument
+    factors: Factors, labels: Labels, out: Labels, argument: Argument
 ) -> tuple[Number, Factors] | None:
     """A number and the factors, those that have a zero or a pole at 0 in a germ."""
-    by: Number = 1
     members: list[tuple[Node, int]] = []
-    rest: list[tuple[Node, Labels]] = []
-    parted = False
+    rest: Factors = ()
     for node, axes in factors:
         function = argument.function(node) if axes == labels else None
         at_0 = None if function is None else order(function)
-        divided = None if parted or not _has_pole(node) else _divided(node, axes, labels, argument)
         if function is not None and at_0:
             members.append((function, at_0))
-        elif function is None and divided is not None:
-            parted, by = True, divided[0]
-            members.append((intern("power", (), (T,), node.data), node.data))
-            rest += divided[1]
         else:
-            rest.append((node, axes))
-    orders = [at_0 for _, at_0 in members]
-    if not orders or not min(orders) < 0 < max(orders) or (parted and sum(orders) < 0):
+            rest = (*rest, (node, axes))
+    if not members:
         return None
+    by: Number = 1
+    if all(at_0 < 0 for _, at_0 in members):
+        written = gathered(rest, argument.u, labels, out) or parted(rest, argument.u, labels, 1)
+    elif all(at_0 > 0 for _, at_0 in members):
+        written = parted(rest, argument.u, labels, -1)
+        if written is not None and written[1] + sum(at_0 for _, at_0 in members) < 0:
+            return None
+    else:
+        written = by, 0, rest
+    if written is None:
+        return None
+    by, exponent, rest = written
+    if exponent:
+        members.append((intern("power", (), (T,), exponent), exponent))
     whole = product([function for function, _ in members])
-    return by, (*rest, *_placed(whole, sum(orders), argument, labels))
-
-
-def _divided(
-    node: Node, axes: Labels, labels: Labels, argument: Argument
-) -> tuple[Number, Factors] | None:
-    """The number and the factors q with ``y^-k = u^-k q``, for the argument ``u = c y others``."""
-    if argument.u.kind != "sum" or len(argument.u.data) > 1 or not isinstance(node.data, int):
-        return None
-    for coefficient, y, own, others in divisors(argument.u):
-        if y is node.args[0] and axes == tuple(labels[axis] for axis in own):
-            placed = ((q, tuple(labels[axis] for axis in inner)) for q, inner in others)
-            return Fraction(coefficient) ** -node.data, tuple(placed) * -node.data
-    return None
+    at_0 = sum(at_0 for _, at_0 in members)
+    return by, (*rest, *_placed(whole, at_0, argument, labels))
 
 
 def _joined(terms: list[Raw]) -> list[Raw] | None:
