@@ -185,9 +185,11 @@ def near_zero(
     """A power series where ``|u|`` is below the radius, elsewhere another function; in float64."""
     wide = u.double()
     near = torch.abs(wide) < radius
-    small, total = torch.where(near, wide, 0.0), torch.zeros_like(wide)
-    for a in reversed(series):
-        total = total * small + a
+    small = torch.where(near, wide, 0.0)
+    alternate = not any(series[1::2])  # an even function
+    variable, total = small * small if alternate else small, torch.zeros_like(wide)
+    for a in reversed(series[::2] if alternate else series):
+        total = total * variable + a
     return torch.where(near, total, far(torch.where(near, radius, wide))).to(u.dtype)
 
 

@@ -23,7 +23,7 @@ from curate.calculus.rules.maps import power
 _TERMS = 64
 _TAIL = Decimal(2.0**-57)
 """What the last terms may be, beside the sum."""
-_LOSS = 4
+_LOSS = 100
 """The sum of the terms' sizes, at most, beside that of the terms."""
 
 
