@@ -8,8 +8,6 @@ ones there are NaN (rules/singular.py). `log_or_zero` is the logarithm that is 0
 derivative of ``x^y`` by y needs it. `mills` is the normal density over the distribution, and
 ``mills_excess(u)`` is ``mills(u) + u``; ``bose(u)`` is ``1/(exp(u) - 1)``; ``cloglog(u)`` is
 ``log(1 - exp(-exp(u)))``. `anchor`, `capped` and `log_size` are those of rules/mixtures.py.
-``sphere0(s)`` is ``cos(sqrt(s))``, and the next are its derivatives but for factors of -1/2:
-``j_n(r) / r^n`` with ``s = r^2`` and the spherical Bessel functions j_n.
 
 Conventions at kinks: the first derivatives of abs and norm2 at 0 are 0, and higher ones are NaN
 there, unless the whole has a limit; those of relu are the ones from the left, 0; sign has the
@@ -65,10 +63,6 @@ class Map(NamedTuple):
 
 def _bell(factor: float) -> Slope:
     return lambda u: factor * (-(u * u)).exp()
-
-
-def _sphere(n: int) -> Slope:
-    return lambda u: -_HALF * getattr(u, f"sphere{n + 1}")()
 
 
 def _special(name: str, operands: int = 1) -> dict[str, Any]:
@@ -203,11 +197,6 @@ _MAPS = {
     "anchor": Map(0, code="xp.where(xp.isinf({0}), 0.0, {0})"),
     "log_size": Map(0, code="xp.log(xp.abs({0}))"),  # inside anchors only
     "capped": Map(1, code="xp.where({0} > cap({0}), cap({0}), {0})", needs=("cap",)),
-    "sphere0": Map(_sphere(0), code="xp.cos(xp.sqrt({0}))", zero=1, printed=True),
-    "sphere1": Map(
-        _sphere(1), code="xp.where({0} == 0, 1.0, "
-        "xp.sin(xp.sqrt({0})) / xp.sqrt(xp.where({0} == 0, 1.0, {0})))", printed=True,
-    ),
     "pow": Map(
         lambda u, v: (u.power_slope(v), u.log_or_zero() * u.pow(v)), "torch.pow({0}, {1}{out})",
         "power({0}, {1}{out})", True, code="{0} ** {1}",
@@ -236,12 +225,6 @@ _MAPS = {
     "differs": _compared("differs", "!=", r"\neq"),
     "where": Map(None, "where({0}, {1}, {2})", code="xp.where({0} != 0, {1}, {2})"),
 }  # fmt: skip
-_MAPS |= {
-    f"sphere{n}": Map(
-        _sphere(n) if n < 6 else None, code=f"sphere({n}, {{0}})", needs=("sphere",), printed=True
-    )
-    for n in range(2, 7)
-}
 _MAPS |= {
     f"polygamma{n}": Map(
         _polygamma(n) if n < 9 else None, f"torch.polygamma({n}, {{0}}{{out}})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -107,28 +106,6 @@ def mills_excess(u: Tensor) -> Tensor:
     return torch.where(u < -far, series, u + mills(u))
 
 
-def _sphere(n: int, s: Tensor) -> Tensor:
-    """``j_(n-1)(r) / r^(n-1)`` for ``s = r^2``; the cosine of r for n = 0."""
-    if n == 0:
-        return torch.cos(torch.sqrt(s))
-    small = torch.clamp(s, max=4.0)
-    term = torch.full_like(s, 1 / math.prod(range(1, 2 * n, 2)))
-    series = term
-    for k in range(1, 20):
-        term = term * small * (-0.5 / (k * (2 * (n + k) - 1)))
-        series = series + term
-    large = torch.clamp(s, min=4.0)
-    before, last = torch.cos(torch.sqrt(large)), torch.sin(torch.sqrt(large)) / torch.sqrt(large)
-    for k in range(n - 1):  # stable for a large argument only
-        before, last = last, ((2 * k + 1) * last - before) / large
-    return torch.where(s < 4, series, last)
-
-
-SPHERES: dict[str, Callable[[Tensor], Tensor]] = {
-    f"sphere{n}": functools.partial(_sphere, n) for n in range(7)
-}
-
-
 def xlogy(u: Tensor, v: Tensor) -> Tensor:
     """``u log v``, and 0 where u is 0."""
     return torch.special.xlogy(u, v)
@@ -201,4 +178,4 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
         xlogy, larger, power_slope, maximum, exceeds, greater, at_least, equal, differs, where,
         near_zero,
     )
-} | SPHERES  # fmt: skip
+}  # fmt: skip

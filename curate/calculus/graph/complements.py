@@ -12,8 +12,7 @@ from curate.calculus.graph.node import Node, Number, Term, intern, number
 def complemented(terms: list[Term]) -> list[Term]:
     """``1 - sigmoid(u)`` as ``sigmoid(-u)``, and its like, so that no digit is lost near 1.
 
-    Also ``exp(u) - 1`` as ``expm1(u)``, and the complements of erf, erfc, tanh, and of cosines of
-    norms.
+    Also ``exp(u) - 1`` as ``expm1(u)``, and the complements of erf, erfc, tanh, cos and cosh.
     """
     for k, constant in enumerate(terms):
         if constant.factors or len(set(constant.out)) < len(constant.out):
@@ -34,20 +33,17 @@ def complemented(terms: list[Term]) -> list[Term]:
 def _complement(node: Node, c: Number, d: Number) -> tuple[Any, ...] | None:
     """``c + d node`` as a number and the maps that it multiplies, where it is such a product."""
     name = node.data
-    if name == "sphere0" and d == -c:  # 1 - cos(r) is r^2/2 sinc(r/2)^2
-        (s,) = node.args
-        sinc = intern("map", s.shape, (products.scaled(Fraction(1, 4), s),), "sphere1")
-        return number(Fraction(1, 2) * c), s, sinc, sinc
-    if name not in ("sigmoid", "exp", "expm1", "erf", "erfc", "tanh", "cosh"):
+    if name not in ("sigmoid", "exp", "expm1", "erf", "erfc", "tanh", "cos", "cosh"):
         return None
     u = node.args[0]
 
     def of(kind: str, sign: int = 1) -> Node:
         return intern("map", u.shape, (u if sign > 0 else products.scaled(-1, u),), kind)
 
-    if name == "cosh" and d == -c:  # cosh(u) - 1 is 2 sinh(u/2)^2
-        half = intern("map", u.shape, (products.scaled(Fraction(1, 2), u),), "sinh")
-        return 2 * d, half, half
+    if name in ("cos", "cosh") and d == -c:  # 1 - cos(u) is 2 sin(u/2)^2, cosh(u) - 1 2 sinh(u/2)^2
+        half = products.scaled(Fraction(1, 2), u)
+        root = intern("map", u.shape, (half,), "sin" if name == "cos" else "sinh")
+        return 2 * (c if name == "cos" else d), root, root
     if name == "sigmoid" and d == -c:
         return c, of("sigmoid", -1)
     if name == "exp" and d == -c:

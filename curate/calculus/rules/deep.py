@@ -12,7 +12,8 @@ from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, intern, walk
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.derive import derivative
-from curate.calculus.rules.germs.cancelling import smooth_at_0
+from curate.calculus.rules.germs.cancelling import without_poles
+from curate.calculus.rules.germs.even import smooth_norms
 from curate.calculus.rules.singular import regularised
 
 _LEAST_LAYERS = 3
@@ -20,7 +21,7 @@ _LEAST_LAYERS = 3
 
 def first_derivative(node: Node, variable: Node) -> Node:
     """The derivative of a node by a variable."""
-    node = smooth_at_0(node)
+    node = smooth_norms(without_poles(node))
     cuts = _cuts(node, variable) if node.order == 0 else []
     if len(cuts) < _LEAST_LAYERS:
         return regularised(derivative(node, variable), first=True)
@@ -39,7 +40,7 @@ def higher_derivative(node: Node, variable: Node) -> Node:
 
 def second_derivative(node: Node, variable: Node) -> Node:
     """The second derivative of a scalar by one variable."""
-    node = smooth_at_0(node)
+    node = smooth_norms(without_poles(node))
     cuts = _cuts(node, variable)
     if len(cuts) < _LEAST_LAYERS:
         return higher_derivative(first_derivative(node, variable), variable)

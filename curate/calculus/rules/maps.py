@@ -219,5 +219,4 @@ _REWRITTEN: dict[str, Callable[[Node], Node | None]] = {
     "exp": _exp,
     "log": _log,
     "abs": norms.absolute,
-    "cos": norms.cosine,
 }

@@ -56,18 +56,6 @@ def absolute(u: Node) -> Node:
     return elementary("abs", v)
 
 
-def cosine(u: Node) -> Node | None:
-    """``cos(c |v|)`` as the smooth function of ``c^2 v^2`` that it is; None for any other u."""
-    if len(u.terms) != 1:
-        return None
-    ((_, factors, out),) = u.terms
-    found = [f for f in factors if f[0].kind == "map" and f[0].data in ("root", "abs")]
-    if len(found) != 1 or found[0][1] != out or len(set(out)) < len(out):
-        return None
-    square = einsum(u.shape, out, (u, out), (u, out))
-    return None if constant_value(square) is not None else elementary("sphere0", square)
-
-
 def root_of_squares(u: Node) -> Node | None:
     """The norm that ``u ** (1/2)`` is, where u is one sum of squares, as in sqrt(sum(x.^2))."""
     if u.kind != "sum" or len(u.data) != 1:

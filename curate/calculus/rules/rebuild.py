@@ -41,6 +41,23 @@ def rebuild(root: Node, leaf: Callable[[Node], Node], dims: Mapping[Dim, Dim]) -
     return new[root]
 
 
+def reworked(root: Node, change: Callable[[Node], Node]) -> Node:
+    """The graph with ``change(node)`` for every node, operands first."""
+    new: dict[Node, Node] = {}
+    for node in walk(root):
+        if all(new[operand] is operand for operand in node.operands):
+            made = node
+        elif node.kind == "sum":
+            terms = (
+                (c, tuple((new[f], i) for f, i in factors), out) for c, factors, out in node.data
+            )
+            made = total(node.shape, terms)
+        else:
+            made = remake(node, tuple(new[operand] for operand in node.args))
+        new[node] = change(made)
+    return new[root]
+
+
 def remake(node: Node, operands: tuple[Node, ...]) -> Node:
     """An atom like ``node`` of other operands, by the constructor that simplifies."""
     (first, *more) = operands

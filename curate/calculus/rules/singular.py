@@ -17,7 +17,7 @@ from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern, number, walk
 from curate.calculus.graph.products import scaled
 from curate.calculus.graph.sums import splice, total
-from curate.calculus.rules.rebuild import remake
+from curate.calculus.rules.rebuild import reworked
 
 _FIRST = ("slope", "rsqrt_or_zero")
 _FAMILY = (*_FIRST, "root", "abs", "kink")
@@ -150,20 +150,8 @@ def _or_nan(node: Node) -> Node:
     return intern("map", node.shape, node.args, name)
 
 
-def _loud(node: Node) -> Node:
-    """The node with NaN for every convention in it, where there are too many terms to look at."""
-    new: dict[Node, Node] = {}
-    for below in walk(node):
-        if below.kind == "sum":
-            terms = (
-                (c, tuple((new[f], labels) for f, labels in factors), out)
-                for c, factors, out in below.data
-            )
-            new[below] = total(below.shape, terms)
-        elif below.kind == "map" and below.data in _FIRST:
-            new[below] = _or_nan(intern("map", below.shape, (new[below.args[0]],), below.data))
-        else:
-            operands = tuple(new[operand] for operand in below.args)
-            same = operands == below.args
-            new[below] = below if same else remake(below, operands)
-    return new[node]
+def _loud(root: Node) -> Node:
+    """The graph with NaN for every convention in it, where there are too many terms to look at."""
+    return reworked(
+        root, lambda node: _or_nan(node) if node.kind == "map" and node.data in _FIRST else node
+    )

@@ -9,13 +9,13 @@ from __future__ import annotations
 from curate.calculus.graph.algebra import einsum
 from curate.calculus.graph.node import Node, Term, intern
 from curate.calculus.graph.signs import positive
-from curate.calculus.rules.germs.cancelling import smooth_at_0
+from curate.calculus.rules.germs.cancelling import without_poles
 from curate.calculus.rules.rebuild import rebuild
 
 
 def apply_structure(root: Node) -> Node:
     """The graph, simplified by the declared structure of its variables."""
-    return smooth_at_0(rebuild(root, _leaf, {}))
+    return without_poles(rebuild(root, _leaf, {}))
 
 
 def with_symmetry(root: Node) -> Node:

@@ -10,7 +10,7 @@ from curate.calculus.errors import CalculusError
 from curate.calculus.graph.canonical import is_symmetric
 from curate.calculus.graph.node import Dim, Node, Term, walk
 from curate.calculus.graph.sizes import polynomial, symbols_of
-from curate.calculus.rules.germs.cancelling import smooth_at_0
+from curate.calculus.rules.germs.cancelling import without_poles
 from curate.calculus.rules.germs.text import germ_text
 from curate.calculus.show.code_text import HELPERS, WITH_MATH
 from curate.calculus.show.formula import LETTERS
@@ -39,7 +39,7 @@ def code_of(value: Node, slope: Node, scope: Mapping[str, Node], target: str) ->
     """
     if target not in _IMPORTS:
         raise CalculusError(f"target: {target!r} is none of {', '.join(map(repr, _IMPORTS))}")
-    writer, value = _Writer(scope, target), smooth_at_0(value)
+    writer, value = _Writer(scope, target), without_poles(value)
     for node in walk(value, slope):
         writer.add(node)
     names = [writer.names[root] for root in (value, slope)]

@@ -14,18 +14,6 @@ _COFACTORS = """def cofactors(a):
 _SIGNED = """def log_det(a):
     sign, logarithm = xp.linalg.slogdet(a)
     return xp.where(sign < 0, float('nan'), logarithm)"""
-_SPHERE = """def sphere(n, s):
-    small = xp.where(s > 4, 4 + 0 * s, s)
-    term = 0 * s + 1 / math.prod(range(1, 2 * n, 2))
-    series = term
-    for k in range(1, 20):
-        term = term * small * (-0.5 / (k * (2 * (n + k) - 1)))
-        series = series + term
-    large = xp.where(s < 4, 4 + 0 * s, s)
-    before, last = xp.cos(xp.sqrt(large)), xp.sin(xp.sqrt(large)) / xp.sqrt(large)
-    for k in range(n - 1):
-        before, last = last, ((2 * k + 1) * last - before) / large
-    return xp.where(s < 4, series, last)"""
 _NEAR_ZERO = """def near_zero(u, series, radius, far):
     near, total = abs(u) < radius, 0 * u
     small = xp.where(near, u, 0 * u)
@@ -66,11 +54,11 @@ HELPERS = {
     "softplus": "def softplus(u):\n    return xp.logaddexp(u, 0 * u)",
     "cloglog": _CLOGLOG, "cloglog_slope": _CLOGLOG_SLOPE, "cofactors": _COFACTORS,
     "log_det": _SIGNED,
-    "sphere": _SPHERE, "near_zero": _NEAR_ZERO,
+    "near_zero": _NEAR_ZERO,
     "peaks": _PEAKS, "others": _OTHERS, "polar": _POLAR,
     "spectral": _SPECTRAL, "spectral_slope": _SPECTRAL_SLOPE,
     "differences_of_exp": _OF_EXP, "differences_of_log": _OF_LOG, "differences_of_sqrt": _OF_SQRT,
     "cap": "def cap(u):\n    return math.log(xp.finfo(u.dtype).max) - 1",
 }  # fmt: skip
-WITH_MATH = {"sphere", "cap"}
+WITH_MATH = {"cap"}
 """Those that import math."""

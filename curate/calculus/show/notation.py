@@ -60,8 +60,6 @@ def formula_of(node: Node) -> Formula:
 
 
 def _map(node: Node, inner: tuple[Formula, ...]) -> Formula:
-    if node.data == "sphere0":
-        return call("cos", call("sqrt", *inner))
     if node.data in ("rsqrt_or_zero", "rsqrt_or_nan"):
         return _power(node, inner[0], Formula("number", (Fraction(-1, 2),)))
     if node.data == "pow":

@@ -16,34 +16,28 @@ from curate.calculus.graph.node import Labels, Node, Number, intern, walk
 from curate.calculus.graph.products import simplified
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.germs.argument import Argument, product, summed
-from curate.calculus.rules.germs.even import even_products, of_norm, over_power, smooth
+from curate.calculus.rules.germs.even import over_power, smooth
 from curate.calculus.rules.germs.parts import gathered, parted
 from curate.calculus.rules.germs.series import T, order
 from curate.calculus.rules.maps import power
 from curate.calculus.rules.norms import root_of_squares
-from curate.calculus.rules.rebuild import remake
+from curate.calculus.rules.rebuild import reworked
 
 _MOST_ARGUMENTS = 8
 Raw = tuple[Number, Factors, Labels]
 
 
-def smooth_at_0(root: Node) -> Node:
+def without_poles(root: Node) -> Node:
     """The graph with germs where poles cancel."""
-    nodes = walk(root)
-    if not any(_has_pole(n) or _is_log_of_quotient(n) or of_norm(n) for n in nodes):
+    if not any(_has_pole(node) or _is_log_of_quotient(node) for node in walk(root)):
         return root
-    new: dict[Node, Node] = {}
-    for node in nodes:
-        if node.kind == "sum":
-            new[node] = _of_sum(node, new)
-            continue
-        operands = tuple(new[operand] for operand in node.args)
-        new[node] = node if operands == node.args else remake(node, operands)
-        if _is_log_of_quotient(new[node]):
-            new[node] = _of_logarithm(new[node])
-        elif of_norm(new[node]):
-            new[node] = total(node.shape, [even_products(*new[node].terms[0])])
-    return new[root]
+    return reworked(root, _without_poles)
+
+
+def _without_poles(node: Node) -> Node:
+    if node.kind == "sum":
+        return _of_sum(node)
+    return _of_logarithm(node) if _is_log_of_quotient(node) else node
 
 
 def _has_pole(node: Node) -> bool:
@@ -52,10 +46,7 @@ def _has_pole(node: Node) -> bool:
 
 def _is_log_of_quotient(node: Node) -> bool:
     return (node.kind == "map" and node.data == "log") and any(
-        _has_pole(below)
-        or below.kind == "germ"
-        or (below.kind == "map" and below.data.startswith("sphere"))
-        for below in walk(node.args[0])
+        _has_pole(below) or below.kind == "germ" for below in walk(node.args[0])
     )
 
 
@@ -68,13 +59,8 @@ def _of_logarithm(node: Node) -> Node:
     return node
 
 
-def _of_sum(node: Node, new: dict[Node, Node]) -> Node:
-    terms = [
-        even_products(
-            *_of_product(c, tuple((new[factor], labels) for factor, labels in factors), out)
-        )
-        for c, factors, out in node.data
-    ]
+def _of_sum(node: Node) -> Node:
+    terms: list[Raw] = [_of_product(*term) for term in node.data]
     while (joined := _joined(terms)) is not None:
         terms = joined
     return node if terms == list(node.data) else total(node.shape, terms)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern, walk
+from curate.calculus.graph.sums import total
 from curate.calculus.rules.germs.argument import Argument, is_norm, product
 from curate.calculus.rules.germs.germ import germ
 from curate.calculus.rules.germs.parts import parted
 from curate.calculus.rules.germs.series import T, coefficients, order
+from curate.calculus.rules.rebuild import reworked
 
 _KNOWN = 24
 """Coefficients that tell whether a function is even or odd."""
@@ -44,20 +46,31 @@ def _parity(function: Node) -> int | None:
     return None if any(other) else at_0 % 2
 
 
-def of_norm(node: Node) -> bool:
+def smooth_norms(root: Node) -> Node:
+    """The graph with germs where products are even functions of a norm."""
+    return reworked(root, _smooth) if any(map(_of_norm, walk(root))) else root
+
+
+def _smooth(node: Node) -> Node:
+    if node.kind != "sum" and not _of_norm(node):
+        return node
+    terms = [_of_product(*term) for term in node.terms]
+    return node if terms == list(node.terms) else total(node.shape, terms)
+
+
+def _of_norm(node: Node) -> bool:
     """Whether it is a map of a norm or absolute value, or of a product with one."""
     return node.kind == "map" and len(node.args) == 1 and is_norm(node.args[0])
 
 
-def even_products(c: Number, factors: Factors, out: Labels) -> Raw:
-    """The product with those factors in germs that are even functions of a norm together."""
+def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
     for node, labels in factors:
-        if of_norm(node):
+        if _of_norm(node):
             (u,) = node.args
             inner = u.terms[0].factors
             found = _even(factors, labels, Argument(inner[0][0] if len(inner) == 1 else u))
             if found is not None:
-                return even_products(c * found[0], found[1], out)
+                return _of_product(c * found[0], found[1], out)
     return c, factors, out
 
 

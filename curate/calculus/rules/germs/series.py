@@ -184,8 +184,6 @@ def _power_of_number(value: Decimal, exponent: Number) -> Decimal:
 
 def _map(node: Node, inner: Series) -> Series:
     name = node.data
-    if name.startswith("sphere"):
-        return _of_square(int(name[-1]), inner)
     if name in _NOT_ANALYTIC or any(inner[k] for k in range(inner.start, 0)):
         raise NoSeriesError
     first = constant_value(elementary(name, constant(number(_exact(inner[0])))))
@@ -204,12 +202,6 @@ def _map(node: Node, inner: Series) -> Series:
 def _exact(value: Decimal) -> Fraction | float:
     """A number that was a float as it was, any other one as it is."""
     return float(value) if Decimal(float(value)) == value else Fraction(value)
-
-
-def _of_square(n: int, inner: Series) -> Series:
-    """``sphere_n(s)``, as elementwise.py has it: by derivatives of the cosine of ``sqrt(s)``."""
-    cosine = series(intern("map", (), (T,), "cos"))
-    return _composed(lambda k: (-2) ** n * _falling(k + n, n) * cosine[2 * (k + n)], inner)
 
 
 def _falling(k: int, n: int) -> int:
