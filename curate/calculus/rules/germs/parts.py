@@ -51,6 +51,6 @@ def gathered(factors: Factors, u: Node, labels: Labels, out: Labels) -> Parts | 
         else:
             return None
     summed = {label for i, label in names.items() if i not in own}
-    if summed.intersection(out, *(axes for _, axes in rest)):
+    if summed & set(out).union(*(axes for _, axes in rest)):
         return None
     return 1 / Fraction(c), 1, tuple(rest)
