@@ -157,7 +157,11 @@ def power_slope(u: Tensor, v: Tensor) -> Tensor:
 
 
 def near_zero(
-    u: Tensor, series: list[float], radius: float, far: Callable[[Tensor], Tensor]
+    u: Tensor,
+    series: list[float],
+    radius: float,
+    far: Callable[[Tensor, Tensor | None], Tensor],
+    v: Tensor | None = None,
 ) -> Tensor:
     """A power series where ``|u|`` is below the radius, elsewhere another function; in float64."""
     wide = u.double()
@@ -167,7 +171,8 @@ def near_zero(
     variable, total = small * small if alternate else small, torch.zeros_like(wide)
     for a in reversed(series[::2] if alternate else series):
         total = total * variable + a
-    return torch.where(near, total, far(torch.where(near, radius, wide))).to(u.dtype)
+    other = far(torch.where(near, radius, wide), None if v is None else v.double())
+    return torch.where(near, total, other).to(u.dtype)
 
 
 FUNCTIONS: dict[str, Callable[..., Tensor]] = {

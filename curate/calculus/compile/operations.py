@@ -111,6 +111,7 @@ KINDS = {
         "torch.pow({0}, {exponent}{out})", "power({0}, {exponent}{out})", _SLOW_ELEMENTS
     ),
     "germ": _elementwise("near_zero({0}, {more})", ""),
+    "shifted_germ": _elementwise("near_zero({0}, {more}, {1})", ""),
     # products
     "mm": _product("torch.mm({0}, {1}{out})", "{0}.dot({1}{out})"),
     "mm_scaled": _product(

@@ -169,7 +169,8 @@ class Planner:
         if node.kind == "map":
             return emit(node.data, operands, shape, count)
         if node.kind == "germ":
-            return emit("germ", operands, shape, count, more=germ_text(node)[0])
+            kind = "germ" if len(operands) == 1 else "shifted_germ"
+            return emit(kind, operands, shape, count, more=germ_text(node)[0])
         if node.kind == "power":
             exponent = float(node.data)
             if exponent in _POWERS:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from curate.calculus.graph.algebra import add, constant, scale
 from curate.calculus.graph.node import Labels, Node, Number, intern
-from curate.calculus.graph.signs import positive
+from curate.calculus.graph.signs import nonnegative, positive
 from curate.calculus.graph.sums import total
 from curate.calculus.rules.elementary import elementary
 
@@ -70,6 +70,8 @@ def _log_of_negated(
         return None
     ((node, labels),) = found
     rest = tuple(f for f in factors if f not in found)
+    if not all(nonnegative(factor) for factor, _ in rest):
+        return None  # both may be negative
     (w,) = node.args
     inner = None
     if len(w.terms) == 1 and len(w.terms[0].factors) == 1:

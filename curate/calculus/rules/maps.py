@@ -205,7 +205,8 @@ def partials(node: Node) -> list[Node]:
         return [scale(node.data, power(node.args[0], node.data - 1))]
     if node.kind == "germ":
         function, n, even = node.data
-        return [intern("germ", node.shape, node.args, (function, n + 1, even))]
+        whole = intern("germ", node.shape, node.args, (function, n + 1, even))
+        return [whole, constant(0, node.shape)][: len(node.args)]  # the other is a function of u
     slope = MAPS[node.data].slope
     if slope is None:
         raise CalculusError(f"{node.data}: no further derivative is known")

@@ -114,7 +114,7 @@ class _Writer:
         if node.kind == "germ":
             more, needed = germ_text(node, self.target)
             self.needed.update(needed)
-            return f"near_zero({inner[0]}, {more})"
+            return f"near_zero({', '.join([inner[0], more, *inner[1:]])})"
         if node.kind == "map":
             return self._map(node.data, inner)
         axes = tuple(range(-node.data, 0)) if node.kind in _OVER_AXES else ()

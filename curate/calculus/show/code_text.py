@@ -14,12 +14,12 @@ _COFACTORS = """def cofactors(a):
 _SIGNED = """def log_det(a):
     sign, logarithm = xp.linalg.slogdet(a)
     return xp.where(sign < 0, float('nan'), logarithm)"""
-_NEAR_ZERO = """def near_zero(u, series, radius, far):
+_NEAR_ZERO = """def near_zero(u, series, radius, far, v=None):
     near, total = abs(u) < radius, 0 * u
     small = xp.where(near, u, 0 * u)
     for a in series[::-1]:
         total = total * small + a
-    return xp.where(near, total, far(xp.where(near, radius + 0 * u, u)))"""
+    return xp.where(near, total, far(xp.where(near, radius + 0 * u, u), v))"""
 _PEAKS = """def peaks(u, axes):
     largest = u == xp.AMAX(u, axis=axes, keepdims=True)
     ones = xp.where(largest, xp.ones_like(u), xp.zeros_like(u))

@@ -39,6 +39,7 @@ class Argument:
 
     Attributes:
         u: the argument.
+        shifted: v of ``u = a v + c``.
         square: ``u^2`` where u is a norm or an absolute value, or a product with one, else None.
     """
 
@@ -48,7 +49,8 @@ class Argument:
         self._written = {multiply(*[u] * k): product([T] * k) for k in range(1, _POWERS + 1)}
         if self.square is not None:
             self._written[self.square] = product([T, T])
-        self._written |= _shifted(u)
+        self.shifted, functions = _shifted(u)
+        self._written |= functions
         self._known: dict[Node, Node | None] = dict(self._written)
 
     def function(self, node: Node) -> Node | None:
@@ -109,16 +111,21 @@ class Argument:
         return None
 
 
-def _shifted(u: Node) -> dict[Node, Node]:
-    """The variable part of ``u = v + c`` as ``T - c``, and of ``u = a v + c`` v itself."""
+def _shifted(u: Node) -> tuple[Node | None, dict[Node, Node]]:
+    """v of an argument ``u = a v + c``, and v as a function; no v where c is 0.
+
+    The function ``(T - c) / a`` is opaque then, as it is read from v: u lacks digits of a small v.
+    """
     constants = [term for term in u.terms if not term.factors]
     rest = [term for term in u.terms if term.factors]
     if not rest or u.kind != "sum" or any(len(set(term.out)) < len(term.out) for term in u.terms):
-        return {}
+        return None, {}
     a = rest[0].coefficient if len(rest) == 1 else 1
     v = total(u.shape, [(_ratio(c, a), factors, out) for c, factors, out in rest])
-    shift = [(-_ratio(term.coefficient, a), list[Node]()) for term in constants]
-    return {v: summed([(_ratio(1, a), [T]), *shift])}
+    if not constants:
+        return None, {} if v is u else {v: summed([(_ratio(1, a), [T])])}
+    shift = summed([(_ratio(1, a), [T]), (-_ratio(constants[0].coefficient, a), [])])
+    return v, {v: intern("opaque", (), (shift,))}
 
 
 def _ratio(a: Number, b: Number) -> Number:

@@ -33,7 +33,7 @@ def smooth(function: Node, argument: Argument) -> list[Node]:
             return [germ(function, argument.square, even=True)]
         if parity == 1:
             return [argument.u, germ(over_power(function, 1), argument.square, even=True)]
-    return [germ(function, argument.u)]
+    return [germ(function, argument.u, argument.shifted)]
 
 
 def _parity(function: Node) -> int | None:

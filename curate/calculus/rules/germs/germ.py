@@ -43,9 +43,13 @@ class Sides(NamedTuple):
     even: bool
 
 
-def germ(function: Node, u: Node, *, even: bool = False) -> Node:
-    """``function(u)``, for even ones ``function(sqrt(u))``."""
-    return intern("germ", u.shape, (u,), (function, 0, even))
+def germ(function: Node, u: Node, shifted: Node | None = None, *, even: bool = False) -> Node:
+    """``function(u)``, for even ones ``function(sqrt(u))``.
+
+    Args:
+        shifted: what the opaque node in the function is, a multiple of u plus a number.
+    """
+    return intern("germ", u.shape, (u,) if shifted is None else (u, shifted), (function, 0, even))
 
 
 @functools.lru_cache(maxsize=1 << 10)
@@ -95,7 +99,7 @@ def _needed(series: list[Decimal], radius: Decimal) -> tuple[float, ...]:
 def shown(node: Node) -> Node:
     """A germ as it is written: the function, elementwise, of its argument."""
     function, n, even = node.data
-    (u,) = node.args
+    u = node.args[0]
     axes, new = tuple(range(u.order)), {T: power(u, Fraction(1, 2)) if even else u}
     for below in walk(far(function, n, even)):
         if below.kind == "sum":
@@ -104,6 +108,8 @@ def shown(node: Node) -> Node:
                 for c, factors, _ in below.data
             )
             new[below] = total(u.shape, terms)
+        elif below.kind == "opaque":
+            new[below] = node.args[1]
         elif below is not T:
             new[below] = intern(below.kind, u.shape, tuple(new[a] for a in below.args), below.data)
     return new[below]

@@ -97,6 +97,8 @@ def _series(node: Node, at: Series) -> Series:
         return at.functions[node]
     if node.kind == "sum":
         found = _sum([(_decimal(term.coefficient), _product(term, at)) for term in node.data])
+    elif node.kind == "opaque":
+        found = _series(node.args[0], at)
     elif node.kind == "power":
         found = _power(_series(node.args[0], at), node.data)
     elif node.kind == "map" and node.args == (T,):

@@ -10,7 +10,7 @@ from curate.calculus.rules.germs.series import T
 
 
 def germ_text(node: Node, target: str | None = None) -> tuple[str, set[str]]:
-    """What follows the argument in a call of ``near_zero``; the helpers and modules it needs.
+    """What follows the first argument in a call of ``near_zero``; the helpers and modules it needs.
 
     Args:
         target: the module that stand-alone code is for; None for generated programs.
@@ -25,6 +25,8 @@ def germ_text(node: Node, target: str | None = None) -> tuple[str, set[str]]:
     def text(below: Node) -> str:
         if below is T:
             return f"{module}.sqrt(r)" if even else "r"
+        if below.kind == "opaque":
+            return "s"
         if below.kind == "sum":
             return f"({' + '.join(map(product, below.data)) or '0.0'})"
         operands = [text(operand) for operand in below.args]
@@ -33,7 +35,7 @@ def germ_text(node: Node, target: str | None = None) -> tuple[str, set[str]]:
         if below.kind == "germ":
             more, others = germ_text(below, target)
             needed.update(others)
-            return f"near_zero({operands[0]}, {more})"
+            return f"near_zero({', '.join([operands[0], more, *operands[1:]])})"
         entry = MAPS[below.data]
         if target is None:
             return entry.torch.format(*operands, out="")
@@ -46,4 +48,4 @@ def germ_text(node: Node, target: str | None = None) -> tuple[str, set[str]]:
         scale = [] if term.coefficient == 1 and term.factors else [repr(float(term.coefficient))]
         return " * ".join([*scale, *(text(factor) for factor, _ in term.factors)])
 
-    return f"{list(near.series)}, {near.radius}, lambda r: {text(near.far)}", needed
+    return f"{list(near.series)}, {near.radius}, lambda r, s: {text(near.far)}", needed
