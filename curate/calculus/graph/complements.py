@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from curate.calculus.graph import products
-from curate.calculus.graph.node import Node, Number, Term, intern, number
+from curate.calculus.graph.node import Node, Number, Term, intern, number, scaled
 
 
 def complemented(terms: list[Term]) -> list[Term]:
@@ -38,12 +38,14 @@ def _complement(node: Node, c: Number, d: Number) -> tuple[Any, ...] | None:
     u = node.args[0]
 
     def of(kind: str, sign: int = 1) -> Node:
-        return intern("map", u.shape, (u if sign > 0 else products.scaled(-1, u),), kind)
+        return intern("map", u.shape, (u if sign > 0 else scaled(-1, u),), kind)
 
     if name in ("cos", "cosh") and d == -c:  # 1 - cos(u) is 2 sin(u/2)^2, cosh(u) - 1 2 sinh(u/2)^2
-        half = products.scaled(Fraction(1, 2), u)
+        half = scaled(Fraction(1, 2), u)
         root = intern("map", u.shape, (half,), "sin" if name == "cos" else "sinh")
         return 2 * (c if name == "cos" else d), root, root
+    if name == "sigmoid" and d == -2 * c:
+        return -c, intern("map", u.shape, (scaled(Fraction(1, 2), u),), "tanh")
     if name == "sigmoid" and d == -c:
         return c, of("sigmoid", -1)
     if name == "exp" and d == -c:
@@ -57,5 +59,5 @@ def _complement(node: Node, c: Number, d: Number) -> tuple[Any, ...] | None:
     if name == "erfc" and d == -c:
         return c, of("erf")
     if name == "tanh" and d in (c, -c):
-        return 2 * c, intern("map", u.shape, (products.scaled(2 if d == c else -2, u),), "sigmoid")
+        return 2 * c, intern("map", u.shape, (scaled(2 if d == c else -2, u),), "sigmoid")
     return None

@@ -101,6 +101,16 @@ def number(value: Any) -> Number:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
+def scaled(coefficient: Number, node: Node) -> Node:
+    """A number other than 0 times a tensor."""
+    terms = tuple(Term(number(coefficient * c), f, out) for c, f, out in node.terms)
+    if len(terms) == 1 and terms[0].coefficient == 1 and len(terms[0].factors) == 1:
+        inner, labels = terms[0].factors[0]
+        if labels == terms[0].out and len(set(labels)) == len(labels):
+            return inner
+    return intern("sum", node.shape, data=terms)
+
+
 def walk(*roots: Node) -> list[Node]:
     """Every node below the roots once, operands first."""
     order: list[Node] = []

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.kinks import kinks
-from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern, number
+from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern, number, scaled
+from curate.calculus.graph.overflow import steady_quotient
 from curate.calculus.graph.signs import nonnegative
 from curate.calculus.graph.sizes import polynomial
 
@@ -23,7 +24,7 @@ def simplified(coefficient: Number, factors: Factors, out: Labels, total: Total)
     """The product after the first rule that applies, or None when none does."""
     if len(factors) < 2:
         return None
-    if (steady := _overflowing(factors)) is not None:
+    if (steady := steady_quotient(factors)) is not None:
         return coefficient * steady[0], steady[1], out
     if (found := kinks(factors)) is not None:
         if found == ():
@@ -43,25 +44,6 @@ def simplified(coefficient: Number, factors: Factors, out: Labels, total: Total)
         for label, dim in zip(labels, node.shape, strict=True)
     ]
     return coefficient, (*kept, *lost_sizes(before, kept, out)), out
-
-
-def _overflowing(factors: Factors) -> tuple[int, Factors] | None:
-    """``exp(u) / expm1(u)`` as ``-1 / expm1(-u)``, ``cosh(u) / sinh(u)`` as ``1 / tanh(u)``."""
-    for k, (node, labels) in enumerate(factors):
-        base = node.args[0] if node.kind == "power" and node.data <= -1 else None
-        if base is None or base.kind != "map" or base.data not in ("expm1", "sinh"):
-            continue
-        (u,) = base.args
-        above = intern("map", u.shape, (u,), "exp" if base.data == "expm1" else "cosh")
-        if (above, labels) in factors:
-            rest = [f for i, f in enumerate(factors) if i != k]
-            rest.remove((above, labels))
-            v, name, sign = (u, "tanh", 1) if base.data == "sinh" else (scaled(-1, u), "expm1", -1)
-            below = intern("power", u.shape, (intern("map", u.shape, (v,), name),), -1)
-            if node.data != -1:
-                rest.append((intern("power", u.shape, (base,), number(node.data + 1)), labels))
-            return sign, (*rest, (below, labels))
-    return None
 
 
 Change = tuple[Factors, dict[int, int]]
@@ -206,16 +188,6 @@ def _inverses(factors: Factors, out: Labels) -> Change | None:
                 rest = tuple(f for i, f in enumerate(factors) if i not in (k, j))
                 return rest, {axes[right]: left, shared: left}
     return None
-
-
-def scaled(coefficient: Number, node: Node) -> Node:
-    """A number other than 0 times a tensor."""
-    terms = tuple(Term(number(coefficient * c), f, out) for c, f, out in node.terms)
-    if len(terms) == 1 and terms[0].coefficient == 1 and len(terms[0].factors) == 1:
-        inner, labels = terms[0].factors[0]
-        if labels == terms[0].out and len(set(labels)) == len(labels):
-            return inner
-    return intern("sum", node.shape, data=terms)
 
 
 def size(dim: Dim) -> Node:

@@ -11,6 +11,7 @@ from curate.calculus.graph import products
 from curate.calculus.graph.canonical import Factors, canonical
 from curate.calculus.graph.complements import complemented
 from curate.calculus.graph.node import Dim, Labels, Node, Number, Term, intern, number
+from curate.calculus.graph.overflow import hyperbolic
 
 size = products.size
 Shape = tuple[Dim, ...]
@@ -24,7 +25,7 @@ def total(shape: Shape, terms: Iterable[tuple[Number, Factors, Labels]]) -> Node
             key = (term.factors, term.out)
             merged[key] = number(merged.get(key, 0) + term.coefficient)
     kept = [Term(c, *key) for key, c in merged.items() if c != 0]
-    if len(kept) > 1 and (changed := complemented(kept)) is not kept:
+    if len(kept) > 1 and (changed := hyperbolic(kept, -1) or complemented(kept)) is not kept:
         return total(shape, changed)
     if len(kept) == 1 and kept[0].coefficient == 1 and len(kept[0].factors) == 1:
         node, labels = kept[0].factors[0]

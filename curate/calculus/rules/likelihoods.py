@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from curate.calculus.graph.algebra import add, constant, scale
+from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern
 from curate.calculus.graph.signs import nonnegative, positive
 from curate.calculus.graph.sums import total
@@ -19,6 +21,7 @@ def log_of_product(u: Node, log: Callable[[Node], Node]) -> Node | None:
     ((coefficient, factors, out),) = u.terms
     if len(set(out)) < len(out):
         return None
+    coefficient, factors = _bounded(coefficient, factors)
     apart = [f for f in factors if _has_steady_log(f[0]) and set(f[1]) <= set(out)]
     kept = tuple(f for f in factors if f not in apart)
     if not apart:
@@ -34,6 +37,26 @@ def log_of_product(u: Node, log: Callable[[Node], Node]) -> Node | None:
     else:
         first = log(total(u.shape, [(coefficient, kept, out)]))
     return add(first, logs)
+
+
+def _bounded(c: Number, factors: Factors) -> tuple[Number, Factors]:
+    """``sinh(v)`` as ``tanh(v) cosh(v)``, the cosh having a logarithm that does not overflow.
+
+    So is ``exp(v) - 1 = 2 sinh(v/2) exp(v/2)``, beside factors that may be negative as well.
+    """
+    made: Factors = ()
+    for node, labels in factors:
+        name = node.data if node.kind == "map" else ""
+        others = (other for other, _ in factors if other is not node)
+        if name == "sinh" or (name == "expm1" and not all(map(nonnegative, others))):
+            (v,) = node.args
+            if name == "expm1":
+                c, v = 2 * c, scale(Fraction(1, 2), v)
+                made = (*made, (elementary("exp", v), labels))
+            made = (*made, *((elementary(each, v), labels) for each in ("tanh", "cosh")))
+        else:
+            made = (*made, (node, labels))
+    return c, made
 
 
 def _has_steady_log(node: Node) -> bool:
@@ -70,8 +93,6 @@ def _log_of_negated(
         return None
     ((node, labels),) = found
     rest = tuple(f for f in factors if f not in found)
-    if not all(nonnegative(factor) for factor, _ in rest):
-        return None  # both may be negative
     (w,) = node.args
     inner = None
     if len(w.terms) == 1 and len(w.terms[0].factors) == 1:

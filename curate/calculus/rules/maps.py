@@ -20,7 +20,9 @@ from curate.calculus.graph.algebra import (
     scale,
 )
 from curate.calculus.graph.node import Node, Number, intern, number
+from curate.calculus.graph.overflow import hyperbolic
 from curate.calculus.graph.signs import nonnegative
+from curate.calculus.graph.sums import total
 from curate.calculus.rules import likelihoods, norms
 from curate.calculus.rules.determinants import logdet
 from curate.calculus.rules.elementary import elementary
@@ -116,7 +118,9 @@ def power(u: Node, exponent: Number) -> Node:
         product = _power_of_product(u, exponent)
         if product is not None:
             return product
-    if exponent < 0:
+    if exponent < 0 and u.kind == "sum":
+        if len(u.data) == 2 and (cosh := hyperbolic(u.data, 1)):
+            return power(total(u.shape, cosh), exponent)
         logarithm = log_of_sum(u)
         if logarithm is not None:
             return apply("exp", scale(exponent, logarithm))

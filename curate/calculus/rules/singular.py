@@ -14,8 +14,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from curate.calculus.graph.canonical import Factors
-from curate.calculus.graph.node import Labels, Node, Number, intern, number, walk
-from curate.calculus.graph.products import scaled
+from curate.calculus.graph.node import Labels, Node, Number, intern, number, scaled, walk
 from curate.calculus.graph.sums import splice, total
 from curate.calculus.rules.rebuild import reworked
 
