@@ -37,3 +37,12 @@ def _nonnegative(node: Node) -> bool:
 def positive(node: Node) -> bool:
     """Whether every element is above 0 (but for underflow), whatever the variables are."""
     return node.kind == "size" or (node.kind == "map" and MAPS[node.data].sign == 1)
+
+
+def above_0(node: Node) -> bool:
+    """Whether every element is above 0, as it is positive or a positive number and more."""
+    return positive(node) or (
+        node.kind == "sum"
+        and nonnegative(node)
+        and any(not term.factors and len(set(term.out)) == node.order for term in node.data)
+    )

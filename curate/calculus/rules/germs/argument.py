@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 
 from curate.calculus.graph.algebra import multiply
@@ -131,3 +132,7 @@ def _shifted(u: Node) -> tuple[Node | None, dict[Node, Node]]:
 def _ratio(a: Number, b: Number) -> Number:
     exact = isinstance(a, int | Fraction) and isinstance(b, int | Fraction)
     return number(Fraction(a) / Fraction(b) if exact else a / b)
+
+
+argument_of = functools.lru_cache(maxsize=1 << 8)(Argument)
+"""The argument that is a node, with what is known of it so far."""

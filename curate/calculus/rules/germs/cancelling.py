@@ -14,8 +14,9 @@ from curate.calculus.graph.algebra import constant_value, multiply
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern, walk
 from curate.calculus.graph.products import simplified
+from curate.calculus.graph.signs import above_0
 from curate.calculus.graph.sums import total
-from curate.calculus.rules.germs.argument import Argument, product, summed
+from curate.calculus.rules.germs.argument import Argument, argument_of, product, summed
 from curate.calculus.rules.germs.even import over_power, smooth
 from curate.calculus.rules.germs.parts import gathered, parted
 from curate.calculus.rules.germs.series import T, order
@@ -41,7 +42,7 @@ def _without_poles(node: Node) -> Node:
 
 
 def _has_pole(node: Node) -> bool:
-    return node.kind == "power" and node.data < 0
+    return node.kind == "power" and node.data < 0 and not above_0(node.args[0])
 
 
 def _is_log_of_quotient(node: Node) -> bool:
@@ -69,8 +70,12 @@ def _of_sum(node: Node) -> Node:
 def _arguments(nodes: Iterable[Node], axes: int) -> Iterator[Argument]:
     """What nodes with so many axes may be functions of: norms first, then from the inside."""
     found: dict[Node, None] = {}
+    seen: set[Node] = set()
 
     def collect(node: Node) -> None:
+        if node in seen:
+            return
+        seen.add(node)
         if node.kind == "map" and node.data in ("root", "abs"):
             found.setdefault(node)
         elif node.kind in ("map", "power", "germ"):
@@ -91,7 +96,7 @@ def _arguments(nodes: Iterable[Node], axes: int) -> Iterator[Argument]:
     for node in nodes:
         collect(node)
     fitting = sorted((u for u in found if u.order == axes), key=lambda u: u.kind != "map")
-    yield from map(Argument, fitting[:_MOST_ARGUMENTS])
+    yield from map(argument_of, fitting[:_MOST_ARGUMENTS])
 
 
 def _placed(function: Node, at_0: int, argument: Argument, labels: Labels) -> Factors:
@@ -189,11 +194,14 @@ def _sum_without_pole(terms: list[Raw], labels: Labels, argument: Argument) -> F
     for c, factors, _ in terms:
         functions = [argument.function(node) for node, axes in factors if axes == labels]
         parts.append((c, [function for function in functions if function is not None]))
-    orders = [order(product(functions)) for _, functions in parts]
-    if len(parts) < 2 or None in orders or min(o for o in orders if o is not None) >= 0:
+    known = [[order(function) for function in functions] for _, functions in parts]
+    if len(parts) < 2 or any(None in orders for orders in known):
+        return None
+    least = min(sum(at_0 for at_0 in orders if at_0 is not None) for orders in known)
+    if least >= 0:
         return None
     whole = summed(parts)
     at_0 = order(whole)
-    if at_0 is None or at_0 <= min(o for o in orders if o is not None):
+    if at_0 is None or at_0 <= least:
         return None
     return _placed(whole, at_0, argument, labels)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from curate.calculus.graph.canonical import Factors
 from curate.calculus.graph.node import Labels, Node, Number, intern, walk
 from curate.calculus.graph.sums import total
-from curate.calculus.rules.germs.argument import Argument, is_norm, product
+from curate.calculus.rules.germs.argument import Argument, argument_of, is_norm, product
 from curate.calculus.rules.germs.germ import germ
 from curate.calculus.rules.germs.parts import parted
 from curate.calculus.rules.germs.series import T, coefficients, order
@@ -68,7 +68,7 @@ def _of_product(c: Number, factors: Factors, out: Labels) -> Raw:
         if _of_norm(node):
             (u,) = node.args
             inner = u.terms[0].factors
-            found = _even(factors, labels, Argument(inner[0][0] if len(inner) == 1 else u))
+            found = _even(factors, labels, argument_of(inner[0][0] if len(inner) == 1 else u))
             if found is not None:
                 return _of_product(c * found[0], found[1], out)
     return c, factors, out

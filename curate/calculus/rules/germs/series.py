@@ -65,6 +65,7 @@ class Series:
         raise NoSeriesError
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def order(function: Node) -> int | None:
     """The order of a function of T at 0, negative at a pole; None where that is not known."""
     try:
