@@ -92,7 +92,10 @@ def _place(factor: tuple[Node, Labels]) -> tuple[int, Labels]:
 
 
 def hyperbolic(terms: Sequence[Term], sign: int) -> list[Term] | None:
-    """The terms with ``exp(u) - exp(-u)`` as ``2 sinh(u)``, or with the plus as ``2 cosh(u)``."""
+    """The terms with ``exp(u) - exp(-u)`` as ``2 sinh(u)``, or with the plus as ``2 cosh(u)``.
+
+    Of u and -u it is the one that begins with a plus, so that equal ones meet.
+    """
     exponentials = {}
     for term in terms:
         if len(term.factors) == 1 and term.factors[0][0].kind == "map":
@@ -101,7 +104,11 @@ def hyperbolic(terms: Sequence[Term], sign: int) -> list[Term] | None:
                 exponentials[node.args[0], labels, term.out] = term
     for (u, labels, out), one in exponentials.items():
         two = exponentials.get((scaled(-1, u), labels, out))
-        if two is not None and two.coefficient == sign * one.coefficient:
+        if (
+            two is not None
+            and u.terms[0].coefficient > 0
+            and two.coefficient == sign * one.coefficient
+        ):
             name = "cosh" if sign > 0 else "sinh"
             whole = Term(number(2 * one.coefficient), ((_map(name, u), labels),), out)
             return [whole, *(term for term in terms if term not in (one, two))]
