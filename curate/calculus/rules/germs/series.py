@@ -45,13 +45,13 @@ class Series:
 
     def __init__(self, start: int, rule: Callable[[int], Decimal]) -> None:
         self.start, self._rule = start, rule
-        self._known: list[Decimal] = []
+        self._known: dict[int, Decimal] = {}  # by place, as threads may write one twice
         self.functions: dict[Node, Series] = {T: self}
 
     def __getitem__(self, k: int) -> Decimal:
-        while len(self._known) <= k - self.start:
-            self._known.append(self._rule(self.start + len(self._known)))
-        return self._known[k - self.start] if k >= self.start else _ZERO
+        for place in range(self.start + len(self._known), k + 1):
+            self._known[place] = self._rule(place)
+        return self._known.get(k, _ZERO)
 
     def order(self) -> int:
         """The least power with a coefficient other than 0.
@@ -216,11 +216,11 @@ def _composed(outer: Callable[[int], Decimal], inner: Series) -> Series:
     least = inner.order()
     if least < 1:
         raise NoSeriesError
-    powers = [_number(Decimal(1))]
+    powers = {0: _number(Decimal(1))}
 
     def rule(k: int) -> Decimal:
-        while len(powers) <= k // least:
-            powers.append(_times(powers[-1], inner))
+        for j in range(len(powers), k // least + 1):
+            powers[j] = _times(powers[j - 1], inner)
         return _total(outer(j) * powers[j][k] for j in range(k // least + 1))
 
     return Series(0, rule)
