@@ -16,6 +16,9 @@ _FAINT, _CLEARLY = 0.65, 0.15
 _UNEVEN = 0.2
 """By how much better another sign must part, for light that falls unevenly to come of it."""
 
+_ALMOST = 0.05
+"""How much less a turn by 90° may tell than the light of the sky, which then comes from a side."""
+
 _HARDLY = 0.1
 """By how much less a filter may part than the levels that it leaves, where halos are cut off."""
 
@@ -118,7 +121,8 @@ def explains(
     if cause == "uneven light":
         return other_accuracy < _OF_LIGHT.get(other, 0.0)
     if other == "uneven light":
-        return cause in _SHARED and accuracy >= other_accuracy + _UNEVEN
+        lead = -_ALMOST if cause in ("orientation", "aspect ratio") else _UNEVEN
+        return cause in _SHARED | {"orientation"} and accuracy >= other_accuracy + lead
     if other == "border" and other_accuracy < _FAINT and cause in _OWN:
         return accuracy >= other_accuracy + _CLEARLY  # the edge is darker with the picture
     if other == "fixed place" and cause == "orientation":
@@ -143,6 +147,11 @@ def left_by_a_filter(levels: float, kernel: float) -> bool:
     """Whether levels that part so well are what a filter leaves that parts so well: it is better,
     or, where neither is clear, hardly worse."""
     return kernel > levels or (levels < _FRAMED and kernel >= levels - _HARDLY)
+
+
+def lit_by_a_turn(light: float, orientation: float) -> bool:
+    """Whether light that falls from a side may be that from above, turned by 90°."""
+    return orientation >= light - _ALMOST
 
 
 def moved_by_a_turn(place: float, orientation: float) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from curate.bias.audit.explained import (
     explains,
     left_by_a_filter,
+    lit_by_a_turn,
     moved_by_a_turn,
     on_the_border,
     rank,
@@ -218,6 +219,9 @@ def _of_pair(
             yield verdict(cause, signs[probe], False, True)
     yield verdict("tone", signs["tone"], True, alike)
     uneven = verdict("uneven light", signs["uneven light"], True, alike)
+    # a turn by 90° leans outlines to other sides, too
+    turned = lit_by_a_turn(uneven.accuracy, signs["orientation"][0])
+    uneven = replace(uneven, late=turned and signs["tilt"][1] < _SLIGHT)
     yield _as_much_as_scenes(uneven, content)
     for probe in ("colour", "hues"):
         yield verdict("colour balance", signs[probe], True, alike)

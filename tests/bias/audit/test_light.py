@@ -5,7 +5,7 @@ import pytest
 
 from curate.bias import Source, nuisance_audit
 from curate.bias.audit.appearance import odd_places, specks, uneven_light
-from curate.bias.audit.explained import explains, rank
+from curate.bias.audit.explained import explains, lit_by_a_turn, rank
 from curate.bias.audit.traces import read_traces
 from curate.bias.audit.verdicts import Verdict, is_faint_beside
 from tests.bias.audit.test_audit import photographs
@@ -103,6 +103,11 @@ def test_light_goes_before_what_it_changes_and_after_what_parts_clearly_better()
     assert explains("uneven light", 0.66, "orientation", True, 0.63)
     assert explains("uneven light", 0.61, "colour balance", True, 0.62)
     assert not explains("uneven light", 0.66, "orientation", True, 0.8)
+    # turned by 90°, the light of the sky comes from a side
+    assert explains("orientation", 0.65, "uneven light", True, 0.69)
+    assert explains("aspect ratio", 0.67, "uneven light", True, 0.69)
+    assert lit_by_a_turn(0.69, 0.65)
+    assert not lit_by_a_turn(0.76, 0.55)
     assert rank("uneven light", True, 0.62) < rank("levels", True, 0.78)
     assert explains("tone", 0.86, "uneven light", True, 0.63)
     assert explains("grain or sharpness", 0.81, "uneven light", True, 0.6)
