@@ -1,4 +1,4 @@
-"""Seventy networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
+"""Eighty networks of torchvision, timm and Hugging Face with Fixup and with their normalisation.
 
     python benchmarks/fixup_zoo.py [NAME ...] [--again] [--device cuda] [--out FILE]
 

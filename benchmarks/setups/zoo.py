@@ -99,7 +99,9 @@ def _timm() -> dict[str, Net]:
         "efficientnet_b0": 32, "tf_efficientnetv2_b0": 32, "mobilenetv3_small_050": 32,
         "mobilenetv4_conv_small_050": 32, "ghostnet_050": 32, "mixnet_s": 32, "lcnet_050": 32,
         "tinynet_e": 32, "semnasnet_050": 32, "rexnet_100": 32, "repghostnet_050": 32,
-        "dla46_c": 32, "hgnetv2_b0": 32, "nf_resnet26": 32,
+        "dla46_c": 32, "hgnetv2_b0": 32, "nf_resnet26": 32, "dpn68": 32, "dpn68b": 32,
+        "resnet26d": 32, "resnest14d": 32, "selecsls42": 32, "ese_vovnet19b_dw": 32,
+        "repvgg_a0": 32,
     }  # fmt: skip
     nets = {
         name: _convolutional(partial(timm.create_model, name, num_classes=CLASSES), size)
@@ -128,7 +130,7 @@ def _timm() -> dict[str, Net]:
         "poolformer_s12": (32, {}),
         "edgenext_xx_small": (64, {}), "mobilevit_xxs": (64, {}), "pvt_v2_b0": (64, {}),
         "xcit_nano_12_p16_224": (64, {"img_size": 64}),
-        "mambaout_femto": (32, {}), "inception_next_atto": (32, {}),
+        "mambaout_femto": (32, {}), "inception_next_atto": (32, {}), "fastvit_t8": (64, {}),
     }  # fmt: skip
     for name, (size, options) in transformers.items():
         build = partial(timm.create_model, name, num_classes=CLASSES, **options)
@@ -175,6 +177,11 @@ def _hugging_face() -> dict[str, Net]:
                   "decoder_layers": 2, "encoder_attention_heads": 4,
                   "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64,
                   "max_position_embeddings": 64}),
+        "deberta": ("classify", hf.DebertaForSequenceClassification, hf.DebertaConfig,
+                    {**text, "num_labels": CLASSES}),
+        "mobilebert": ("classify", hf.MobileBertForSequenceClassification, hf.MobileBertConfig,
+                       {**text, "embedding_size": 16, "intra_bottleneck_size": 16,
+                        "num_labels": CLASSES}),
         "vit": ("images", hf.ViTForImageClassification, hf.ViTConfig, image),
         "deit": ("images", hf.DeiTForImageClassification, hf.DeiTConfig, image),
         "resnet": ("convolve", hf.ResNetForImageClassification, hf.ResNetConfig,

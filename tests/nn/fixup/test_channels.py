@@ -113,6 +113,33 @@ def test_layers_that_make_new_channels_share_a_learning_rate_and_learn():
     assert losses[-1] < losses[0] / 2
 
 
+class Dense(nn.Module):
+    """The new channels have a layer of their own, which reads what the branch has made (DPN)."""
+
+    def __init__(self, inputs, more):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(inputs, 16, 3, padding=1), nn.Conv2d(16, inputs, 1)
+        self.new = nn.Conv2d(16, more, 1) if more else None
+
+    def forward(self, x):
+        y = torch.relu(self.first(x))
+        return (
+            x + self.last(y) if self.new is None else torch.cat([x + self.last(y), self.new(y)], 1)
+        )
+
+
+@pytest.mark.parametrize("more", [0, 4])
+def test_layers_that_another_reads_beside_their_branch_share_it_too(more):
+    widths = [8 + more * i for i in range(7)]
+    blocks = [Dense(width, more) for width in widths]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 + 7 * more, 4)]
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), *blocks, *head)
+    report = fixup_(model, verbose=False)
+    assert [b.makes_channels for b in report.branches] == [bool(more)] * 7
+    # the stem and, of every block, the two layers of the branch and the one beside it
+    assert sum(isinstance(m, FixedScale) for m in model.modules()) == (1 + 3 * 7 if more else 0)
+
+
 def test_a_second_call_only_draws_new_numbers():
     model = net()
     fixup_(model, verbose=False)
