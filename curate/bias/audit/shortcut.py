@@ -59,7 +59,7 @@ _FIXES = {
     "crop offset": "Decode both, make them smaller, and save them again at one quality.",
     "orientation": "Turn all upright, or mirror and turn at random in training.",
 }
-_HEDGE = "The scenes differ, too, and may look like this. "
+_HEDGE = "Other scenes, or a clearer cause beside it, may look like this. "
 _HEDGES = {
     "JPEG quality": "Other scenes, or a turn or a change of size that wiped such traces out in "
     "one, may look like this. "
