@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from curate.bias import Source, nuisance_audit
 from curate.bias.audit.appearance import odd_places, specks, uneven_light
 from curate.bias.audit.explained import explains, lit_by_a_turn, rank
 from curate.bias.audit.traces import read_traces
 from curate.bias.audit.verdicts import Verdict, is_faint_beside
 from tests.bias.audit.test_audit import photographs
-from tests.bias.audit.test_nuisances import COUNT, GRAIN, points, saved
+from tests.bias.audit.test_nuisances import COUNT, GRAIN, assert_named, points
 
 ROWS, COLUMNS = np.mgrid[-1:1:64j, -1:1:64j]
 
@@ -36,14 +35,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_light_and_specks_are_named_and_nothing_that_they_bring_about(case):
     causes, change = CASES[case]
-    pictures = photographs(2 * COUNT, 8)
-    sources = [
-        Source("a", np.arange(COUNT), encoded=[saved(image) for image in pictures[:COUNT]]),
-        Source("b", np.arange(COUNT), encoded=[change(image) for image in pictures[COUNT:]]),
-    ]
-    warnings = nuisance_audit(sources).warnings
-    assert causes & {warning.cause for warning in warnings}
-    assert {warning.cause for warning in warnings if warning.certain} <= causes
+    assert_named(causes, photographs(2 * COUNT, 8), change)
 
 
 def test_light_is_a_parabola_by_least_squares():

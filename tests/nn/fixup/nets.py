@@ -2,7 +2,9 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import relu
+from torch.nn.functional import cross_entropy, relu
+
+from curate.nn import fixup_param_groups
 
 
 class PostBlock(nn.Module):
@@ -85,3 +87,16 @@ class Net(nn.Module):
 def images(count=2, size=8):
     generator = torch.Generator().manual_seed(3)
     return torch.randn(count, 3, size, size, generator=generator)
+
+
+def losses_of(model, images, labels, steps):
+    """The losses of so many steps of SGD on one batch, as Fixup is trained."""
+    optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
+    losses = []
+    for _ in range(steps):
+        loss = cross_entropy(model(images), labels)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return losses

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.functional import cross_entropy
 
-from curate.nn import diagnose, fixup_, fixup_param_groups
+from curate.nn import diagnose, fixup_
+from tests.nn.fixup.nets import losses_of
 
 
 class Block(nn.Module):
@@ -121,12 +121,5 @@ def test_it_learns():
     model, (images, labels) = net("module"), batch()
     fixup_(model, verbose=False)
     assert diagnose(model, (images, labels), lr=0.05).healthy
-    optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
-    losses = []
-    for _ in range(80):
-        loss = cross_entropy(model(images), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = losses_of(model, images, labels, steps=80)
     assert losses[-1] < losses[0] / 2

@@ -6,12 +6,11 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from curate.nn import diagnose, fixup_, fixup_param_groups, fixup_resnet, fixup_resnet_cifar
+from curate.nn import diagnose, fixup_, fixup_resnet, fixup_resnet_cifar
 from curate.nn.fixup.branches.gains import second_moment
 from curate.nn.fixup.scalars import FixedScale
-from tests.nn.fixup.nets import GatedBlock, Net, PostBlock, PreBlock
+from tests.nn.fixup.nets import GatedBlock, Net, PostBlock, PreBlock, losses_of
 
 
 @pytest.mark.parametrize(
@@ -94,14 +93,7 @@ def test_a_long_chain_keeps_its_signal_and_learns():
     assert not model(images).any()
     assert sum(isinstance(m, FixedScale) for m in model.modules()) == 13 + 8  # layers and gates
     assert diagnose(model, (images, labels), lr=0.05).healthy
-    optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
-    losses = []
-    for _ in range(60):
-        loss = cross_entropy(model(images), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = losses_of(model, images, labels, steps=60)
     assert losses[-1] < losses[0] / 2
     assert {row.role for row in report.rows} >= {"plain", "gate", "classifier"}
 

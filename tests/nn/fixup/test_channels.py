@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
-from curate.nn import fixup_, fixup_param_groups
+from curate.nn import fixup_
 from curate.nn.fixup.scalars import FixedScale
+from tests.nn.fixup.nets import losses_of
 
 
 class Widening(nn.Module):
@@ -102,14 +102,7 @@ def test_layers_that_make_new_channels_share_a_learning_rate_and_learn():
     fixup_(model, verbose=False)
     assert sum(isinstance(m, FixedScale) for m in model.modules()) == 17  # of 8 blocks and the stem
     images, labels = torch.randn(8, 3, 8, 8), torch.tensor([0, 1, 2, 3, 0, 0, 1, 0])
-    optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
-    losses = []
-    for _ in range(60):
-        loss = cross_entropy(model(images), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    losses = losses_of(model, images, labels, steps=60)
     assert losses[-1] < losses[0] / 2
 
 
