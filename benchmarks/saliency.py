@@ -238,7 +238,7 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
 
     contestants = {
         "unit": unit,
-        "gradient": step("gradient", {}, 64),
+        "gradient": step("gradient", {}, 64 if x.device.type == "cpu" else len(x)),
         "integrated": step("integrated_gradients", {"steps": 4}, 4 * len(x)),
         "certificates": lambda: saliency.certify_pixels(
             net, x, "gradient", target, samples=20, normalise=CIFAR, chunk=len(x)
@@ -384,7 +384,7 @@ def on_gpu(device: str) -> None:
         x = pixels[net(normalised(pixels)).argmax(1) == labels]
     torch.backends.cudnn.allow_tf32 = False  # as the pipelines do
     print(f"torch {torch.__version__}, {device_name(device)}, float32 without TF32")
-    parts = together(net, x[:64], 300, alone=4), costs(net, x[:256], 5), strength(net, x[:64], 100)
+    parts = together(net, x[:64], 300, alone=4), costs(net, x[:256], 9), strength(net, x[:64], 100)
     for row in chain.from_iterable(parts):
         print("| " + " | ".join(row) + " |", flush=True)
 

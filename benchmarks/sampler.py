@@ -122,9 +122,10 @@ class Training:
     """One net in training, on the library's default settings for such images."""
 
     def __init__(self, values, labels, classes: int, settings: Settings, seed: int) -> None:
-        self.values, self.labels, self.settings, self.seed = values, labels, settings, seed
+        self.settings, self.seed = settings, seed
         torch.manual_seed(seed)
         self.device = torch.device(settings.device)
+        self.values, self.labels = values.to(self.device), labels.to(self.device)
         self.model = build(settings.model, values.shape[1:], classes).to(self.device)
         self.model = self.model.to(memory_format=torch.channels_last)
         self.normalise = Normaliser.of(values)
@@ -161,10 +162,10 @@ class Training:
             for batch, weights, done in steps:
                 for group in optimizer.param_groups:
                     group["lr"] = self.settings.lr * rate(done)
-                images = self.values[batch].to(self.device)
+                rows = batch.to(self.device)
+                images, targets = self.values[rows], self.labels[rows]
                 if self.settings.augment:
                     images = augmented(images, self.generator)
-                targets = self.labels[batch].to(self.device)
                 logits = self.model(self.prepared(images))
                 losses = cross_entropy(logits.float(), targets, reduction="none")
                 if self.peer is not None:

@@ -15,17 +15,23 @@ are trained together, by CUDA graphs.
 
 import argparse
 from collections.abc import Iterator, Sequence
-from itertools import combinations, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from forgetting_epochs import (
+    MARKS,
+    RESULTS,
+    epochs_of,
+    events_of,
+    print_early,
+    print_table,
+    table_path,
+)
 from pyarrow import parquet
-from rich.console import Console
-from rich.table import Table
-from scipy.stats import spearmanr
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -33,10 +39,8 @@ import curate
 from curate.files import atomic_path
 from curate.scores import unforgettable
 
-RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, as the paper's code has them
 BATCH = 64
-MARKS = (1, 2, 5, 10, 20, 50, 100, 200)  # epochs after which the examples' counts are kept
 PAPER = {"mnist": 91.7, "permuted-mnist": 75.3}
 
 
@@ -59,13 +63,15 @@ def main() -> None:
         recordings = [
             Recording(options, train_set, test_set, seed)
             for seed in range(options.seeds)
-            if epochs_of(table_path(options, seed)) < options.epochs
+            if epochs_of(table_path(options.results, options.dataset, seed)) < options.epochs
         ]
         # on a GPU the seeds take turns: a step of one net is far too small for it
         together = len(recordings) if options.device != "cpu" else 1
         for start in range(0, len(recordings), together or 1):
             take_turns(recordings[start : start + together])
-    print_table(options)
+    paper = f"the paper: {PAPER[options.dataset]} %, 5 seeds"
+    print_table(options.results, options.dataset, paper)
+    print_early(options.results, options.dataset)
 
 
 def net() -> nn.Module:
@@ -258,86 +264,8 @@ class Recording:
                 "right": np.packbits(self.right).tobytes(),
             }
         )
-        with atomic_path(table_path(self.options, self.seed)) as path:
+        with atomic_path(table_path(self.options.results, self.options.dataset, self.seed)) as path:
             parquet.write_table(table, path, compression="zstd")
-
-
-def events_of(table: pa.Table) -> np.ndarray:
-    """(n,) int16 forgetting events; -1 where the example was never learned."""
-    events = curate.score(table, "forgetting")
-    return np.where(np.isfinite(events), events, -1).astype(np.int16)
-
-
-def table_path(options, seed: int) -> Path:
-    return options.results / f"forgetting-{options.dataset}-seed{seed}.parquet"
-
-
-def tables_of(options) -> list[Path]:
-    return sorted(options.results.glob(f"forgetting-{options.dataset}-seed*.parquet"))
-
-
-def by_epoch(kept: Path, what: str) -> list[float]:
-    """A number for every epoch that is done; empty where none is."""
-    if not kept.exists():
-        return []
-    text = parquet.read_schema(kept).metadata[what.encode()].decode()
-    return [float(word) for word in text.strip("[]").split(",")]
-
-
-def epochs_of(kept: Path) -> int:
-    """How many are done."""
-    return len(by_epoch(kept, "unforgettable_by_epoch"))
-
-
-def print_table(options) -> None:
-    """The share of unforgettable examples after some epochs: of one run, and of all of them."""
-    dataset = options.dataset
-    report = Table(title=f"{dataset}: never forgotten (the paper: {PAPER[dataset]} %, 5 seeds)")
-    for column in ("epochs", "seeds", "in one run", "in all of them", "test accuracy"):
-        report.add_column(column, justify="right")
-    for mark in MARKS:
-        found = []
-        for path in tables_of(options):
-            if f"events_{mark}" in parquet.read_schema(path).names:
-                found.append(path)
-        if not found:
-            continue
-        events = [parquet.read_table(path)[f"events_{mark}"].to_numpy() for path in found]
-        never = np.stack(events) == 0
-        right = [by_epoch(path, "test_accuracy_by_epoch")[mark - 1] for path in found]
-        report.add_row(
-            str(mark), str(len(found)), f"{never.mean():.1%}", f"{never.all(0).mean():.1%}",
-            f"{np.mean(right):.2%}",
-        )  # fmt: skip
-    Console(highlight=False).print(report)
-    print_early(options)
-
-
-def print_early(options) -> None:
-    """Counts after early epochs against those of the same run at its end, and between seeds."""
-    dataset = options.dataset
-    runs = [parquet.read_table(path) for path in tables_of(options)]
-    longest = max(runs, key=lambda run: len(run.column_names))
-    last = longest.column_names[-1]
-    report = Table(title=f"{dataset}: early epochs against {last.removeprefix('events_')}")
-    for column in ("epochs", "Spearman's ρ", "stay never forgotten", "ρ between two seeds"):
-        report.add_column(column, justify="right")
-    end = hardness(longest, last)
-    for name in longest.column_names:
-        early = hardness(longest, name)
-        seeds = [hardness(run, name) for run in runs if name in run.column_names]
-        pairs = [spearmanr(*pair).statistic for pair in combinations(seeds, 2)]
-        report.add_row(
-            name.removeprefix("events_"), f"{spearmanr(early, end).statistic:.2f}",
-            f"{(end[early == 0] == 0).mean():.1%}", f"{np.mean(pairs):.2f}" if pairs else "",
-        )  # fmt: skip
-    Console(highlight=False).print(report)
-
-
-def hardness(run: pa.Table, name: str) -> np.ndarray:
-    """(n,) forgetting events; those never learned so far are the hardest."""
-    events = run[name].to_numpy().astype(np.int64)
-    return np.where(events < 0, events.max() + 1, events)
 
 
 if __name__ == "__main__":

