@@ -116,12 +116,15 @@ def test_cifar10_1(real_data, monkeypatch, tmp_path, capsys):
         ("forgetting_noise", ["relabelled", "area under the ROC curve: forgetting"]),
         ("forgetting_nets", ["two seeds of mlp", "cnn and mlp"]),
         ("forgetting_blocks", ["random", "forgetting events"]),
+        ("forgetting_epochs", ["in all of them", "Pearson's r"]),
     ],
 )
 def test_claims_of_forgetting(monkeypatch, tmp_path, capsys, name, expected):
     """They run, and a second time from what they kept."""
     few = ("--epochs", 1, "--seeds", 2, "--folder", tmp_path)
     few += ("--blocks", 2) if name == "forgetting_blocks" else ()
+    few += ("--dataset", "digits") if name == "forgetting_epochs" else ()
+    few += ("--results", tmp_path) if name in ("forgetting_blocks", "forgetting_epochs") else ()
     printed = []
     for _ in range(2):
         run(monkeypatch, name, *few)
@@ -130,6 +133,37 @@ def test_claims_of_forgetting(monkeypatch, tmp_path, capsys, name, expected):
         assert part in printed[0]
     tables = [text[text.index("\u250f") :] for text in printed]  # without seconds
     assert tables[0] == tables[1]
+
+
+def test_the_picture_of_forgetting(monkeypatch, tmp_path):
+    run(monkeypatch, "forgetting_figure", "--out", tmp_path / "forgetting.svg")
+    drawn = (tmp_path / "forgetting.svg").read_text()
+    for words in ("never forgotten so far", "permuted MNIST, at random", "as many at random"):
+        assert words in drawn
+
+
+def test_epochs_are_counted_from_the_history(monkeypatch, tmp_path):
+    """What is kept at a mark is what a run says that ended there."""
+    shared = ("--dataset", "digits", "--seeds", 1, "--net", "mlp")
+    digits = curate.data.load("digits", "train")
+    recorder, after = curate.Recorder(digits.ids), []
+    settings = settings_for(digits.shape, model="mlp", epochs=5)
+    run_arm(
+        "mlp", 0, digits, curate.data.load("digits", "test"), settings, recorder=recorder,
+        on_epoch=lambda epoch: after.append(recorder.table()),
+    )  # fmt: skip
+    run(
+        monkeypatch, "forgetting_epochs", *shared, "--epochs", 5, "--results", tmp_path,
+        "--folder", tmp_path / "runs",
+    )  # fmt: skip
+    kept = parquet.read_table(tmp_path / "forgetting-digits-mlp-seed0.parquet")
+    assert kept.column_names == ["events_1", "events_2", "events_5"]
+    for epoch in (1, 2, 5):
+        table = after[epoch - 1].select(["forgetting_events", "first_learned"]).to_pylist()
+        counted = [
+            -1 if row["first_learned"] is None else row["forgetting_events"] for row in table
+        ]
+        assert kept[f"events_{epoch}"].to_pylist() == counted
 
 
 def test_relabelled_examples_have_another_label(monkeypatch):
