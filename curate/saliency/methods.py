@@ -87,7 +87,9 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
         if net.softplus_beta is None and beta is not None:
             net = replace(net, softplus_beta=beta)
         if callable(method):
-            return method(_Pixels(net), images, target, **options)
+            maps = method(_Pixels(net), images, target, **options)
+            _check_brought(maps, images)
+            return maps
         try:
             return METHODS[method](net, images, target, **options)
         except TypeError as error:
@@ -96,6 +98,25 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
             raise
 
     return explain
+
+
+def _check_brought(maps: object, images: Tensor) -> None:
+    """Refuse what is no map of these images, or hides its gradient from an attack."""
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        what = f"shape {tuple(maps.shape)}" if isinstance(maps, Tensor) else type(maps).__name__
+    elif len(maps) != len(images) or maps.shape[2:] != images.shape[2:]:
+        what = f"shape {tuple(maps.shape)}"
+    elif images.requires_grad and torch.is_grad_enabled() and not maps.requires_grad:
+        raise CurateError(
+            "method: its maps have no gradient by the images, which attacks follow; leave detach() "
+            "out of it, and give torch.autograd.grad create_graph=True"
+        )
+    else:
+        return
+    n, _, height, width = images.shape
+    raise CurateError(
+        f"method: it gives {what}; maps ({n}, channels, {height}, {width}) are needed"
+    )
 
 
 def copies_of(method: Method, options: Mapping[str, Any] | None) -> int:

@@ -34,7 +34,113 @@ def test_models_without_logits(target):
     wrong("int64 of shape", Answers(lambda x: x.flatten(1).argmax(1)), target=target)
     wrong("probabilities, not logits", nn.Sequential(build(), nn.Softmax(1)), target=target)
     wrong("NaN among its logits", Answers(lambda x: x.flatten(1) * float("nan")), target=target)
+    wrong("infinity among its logits", Answers(lambda x: x.flatten(1) / 0), target=target)
     wrong("model: a function", lambda x: x, target=target)
+
+
+@pytest.mark.parametrize("target", [None, 1])
+def test_images_that_the_model_does_not_take(target):
+    wrong("does not take images of torch.float32 and shape", x=X.float(), target=target)
+    wrong("does not take images of torch.float64 and shape", x=X[:, :1], target=target)
+    wrong("each of 3 channels", normalise=((0.5, 0.5), (1.0, 1.0)), target=target)
+
+
+def no_gradient(x):
+    with torch.no_grad():
+        return build()(x)
+
+
+def test_models_without_a_gradient():
+    wrong("no gradient by the images", Answers(no_gradient))
+    with pytest.raises(CurateError, match="model: one logit"):
+        saliency.fragility(nn.Sequential(build(), nn.Linear(4, 1)).double(), X, k=5)
+
+
+def small(act):
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), act, nn.Flatten(), nn.Linear(64, 3))
+    return net.double().eval()
+
+
+MADE = {
+    "script": torch.jit.script,
+    "trace": lambda net: torch.jit.trace(net, X),
+    "part": lambda net: nn.Sequential(torch.jit.script(net[:2]), net[2:]),
+    "export": lambda net: torch.export.export(net, (X,)).module(),
+}
+OUT_OF_REACH = "model: {} in it cannot be given another gradient"
+
+
+@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_rectifiers_out_of_reach(kind):
+    """Their maps would be those of the plain gradient, and no attack would find a way."""
+    net = small(nn.ReLU())
+    made = MADE[kind](net)
+    assert torch.equal(saliency.gradient(made, X, 1), saliency.gradient(net, X, 1))
+    match = OUT_OF_REACH.format("relu")
+    wrong(match, made, method="guided_backprop")
+    wrong(match, made, softplus_beta=3.0)
+    with pytest.raises(CurateError, match=match):
+        saliency.iterative_attack(made, X, k=5, iterations=1)
+
+
+@pytest.mark.parametrize("kind", ["script", "trace", "part"])
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_curves_out_of_reach(kind):
+    """Of those DeepLIFT alone needs another gradient."""
+    net = small(nn.SiLU())
+    made = MADE[kind](net)
+    for method in ("guided_backprop", "gradient"):
+        explain = getattr(saliency, method)
+        assert torch.equal(explain(made, X, 1), explain(net, X, 1))
+    wrong(OUT_OF_REACH.format("silu"), made, method="deeplift")
+
+
+def test_compiled_models_run_as_they_were_written():
+    net = build()
+    for compiled in (torch.compile(net), nn.Sequential(torch.compile(net, backend="eager"))):
+        for method in ("gradient", "deeplift", "guided_backprop"):
+            want = getattr(saliency, method)(net, X, 1)
+            assert torch.equal(getattr(saliency, method)(compiled, X, 1), want)
+    attacked = saliency.iterative_attack(torch.compile(net), X, k=5, iterations=3)
+    assert torch.equal(attacked.images, saliency.iterative_attack(net, X, k=5, iterations=3).images)
+
+
+def test_methods_that_are_brought():
+    def attack(method, match):
+        with pytest.raises(CurateError, match=match):
+            saliency.iterative_attack(build(), X, method, k=5, iterations=1)
+
+    attack(lambda model, x, target: x.detach(), "method: its maps have no gradient")
+    attack(lambda model, x, target: x[:1], r"method: it gives shape \(1, 3, 6, 6\)")
+    attack(lambda model, x, target: x.flatten(1), "method: it gives shape")
+    attack(lambda model, x, target: None, "method: it gives NoneType")
+
+
+def test_a_linear_model_has_one_map_that_nothing_moves():
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(108, 3)).double().eval()
+    found = saliency.fragility(linear, X, k=5, iterations=2)
+    assert found.table["fragility_topk"].to_pylist() == [0.0] * len(X)
+
+
+def test_ids_and_curves():
+    with pytest.raises(CurateError, match="example_ids: 3 occurs twice"):
+        saliency.fragility(build(), X, k=5, example_ids=[3, *range(1, len(X))])
+    for name in ("methods", "epsilons", "objectives"):
+        with pytest.raises(CurateError, match=f"{name}: there are none"):
+            saliency.fragility_curve(build(), X, **{name: []})
+
+
+def test_too_few_copies_for_any_certificate():
+    from curate.errors import CurateWarning
+    from curate.saliency.certificates.pixels import certified, samples_needed
+
+    least = samples_needed(36, 0.75, 0.01)
+    with pytest.warns(CurateWarning, match=f"fewer than {least}, with 36 pixels"):
+        saliency.certify_pixels(build(), X, samples=least - 1, level=0.99)
+    for samples, share in ((least - 1, 0), (least, 1)):
+        counts = torch.full((1, 6, 6), samples).numpy()
+        assert (certified(counts, samples, 0.75, 0.01, "holm") == share).all()
 
 
 def test_models_that_mix_examples():

@@ -198,4 +198,9 @@ def _uphill(setting: Setting, changed: Tensor, rows: Tensor, beta: float) -> Ten
     with torch.enable_grad():
         changed = changed.detach().requires_grad_()
         maps = setting.explain(net, changed, setting.target[rows])
-        return torch.autograd.grad(setting.want(maps, rows).sum(), changed)[0]
+        if not maps.requires_grad:  # of a linear model no map depends on the image
+            return torch.zeros_like(changed)
+        (found,) = torch.autograd.grad(
+            setting.want(maps, rows).sum(), changed, materialize_grads=True
+        )
+        return found

@@ -73,6 +73,12 @@ def set_up(
     check_epsilon(epsilon, bounds)
     if not 0 <= confidence < 1:
         raise CurateError(f"confidence: {confidence}; give a probability below 1")
+    with torch.no_grad():
+        if net.logits(images[:chunk]).shape[1] < 2:
+            raise CurateError(
+                "model: one logit, which is the predicted class whatever the image; wrap it so "
+                "that it gives two, such as torch.cat([-z, z], 1)"
+            )
     predicted, sure = net.predict(images)
     wrong = (predicted != target).nonzero()[:, 0].tolist()
     if wrong:

@@ -1,5 +1,6 @@
 """How fragile are the explanations of these predictions?"""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -170,6 +171,9 @@ def _ids(example_ids: Any, count: int) -> np.ndarray | list[str]:
     ids = list(example_ids)
     if len(ids) != count:
         raise CurateError(f"example_ids: {len(ids)} for {count} images; give one per image")
+    twice = next((one for one, times in Counter(ids).items() if times > 1), None)
+    if twice is not None:
+        raise CurateError(f"example_ids: {twice!r} occurs twice; give each image its own")
     return [str(one) for one in ids] if isinstance(ids[0], str) else np.asarray(ids, np.int64)
 
 

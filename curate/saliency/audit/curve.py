@@ -89,10 +89,11 @@ def fragility_curve(
         options: of each method, by its name.
 
     Raises:
-        CurateError: as :func:`iterative_attack`, or no ε.
+        CurateError: as :func:`iterative_attack`, or no ε, method or objective.
     """
-    if not len(epsilons):
-        raise CurateError("epsilons: there are none; give at least one")
+    for name, given in (("epsilons", epsilons), ("methods", methods), ("objectives", objectives)):
+        if not len(given):
+            raise CurateError(f"{name}: there are none; give at least one")
     shared: dict[str, Any] = {"bounds": bounds, "normalise": normalise, "chunk": chunk}
     net, target = prepare(model, images, None, softplus_beta=None, **shared)
     rows = []

@@ -1,5 +1,6 @@
 """Certificates per pixel for any map (Anani et al., ICML 2025): sparsified, smoothed, tested."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from curate.errors import CurateError, is_choice
+from curate.errors import CurateError, CurateWarning, is_choice
 from curate.saliency.engine.checks import check_count, check_maps, prepare
 from curate.saliency.engine.net import Net, Normalise
 from curate.saliency.maps.scores import pixel_scores
@@ -94,6 +95,9 @@ def certify_pixels(
 
     Raises:
         CurateError: as :func:`gradient`, or numbers outside of their range, or NaN maps.
+
+    Warns:
+        CurateWarning: so few copies that no pixel can be certified.
     """
     net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     check_count("samples", samples)
@@ -106,10 +110,26 @@ def certify_pixels(
     if not is_choice(correction, ("holm", "bonferroni")):
         raise CurateError(f"correction: {correction!r}; choose holm or bonferroni")
     explain = explainer(method, options)
+    least = samples_needed(images[0, 0].numel(), tau, 1 - level)
+    if samples < least:
+        warnings.warn(
+            f"samples: {samples}; no pixel can be certified from fewer than {least}, with "
+            f"{images[0, 0].numel():,} pixels to an image, tau {tau:g} and level {level:g}",
+            CurateWarning,
+            stacklevel=2,
+        )
     counts = count_top(net, explain, images.detach(), target, top, sigma, samples, seed)
     found = certified(counts, samples, tau, 1 - level, correction)
     radius = sigma * _normal_quantile(tau)
     return PixelCertificates(found, counts, samples, sigma, radius, level)
+
+
+def samples_needed(pixels: int, tau: float, error: float) -> int:
+    """The fewest noisy copies from which a pixel that is the same in all of them is certified."""
+    least = 1
+    while pixels * (tau**least + (1 - tau) ** least) > error:
+        least += 1
+    return least
 
 
 def count_top(

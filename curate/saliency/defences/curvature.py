@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from curate.errors import CurateError
+from curate.saliency.engine.running import twice_differentiable
 
 
 def curvature_penalty(
@@ -39,6 +40,6 @@ def curvature_penalty(
 
 
 def _slope(model: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
-    with torch.enable_grad():
+    with torch.enable_grad(), twice_differentiable():
         loss = cross_entropy(model(inputs), labels, reduction="sum")
         return torch.autograd.grad(loss, inputs, create_graph=True)[0]

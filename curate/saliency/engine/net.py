@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from curate.errors import CurateError
 from curate.saliency.engine.constant import ConstantWeights
+from curate.saliency.engine.probe import check_in_reach
 from curate.saliency.engine.rules import Rules
+from curate.saliency.engine.running import as_written
 
 Normalise = Callable[[Tensor], Tensor] | tuple[Sequence[float], Sequence[float]] | None
 
@@ -42,9 +44,22 @@ class Net:
 
     def read(self, images: Tensor, rules: Rules | None = None) -> Tensor:
         """What the model makes of images, unchecked."""
+        inputs = self._normalised(images)
         mode: AbstractContextManager = nullcontext() if rules is None else rules
-        with mode, ConstantWeights() if self.constant_weights else nullcontext():
-            return self.model(self._normalised(images))  # type: ignore[no-any-return]
+        constant = ConstantWeights() if self.constant_weights else nullcontext()
+        try:
+            with as_written():
+                if rules is not None:
+                    check_in_reach(self.model, inputs, rules)
+                with mode, constant:
+                    return self.model(inputs)  # type: ignore[no-any-return]
+        except (CurateError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise CurateError(
+                f"model: it does not take images of {inputs.dtype} and shape "
+                f"{tuple(inputs.shape)} ({str(error).splitlines()[0]}); give such as it does"
+            ) from error
 
     def score(self, images: Tensor, target: Tensor, rules: Rules | None = None) -> Tensor:
         """The logit of each image's target class: (n,)."""
@@ -72,6 +87,11 @@ class Net:
             return images.clone()  # a model may work in place on its input
         if callable(self.normalise):
             return self.normalise(images)
+        if any(len(part) not in (1, images.shape[1]) for part in self.normalise):
+            raise CurateError(
+                f"normalise: {self.normalise}; give a mean and a standard deviation for each of "
+                f"{images.shape[1]} channels"
+            )
         mean, std = (
             torch.as_tensor(part, dtype=images.dtype, device=images.device).reshape(1, -1, 1, 1)
             for part in self.normalise
@@ -91,8 +111,9 @@ def _check_logits(logits: object, count: int) -> None:
             f"logits ({count}, classes) are needed"
         )
     with torch.no_grad():
-        if bool(torch.isnan(logits).any()):
-            raise CurateError("model: NaN among its logits; check its weights and its input")
+        if bool((logits.isnan() | logits.isposinf()).any()):  # -inf rules a class out
+            what = "NaN" if bool(logits.isnan().any()) else "infinity"
+            raise CurateError(f"model: {what} among its logits; check its weights and its input")
         if logits.shape[1] > 1 and count and bool((logits >= 0).all()):
             sums = logits.double().sum(1)
             if bool(((sums - 1).abs() < 1e-5).all()):

@@ -125,7 +125,8 @@ class _Product(torch.autograd.Function):
 def _product(pairs: Pairs, state: Rules, func: Any, args: tuple, kwargs: dict) -> Any:
     if len(args) == 2 and all(isinstance(one, Tensor) and one.requires_grad for one in args):
         a, b = args
-        if a.ndim == b.ndim and len(a) == len(b) and pairs.fit(a):
+        real = not (a.is_complex() or b.is_complex())
+        if real and a.ndim == b.ndim and len(a) == len(b) and pairs.fit(a):
             in_place = func.__name__ in ("mul_", "multiply_", "__imul__")
             out = _Product.apply(a.clone() if in_place else a, b, pairs, state)  # type: ignore[no-untyped-call]
             return a.copy_(out) if in_place else out

@@ -68,12 +68,17 @@ class Rules(TorchFunctionMode):
         z = args[0] if args else kwargs.get("input")
         rule = self.rules.get(name)
         smooth = None if self.softplus_beta is None else smoothed(name, args, kwargs)
-        if not isinstance(z, Tensor) or (rule is None and smooth is None):
+        own = _OWN.get(name)
+        if rule is None and smooth is None and own is None:
+            return func(*args, **kwargs)
+        if not isinstance(z, Tensor) or z.is_complex():
             return func(*args, **kwargs)
         rest = args[1:]
         named = {key: value for key, value in kwargs.items() if key != "input"}
 
         def true(value: Tensor) -> Tensor:
+            if own is not None:
+                return own(value)
             return func(value.clone(), *rest, **named)  # in place it works on the clone
 
         function: Function = true
@@ -91,6 +96,14 @@ class Rules(TorchFunctionMode):
         if z._is_view():  # what lies around it in its base keeps its gradient
             return z.copy_(out)
         return _Overwritten.apply(z, out)  # type: ignore[no-untyped-call]
+
+
+def _hardsigmoid(z: Tensor) -> Tensor:
+    return F.relu6(z + 3) / 6
+
+
+_OWN: dict[str, Function] = {"hardsigmoid": _hardsigmoid}
+"""In place of functions that torch cannot differentiate twice."""
 
 
 class _Overwritten(torch.autograd.Function):
@@ -154,7 +167,9 @@ def true_backward(function: Function, z: Tensor, gradient: Tensor) -> Tensor:
         return torch.autograd.grad(function(z), z, gradient, create_graph=keep)[0]
 
 
-_POSITION_OF_INPLACE = {F.relu: 1, F.relu6: 1, F.hardtanh: 3, F.leaky_relu: 2, F.elu: 2}
+_POSITION_OF_INPLACE = {
+    F.relu: 1, F.relu6: 1, F.hardtanh: 3, F.leaky_relu: 2, F.elu: 2, F.hardsigmoid: 1
+}  # fmt: skip
 
 
 def _asks_in_place(func: Any, args: tuple, kwargs: dict) -> bool:

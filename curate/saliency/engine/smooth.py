@@ -19,23 +19,29 @@ class Smooth:
         low: where it begins to rise.
         high: where it ends; None: nowhere.
         leak: its slope elsewhere.
+        unit: whether it rises from 0 to 1 in between, not by as much as z does.
     """
 
     low: float = 0
     high: float | None = None
     leak: float = 0
+    unit: bool = False
 
     def value(self, z: Tensor, beta: float) -> Tensor:
         """The function of z."""
         up = softplus(z if self.low == 0 else z - self.low, beta)
         up = up if self.low == 0 else up + self.low
         up = up if self.high is None else up - softplus(z - self.high, beta)
+        if self.unit and self.high is not None:
+            return (up - self.low) / (self.high - self.low)
         return self.leak * z + (1 - self.leak) * up if self.leak else up
 
     def slope(self, z: Tensor, beta: float) -> Tensor:
         """Its derivative at z."""
         up = torch.sigmoid((z if self.low == 0 else z - self.low) * beta)
         up = up if self.high is None else up - torch.sigmoid((z - self.high) * beta)
+        if self.unit and self.high is not None:
+            return up / (self.high - self.low)
         return self.leak + (1 - self.leak) * up if self.leak else up
 
 
@@ -91,6 +97,8 @@ def smoothed(name: str, args: tuple, kwargs: dict) -> Smooth | None:
         return _between(0, None)
     if name == "relu6":
         return _between(0, 6)
+    if name == "hardsigmoid":
+        return Smooth(-3, 3, unit=True)
     if name == "hardtanh":
         return _between(
             _argument(args, kwargs, 1, "min_val", -1), _argument(args, kwargs, 2, "max_val", 1)

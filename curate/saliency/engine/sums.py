@@ -1,6 +1,7 @@
 """Maps as sums of terms that are computed a chunk at a time, differentiable in bounded memory."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from curate.errors import CurateError
 from curate.saliency.engine.net import Net
 from curate.saliency.engine.rules import Rules
+from curate.saliency.engine.running import twice_differentiable
 
 Term = Callable[..., Tensor]
 """(images (n, C, H, W) that require a gradient, their rows (n,), *values (n, ...)) -> (n, C, H, W):
@@ -64,7 +67,13 @@ def slope(
     with torch.enable_grad():
         if not images.requires_grad:
             images = images.detach().requires_grad_()
-        score = net.score(images, target, rules).sum()
+        with twice_differentiable() if keep else nullcontext():
+            score = net.score(images, target, rules).sum()
+        if not score.requires_grad:
+            raise CurateError(
+                "model: its logits have no gradient by the images; take torch.no_grad, detach() "
+                "and the like out of its forward()"
+            )
         by = images if by is None else by()
         if rules is None:
             return torch.autograd.grad(score, by, create_graph=keep)[0]
