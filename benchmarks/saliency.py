@@ -241,8 +241,16 @@ def costs(net: nn.Module, x: Tensor, repeats: int) -> Iterator[Row]:
         "gradient": step("gradient", {}, 64 if x.device.type == "cpu" else len(x)),
         "integrated": step("integrated_gradients", {"steps": 4}, 4 * len(x)),
         "certificates": lambda: saliency.certify_pixels(
-            net, x, "gradient", target, samples=20, normalise=CIFAR, chunk=len(x)
-        ),
+            net,
+            x,
+            "gradient",
+            target,
+            samples=20,
+            tau=0.5,
+            normalise=CIFAR,
+            chunk=len(x),
+            level=0.9,
+        ),  # a tau and a level of which 20 copies are enough
         "20 maps": lambda: [
             saliency.gradient(net, x, target, normalise=CIFAR, chunk=len(x)) for _ in range(20)
         ],

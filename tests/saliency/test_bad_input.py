@@ -123,6 +123,13 @@ def test_a_linear_model_has_one_map_that_nothing_moves():
     assert found.table["fragility_topk"].to_pylist() == [0.0] * len(X)
 
 
+def test_predictions_that_are_all_wrong():
+    labels = (build()(X).argmax(1) + 1) % 4
+    for options, match in (({}, "give wrong='skip'"), ({"wrong": "skip"}, "check its weights")):
+        with pytest.raises(CurateError, match=match):
+            saliency.fragility(build(), X, k=5, labels=labels, **options)
+
+
 def test_ids_and_curves():
     with pytest.raises(CurateError, match="example_ids: 3 occurs twice"):
         saliency.fragility(build(), X, k=5, example_ids=[3, *range(1, len(X))])

@@ -190,7 +190,12 @@ def _right(predicted: Tensor, labels: Tensor | None, wrong: str) -> Tensor:
         )
     rows = every[labels == predicted]
     lost = len(every) - len(rows)
-    if lost and (wrong == "error" or not len(rows)):
+    if wrong == "skip" and not len(rows):
+        raise CurateError(
+            f"labels: the model predicts another class for each of {lost} images; check its "
+            "weights, its mean and std, and the order of the classes"
+        )
+    if lost and wrong == "error":
         first = int(every[labels != predicted][0])
         raise CurateError(
             f"labels: the model predicts another class for {lost} of {len(every)} images, first "

@@ -17,11 +17,15 @@ def as_written() -> AbstractContextManager:
     return torch.compiler.set_stance("force_eager")  # type: ignore[no-any-return]
 
 
-@contextmanager
-def twice_differentiable() -> Iterator[None]:
-    """Attention by plain products, as of torch's fused ones only the first derivative exists; and
-    functions of ours for others of which that is so."""
+def plain_attention() -> AbstractContextManager:
+    """Attention by plain products; of torch's fused ones only the first derivative exists."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    with as_written(), sdpa_kernel(SDPBackend.MATH), Rules():
+    return sdpa_kernel(SDPBackend.MATH)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """All that is known of torch's functions whose gradient cannot be differentiated is avoided."""
+    with as_written(), plain_attention(), Rules():
         yield

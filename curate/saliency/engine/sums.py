@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from curate.errors import CurateError
 from curate.saliency.engine.net import Net
 from curate.saliency.engine.rules import Rules
-from curate.saliency.engine.running import twice_differentiable
+from curate.saliency.engine.running import plain_attention
 
 Term = Callable[..., Tensor]
 """(images (n, C, H, W) that require a gradient, their rows (n,), *values (n, ...)) -> (n, C, H, W):
@@ -67,7 +67,9 @@ def slope(
     with torch.enable_grad():
         if not images.requires_grad:
             images = images.detach().requires_grad_()
-        with twice_differentiable() if keep else nullcontext():
+        if keep and rules is None and net.softplus_beta is None:
+            rules = Rules()  # its own functions in place of those that have one derivative only
+        with plain_attention() if keep else nullcontext():
             score = net.score(images, target, rules).sum()
         if not score.requires_grad:
             raise CurateError(
