@@ -96,6 +96,35 @@ def test_curves_out_of_reach(kind):
     wrong(OUT_OF_REACH.format("silu"), made, method="deeplift")
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [torch.ops.aten.relu.default, lambda z: nn.functional.lp_pool2d(z, 2, 1)],
+    ids=["kernel", "within lp_pool2d"],
+)
+def test_a_rectifier_that_is_no_call_of_a_function_of_torch(hidden):
+    class Hiding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.head = nn.Conv2d(3, 4, 3), nn.LazyLinear(3)
+
+        def forward(self, x):
+            return self.head(hidden(self.first(x)).flatten(1))
+
+    net = Hiding().double()
+    net(X)
+    wrong(OUT_OF_REACH.format("relu"), net.eval(), method="guided_backprop")
+
+
+def test_a_part_that_was_put_right_is_looked_at_again():
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), Answers(torch.ops.aten.relu.default), nn.Flatten(), nn.Linear(64, 3)
+    )
+    net = net.double().eval()
+    wrong(OUT_OF_REACH.format("relu"), net, method="guided_backprop")
+    net[1] = nn.ReLU()
+    assert saliency.guided_backprop(net, X, 1).shape == X.shape
+
+
 def test_compiled_models_run_as_they_were_written():
     net = build()
     for compiled in (torch.compile(net), nn.Sequential(torch.compile(net, backend="eager"))):
