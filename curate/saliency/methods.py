@@ -84,7 +84,7 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
         )
 
     def explain(net: Net, images: Tensor, target: Tensor) -> Tensor:
-        if net.softplus_beta is None and beta is not None:
+        if beta is not None:  # of the map itself, which an attack's has no place in
             net = replace(net, softplus_beta=beta)
         if callable(method):
             maps = method(_Pixels(net), images, target, **options)

@@ -57,10 +57,11 @@ def iterative_attack(
         iterations: of each restart.
         restarts: the best counts. The first starts within one step of the image (at an exact
             centre of mass the gradient is zero), the others anywhere within ε.
-        softplus_beta: β of the softplus, for the attack's gradient only.
+        softplus_beta: β of the softplus, for the attack's gradient only, where rectifiers read
+            numbers near 1; it is divided by how large they are (:func:`rectifier_scale`).
         confidence: probability that the class has to keep.
         options: of the method, such as ``{"steps": 16}`` or ``{"softplus_beta": 2}``, with which
-            the smoothed map is the one that is attacked.
+            the smoothed map is the one that is attacked, along its own gradient.
         seed: of the starts, the same for every image.
         bounds, normalise, chunk: as in :func:`gradient`.
 
@@ -127,7 +128,7 @@ def strong_attack(
         model, images: and all others that are not named here, as in :func:`iterative_attack`.
         restarts: the best counts; from the third on they start anywhere within ε.
         softplus_beta: of the first restart.
-        softplus_betas: first and last β of the others.
+        softplus_betas: first and last β of the others, both as of :func:`iterative_attack`.
         momentum: share of the running sum that every third restart keeps.
 
     Raises:
@@ -194,7 +195,7 @@ def climb(
 
 
 def _uphill(setting: Setting, changed: Tensor, rows: Tensor, beta: float) -> Tensor:
-    net = replace(setting.net, softplus_beta=beta, constant_weights=True)
+    net = replace(setting.net, softplus_beta=beta / setting.scale, constant_weights=True)
     with torch.enable_grad():
         changed = changed.detach().requires_grad_()
         maps = setting.explain(net, changed, setting.target[rows])

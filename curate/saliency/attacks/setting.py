@@ -12,6 +12,7 @@ from curate.saliency.attacks.objectives import Wanted, wanted
 from curate.saliency.attacks.result import Attacked
 from curate.saliency.engine.checks import check_count, prepare
 from curate.saliency.engine.net import Net, Normalise
+from curate.saliency.engine.scale import rectifier_scale
 from curate.saliency.methods import Explain, Method, copies_of, explainer, maps_of
 
 
@@ -31,6 +32,7 @@ class Setting:
         confidence: probability that the class has to keep.
         group: images whose maps are made in one pass, so that the gradient through them needs no
             second one.
+        scale: of what the model's rectifiers read, :func:`rectifier_scale`.
     """
 
     net: Net
@@ -43,6 +45,7 @@ class Setting:
     bounds: tuple[float, float]
     confidence: float
     group: int
+    scale: float
 
     def inside(self, changed: Tensor, rows: Tensor) -> Tensor:
         """The nearest images within ε of the originals and within the bounds."""
@@ -96,7 +99,10 @@ def set_up(
     maps = maps_of(explain, net, images, target)
     want = wanted(objective, maps, k, region)
     group = max(1, chunk // copies_of(method, options))
-    return Setting(net, explain, images, maps, target, want, epsilon, bounds, confidence, group)
+    scale = rectifier_scale(net, images, bounds)
+    return Setting(
+        net, explain, images, maps, target, want, epsilon, bounds, confidence, group, scale
+    )
 
 
 @dataclass
