@@ -6,7 +6,11 @@ from torch import nn
 
 from curate import saliency
 from curate.errors import CurateError
+from curate.saliency.attacks.iterative import _uphill
 from curate.saliency.attacks.objectives import shares
+from curate.saliency.attacks.setting import set_up
+from curate.saliency.engine.net import Net
+from curate.saliency.engine.scale import rectifier_scale
 from tests.saliency.nets import Functional, build, images
 
 X = images(5, 6)
@@ -132,6 +136,64 @@ def test_a_softplus_gradient_climbs_where_the_true_one_is_zero():
     before = saliency.gradient(net, X)
     top = shares(before).flatten(1).topk(6, 1).values.sum(1)
     assert float((-found.objective - top).mean()) < 0
+
+
+class Plain(nn.Module):
+    """No normalisation: what its rectifiers read is ``size`` times as large, its logits are not."""
+
+    def __init__(self, size, act=torch.relu):
+        super().__init__()
+        torch.manual_seed(2)
+        self.first, self.second = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(6, 6, 3, padding=1)
+        self.head, self.act = nn.Linear(6 * 36, 4), act
+        with torch.no_grad():
+            self.first.weight *= size
+            self.first.bias *= size
+            self.second.bias *= size
+            self.head.weight /= size
+
+    def forward(self, x):
+        x = self.act(self.first(x))
+        return self.head(self.act(self.second(x)).flatten(1))
+
+
+@pytest.mark.parametrize("name", ["iterative_attack", "strong_attack"])
+@pytest.mark.parametrize("size", [2.0**-14, 2.0**14])
+def test_an_attack_is_the_same_however_large_a_nets_numbers_are(name, size):
+    """A softplus of one β would be a line where they are small, and ReLU where they are large."""
+    plain, other = (Plain(each).double().eval() for each in (1.0, size))
+    assert torch.allclose(plain(X), other(X), rtol=1e-12)
+    assert torch.equal(run(name, plain).images, run(name, other).images)
+
+
+def test_the_scale_of_rectifiers():
+    """The median over ReLUs of the spread of what they read, on images that are always the same."""
+    net, read = Plain(4.0).double().eval(), []
+    noted = Plain(4.0, lambda z: (read.append(z.std().item()), torch.relu(z))[1]).double().eval()
+    found = rectifier_scale(Net(net), X, (0, 1))
+    assert found == rectifier_scale(Net(net), X[:1], (0, 1))
+    patches = torch.rand(4, 3, 7, 7, generator=torch.Generator().manual_seed(0))
+    noted(nn.functional.interpolate(patches, (6, 6), mode="bilinear").double())
+    assert found == pytest.approx(sum(read) / 2)  # of two
+    assert rectifier_scale(Net(nn.Flatten()), X, (0, 1)) == 1
+
+
+@pytest.mark.parametrize("softplus_beta", [2.0, 30.0])
+def test_a_smoothed_map_is_attacked_along_its_own_gradient(softplus_beta):
+    """Not along that of the attack's softplus, which would leave a defence more than it earns."""
+    smooth = Plain(1.0, lambda z: nn.functional.softplus(z, 2.0)).double().eval()
+    setting = set_up(
+        Plain(1.0).double().eval(), X, "gradient", None, objective="topk", k=6, region=None,
+        epsilon=0.05, confidence=0, options={"softplus_beta": 2.0}, bounds=(0, 1), normalise=None,
+        chunk=64,
+    )  # fmt: skip
+    rows, x = torch.arange(len(X)), X.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(
+        smooth(x).gather(1, setting.target[:, None]).sum(), x, create_graph=True
+    )
+    (want,) = torch.autograd.grad(setting.want(slope, rows).sum(), x)
+    found = _uphill(setting, X, rows, softplus_beta)
+    torch.testing.assert_close(found, want, rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", saliency.METHODS)
