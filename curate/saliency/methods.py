@@ -44,10 +44,11 @@ def _smoothgrad(
     target: Tensor,
     *,
     samples: int = _COPIES,
-    scale: float = 0.15,
+    scale: float | None = None,
     seed: int = 0,
 ) -> Tensor:
     check_count("samples", samples)
+    scale = 0.15 * net.span if scale is None else scale
     return smoothgrad_maps(net, images, target, samples=samples, scale=scale, seed=seed)
 
 
@@ -70,8 +71,9 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
         method: a name of ``METHODS``; or a function (model, images, target) -> maps that are
             differentiable by the images. The model it is given takes pixels.
         options: of the method by name: ``steps`` of integrated gradients, ``samples``, ``scale``
-            (of the noise, in pixel units) and ``seed`` of SmoothGrad, ``layer`` of Grad-CAM; and
-            ``softplus_beta`` of any: then the β-smoothed map is the one that is put to the test.
+            (of the noise, in pixel units; 0.15 of the bounds' range) and ``seed`` of SmoothGrad,
+            ``layer`` of Grad-CAM; and ``softplus_beta`` of any: then the β-smoothed map is the one
+            that is put to the test.
 
     Raises:
         CurateError: an unknown name.

@@ -281,3 +281,40 @@ def test_bad_counts():
     ]:
         with pytest.raises(CurateError, match=match):
             run("iterative_attack", **options)
+
+
+@pytest.mark.parametrize("bounds", [(0, 255), (-1, 1)])
+def test_pixels_of_another_range_are_attacked_alike(bounds):
+    """What is not given is a share of the bounds' range: levels of 0..255 as pixels of 0..1."""
+    low, high = bounds
+    other, net = low + (high - low) * X, build()
+
+    def scaled(x):
+        return (x - low) / (high - low)
+
+    pairs = [(net, X, {}), (net, other, {"bounds": bounds, "normalise": scaled})]
+    for attack, options in (
+        (saliency.iterative_attack, {"iterations": 6}),
+        (saliency.strong_attack, {"iterations": 6}),
+        (saliency.random_signs, {}),
+        (saliency.black_box_step, {"queries": 4}),
+    ):
+        one, two = (attack(*pair[:2], k=6, **options, **pair[2]).images for pair in pairs)
+        torch.testing.assert_close(scaled(two), one, rtol=1e-9, atol=1e-9)
+        assert 0 < float((one - X).abs().max()) <= 8 / 255 + 1e-12
+    for method in ("gradient", "smoothgrad"):
+        audits = [
+            saliency.fragility(*pair[:2], method, k=6, iterations=3, **pair[2]).table
+            for pair in pairs
+        ]
+        for name in audits[0].column_names:
+            assert audits[0][name].to_pylist() == pytest.approx(audits[1][name].to_pylist())
+        certified = [saliency.certify_pixels(*pair[:2], method, **pair[2]).pixels for pair in pairs]
+        assert (certified[0] == certified[1]).mean() > 0.99
+    curves = [
+        saliency.fragility_curve(
+            *pair[:2], ["gradient"], k=6, iterations=2, objectives=["topk"], **pair[2]
+        ).table["mean"]
+        for pair in pairs
+    ]
+    assert curves[0].to_pylist() == pytest.approx(curves[1].to_pylist(), nan_ok=True)

@@ -22,7 +22,7 @@ def random_signs(
     objective: str = "topk",
     k: int = 100,
     region: Tensor | None = None,
-    epsilon: float = 8 / 255,
+    epsilon: float | None = None,
     draws: int = 1,
     confidence: float = 0.0,
     options: Mapping[str, Any] | None = None,
@@ -58,7 +58,9 @@ def random_signs(
     )
     best, every = Best(setting), torch.arange(len(images), device=images.device)
     for number in range(draws):
-        best.offer(setting.inside(images + epsilon * _signs(images, seed, number), every), every)
+        best.offer(
+            setting.inside(images + setting.epsilon * _signs(images, seed, number), every), every
+        )
     return best.result("random signs")
 
 
@@ -71,7 +73,7 @@ def black_box_step(
     objective: str = "topk",
     k: int = 100,
     region: Tensor | None = None,
-    epsilon: float = 8 / 255,
+    epsilon: float | None = None,
     queries: int = 32,
     confidence: float = 0.0,
     options: Mapping[str, Any] | None = None,
@@ -109,7 +111,7 @@ def black_box_step(
         normalise=normalise,
         chunk=chunk,
     )
-    images = setting.images
+    images, epsilon = setting.images, setting.epsilon
     best, every = Best(setting), torch.arange(len(images), device=images.device)
     uphill = torch.zeros_like(images)
     for number in range((queries + 1) // 2):

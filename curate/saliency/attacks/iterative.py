@@ -25,8 +25,8 @@ def iterative_attack(
     objective: str = "topk",
     k: int = 100,
     region: Tensor | None = None,
-    epsilon: float = 8 / 255,
-    step: float = 0.5 / 255,
+    epsilon: float | None = None,
+    step: float | None = None,
     iterations: int = 300,
     restarts: int = 1,
     softplus_beta: float = 30.0,
@@ -52,8 +52,8 @@ def iterative_attack(
         objective: "topk", "centre", "region" or "target" (the image's own map turned by half).
         k: the top pixels of "topk".
         region: bool (H, W), where "region" wants the map.
-        epsilon: largest change of a pixel, in pixel units (L∞).
-        step: of a pixel in one iteration.
+        epsilon: largest change of a pixel, in pixel units (L∞); None: 8/255 of the bounds' range.
+        step: of a pixel in one iteration; None: 0.5/255 of the bounds' range, the paper's.
         iterations: of each restart.
         restarts: the best counts. The first starts within one step of the image (at an exact
             centre of mass the gradient is zero), the others anywhere within ε.
@@ -69,6 +69,7 @@ def iterative_attack(
         CurateError: as :func:`gradient`; k above the pixels, an ε of 0, a class that is not the
             predicted one, maps of NaN or zeros.
     """
+    step = 0.5 / 255 * (bounds[1] - bounds[0]) if step is None else step
     check_steps(step, iterations, restarts)
     setting = set_up(
         model,
@@ -87,7 +88,7 @@ def iterative_attack(
     )
     best = Best(setting)
     for restart in range(restarts):
-        reach = epsilon if restart else min(step, epsilon)
+        reach = setting.epsilon if restart else min(step, setting.epsilon)
         betas = [softplus_beta] * iterations
         climb(setting, best, reach, [step] * iterations, betas, 0.0, seed + restart)
     return best.result(f"iterative, {objective}")
@@ -102,7 +103,7 @@ def strong_attack(
     objective: str = "topk",
     k: int = 100,
     region: Tensor | None = None,
-    epsilon: float = 8 / 255,
+    epsilon: float | None = None,
     iterations: int = 300,
     restarts: int = 3,
     softplus_beta: float = 30.0,
@@ -146,6 +147,7 @@ def strong_attack(
     setting = set_up(
         model, images, method, target, objective=objective, k=k, region=region, **terms
     )
+    epsilon = setting.epsilon
     best = Best(
         setting, fewest_kept(setting.want, setting.maps, k) if objective == "topk" else None
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from curate.errors import CurateError
-from curate.saliency.attacks.setting import check_epsilon
+from curate.saliency.attacks.setting import epsilon_of
 from curate.saliency.engine.checks import check_count, prepare
 from curate.saliency.engine.net import Net, Normalise
 from curate.saliency.measures.agreement import spearman, topk_intersection
@@ -74,7 +74,7 @@ def influence_attack(
     labels: Tensor | None = None,
     *,
     k: int = 3,
-    epsilon: float = 8 / 255,
+    epsilon: float | None = None,
     step: float | None = None,
     iterations: int = 1,
     bounds: tuple[float, float] = (0, 1),
@@ -94,7 +94,7 @@ def influence_attack(
         images: float (n, C, H, W), in pixel units.
         labels: int64 (n,), whose loss is explained; None: the predicted classes.
         k: training examples.
-        epsilon: largest change of a pixel, in pixel units (L∞).
+        epsilon: largest change of a pixel, in pixel units (L∞); None: 8/255 of the bounds' range.
         step: of a pixel in one iteration; None: ε over the iterations.
         iterations: steps.
         bounds, normalise, chunk: as in :func:`gradient`.
@@ -107,7 +107,7 @@ def influence_attack(
         raise CurateError("influences: of a squared loss, which predicts no class to be kept")
     classifier = _Classifier(features, influences)
     net, target = prepare(classifier, images, None, bounds, normalise, None, chunk)
-    check_epsilon(epsilon, bounds)
+    epsilon = epsilon_of(epsilon, bounds)
     check_count("iterations", iterations)
     check_count("k", k)
     if k > len(influences.x):

@@ -63,7 +63,7 @@ def set_up(
     objective: str,
     k: int,
     region: Tensor | None,
-    epsilon: float,
+    epsilon: float | None,
     confidence: float,
     options: Mapping[str, Any] | None,
     bounds: tuple[float, float],
@@ -73,7 +73,7 @@ def set_up(
     """Check what the user gave, and explain the images before the attack."""
     net, target = prepare(model, images, target, bounds, normalise, None, chunk)
     images = images.detach()
-    check_epsilon(epsilon, bounds)
+    epsilon = epsilon_of(epsilon, bounds)
     if not 0 <= confidence < 1:
         raise CurateError(f"confidence: {confidence}; give a probability below 1")
     with torch.no_grad():
@@ -150,13 +150,21 @@ class Best:
         return Attacked(name, self.images, self.found, self.maps, objective, setting.target)
 
 
-def check_epsilon(epsilon: float, bounds: tuple[float, float]) -> None:
-    """Refuse a largest change that is none, or larger than the range of a pixel."""
-    if not 0 < epsilon <= bounds[1] - bounds[0]:
+def epsilon_of(epsilon: float | None, bounds: tuple[float, float]) -> float:
+    """The largest change of a pixel: 8/255 of the bounds' range where it is None.
+
+    Raises:
+        CurateError: a change that is none, or larger than the range of a pixel.
+    """
+    span = bounds[1] - bounds[0]
+    if epsilon is None:
+        return 8 / 255 * span
+    if not 0 < epsilon <= span:
         raise CurateError(
             f"epsilon: {epsilon}; give the largest change of a pixel, above 0 and within the "
-            f"range of {bounds[1] - bounds[0]:g}, such as {8 / 255 * (bounds[1] - bounds[0]):.3g}"
+            f"range of {span:g}, such as {8 / 255 * span:.3g}"
         )
+    return epsilon
 
 
 def check_steps(step: float, iterations: int, restarts: int) -> None:

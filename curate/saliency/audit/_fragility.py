@@ -12,6 +12,7 @@ from curate.errors import CurateError, is_choice
 from curate.saliency.attacks.baselines import random_signs
 from curate.saliency.attacks.iterative import iterative_attack, strong_attack
 from curate.saliency.attacks.result import Attacked
+from curate.saliency.attacks.setting import epsilon_of
 from curate.saliency.audit.result import Fragility
 from curate.saliency.certificates.pixels import certify_pixels
 from curate.saliency.controls.deletion import curves
@@ -41,7 +42,7 @@ def fragility(
     attack: Literal["iterative", "strong"] = "iterative",
     objective: str = "topk",
     k: int = 100,
-    epsilon: float = 8 / 255,
+    epsilon: float | None = None,
     iterations: int = 300,
     certify: Sequence[float] = (0.15,),
     options: Mapping[str, Any] | None = None,
@@ -77,6 +78,7 @@ def fragility(
     if not is_choice(attack, ("iterative", "strong")):
         raise CurateError(f"attack: {attack!r}; choose iterative or strong")
     images, target = images[rows], target[rows]
+    epsilon = epsilon_of(epsilon, bounds)
     shared: dict[str, Any] = {"objective": objective, "k": k, "epsilon": epsilon, "seed": seed}
     asked: dict[str, Any] = {"bounds": bounds, "normalise": normalise, "chunk": chunk}
     asked |= {"options": options}

@@ -68,7 +68,7 @@ def fragility_curve(
     images: Tensor,
     methods: Sequence[str] = ("gradient", "deeplift", "integrated_gradients"),
     *,
-    epsilons: Sequence[float] = (1 / 255, 2 / 255, 4 / 255, 8 / 255),
+    epsilons: Sequence[float] | None = None,
     objectives: Sequence[str] = ("topk", "centre"),
     k: int = 100,
     iterations: int = 300,
@@ -83,7 +83,7 @@ def fragility_curve(
     Args:
         model, images, bounds, normalise, chunk: as in :func:`gradient`.
         methods: names of ``METHODS``.
-        epsilons: largest changes of a pixel.
+        epsilons: largest changes of a pixel; None: 1, 2, 4 and 8/255 of the bounds' range.
         objectives: of :func:`iterative_attack`.
         k, iterations, seed: as in :func:`iterative_attack`.
         options: of each method, by its name.
@@ -91,6 +91,8 @@ def fragility_curve(
     Raises:
         CurateError: as :func:`iterative_attack`, or no ε, method or objective.
     """
+    if epsilons is None:
+        epsilons = [level / 255 * (bounds[1] - bounds[0]) for level in (1, 2, 4, 8)]
     for name, given in (("epsilons", epsilons), ("methods", methods), ("objectives", objectives)):
         if not len(given):
             raise CurateError(f"{name}: there are none; give at least one")

@@ -63,7 +63,7 @@ def certify_pixels(
     target: Tensor | int | None = None,
     *,
     top: float = 0.2,
-    sigma: float = 0.15,
+    sigma: float | None = None,
     samples: int = 100,
     tau: float = 0.75,
     level: float = 0.999,
@@ -86,7 +86,7 @@ def certify_pixels(
         model, images, target, bounds, normalise, chunk: as in :func:`gradient`.
         method, options: as in :func:`iterative_attack`.
         top: share of the pixels that a sparsified map has.
-        sigma: standard deviation of the noise, in pixel units.
+        sigma: standard deviation of the noise, in pixel units; None: 0.15 of the bounds' range.
         samples: noisy copies of each image.
         tau: probability that the likelier value has to exceed, at least one half.
         level: with which all certificates of an image hold.
@@ -105,6 +105,8 @@ def certify_pixels(
     for name, value, low in (("top", top, 0), ("tau", tau, 0.5), ("level", level, 0)):
         if not low <= value < 1 or not value:
             raise CurateError(f"{name}: {value}; give a number from {low:g} to 1, below 1")
+    if sigma is None:
+        sigma = 0.15 * (bounds[1] - bounds[0])
     if not sigma > 0:
         raise CurateError(f"sigma: {sigma}; give a standard deviation above 0, such as 0.15")
     if not is_choice(correction, ("holm", "bonferroni")):

@@ -31,7 +31,7 @@ def prepare(
     check_count("chunk", chunk)
     if softplus_beta is not None and not (math.isfinite(softplus_beta) and softplus_beta > 0):
         raise CurateError(f"softplus_beta: {softplus_beta}; give a number above 0, or None")
-    net = Net(model, normalise, softplus_beta, chunk)
+    net = Net(model, normalise, softplus_beta, chunk, span=bounds[1] - bounds[0])
     return net, _targets(net, images, target)
 
 

@@ -26,6 +26,7 @@ class Net:
         softplus_beta: β of the softplus that stands in for ReLU; None: ReLU itself.
         chunk: images in one forward pass at most.
         constant_weights: whether nobody differentiates by the model's weights, which is faster.
+        span: the range of a pixel.
     """
 
     model: nn.Module
@@ -33,6 +34,7 @@ class Net:
     softplus_beta: float | None = None
     chunk: int = 64
     constant_weights: bool = False
+    span: float = 1.0
 
     def logits(self, images: Tensor, rules: Rules | None = None) -> Tensor:
         """Logits (n, classes) of images (n, C, H, W), under rules for its nonlinearities."""
