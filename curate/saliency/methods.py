@@ -1,6 +1,7 @@
 """Saliency methods by name, or brought along."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from curate.errors import CurateError
 from curate.saliency.engine.checks import check_count
 from curate.saliency.engine.net import Net
+from curate.saliency.engine.running import twice_differentiable
 from curate.saliency.maps.completeness import baseline_like
 from curate.saliency.maps.deeplift import deeplift_maps
 from curate.saliency.maps.grad_cam import grad_cam_maps
@@ -89,7 +91,9 @@ def explainer(method: Method, options: Mapping[str, Any] | None = None) -> Expla
         if beta is not None:  # of the map itself, which an attack's has no place in
             net = replace(net, softplus_beta=beta)
         if callable(method):
-            maps = method(_Pixels(net), images, target, **options)
+            asked = images.requires_grad and torch.is_grad_enabled()
+            with twice_differentiable() if asked else nullcontext():
+                maps = method(_Pixels(net), images, target, **options)
             _check_brought(maps, images)
             return maps
         try:

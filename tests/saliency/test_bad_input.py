@@ -223,3 +223,25 @@ def test_layers():
 def test_completeness_of_other_maps():
     with pytest.raises(CurateError, match="maps: shape"):
         saliency.completeness_error(build(), X, X[:2], 1)
+
+
+class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * gradient
+
+
+def test_functions_that_can_be_differentiated_once_only():
+    """An attack would have no way to follow, and call the map robust."""
+    head = nn.Linear(108, 3).double()
+    for after in (lambda z: z, torch.tanh):
+        net = Answers(lambda x, after=after: head(after(Once.apply(x).flatten(1))))
+        with pytest.raises(CurateError, match="no derivative of it|no second derivative"):
+            saliency.iterative_attack(net, X, k=5, iterations=2)

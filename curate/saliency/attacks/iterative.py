@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from curate.errors import CurateError
 from curate.saliency.attacks.objectives import fewest_kept, wanted
 from curate.saliency.attacks.result import Attacked
 from curate.saliency.attacks.setting import Best, Setting, check_steps, set_up
@@ -201,9 +202,33 @@ def _uphill(setting: Setting, changed: Tensor, rows: Tensor, beta: float) -> Ten
     with torch.enable_grad():
         changed = changed.detach().requires_grad_()
         maps = setting.explain(net, changed, setting.target[rows])
-        if not maps.requires_grad:  # of a linear model no map depends on the image
+        try:
+            found = _derivative(setting.want(maps, rows).sum(), changed)
+        except RuntimeError as error:
+            if "derivative" not in str(error) and "differentiate" not in str(error):
+                raise
+            raise CurateError(
+                f"model: torch has no second derivative of a part of it ({error}), which an "
+                "attack follows; write that part by functions that have one"
+            ) from error
+        if found is None:
+            _check_constant(maps, setting.maps[rows])
             return torch.zeros_like(changed)
-        (found,) = torch.autograd.grad(
-            setting.want(maps, rows).sum(), changed, materialize_grads=True
-        )
         return found
+
+
+def _derivative(value: Tensor, by: Tensor) -> Tensor | None:
+    """None where nothing leads from one to the other."""
+    if not value.requires_grad:
+        return None
+    found: Tensor | None = torch.autograd.grad(value, by, allow_unused=True)[0]
+    return found
+
+
+def _check_constant(maps: Tensor, before: Tensor) -> None:
+    """Of a linear model no map depends on the image; refuse what does and has no derivative."""
+    if not torch.allclose(maps, before, rtol=1e-3, atol=1e-3 * float(before.abs().max())):
+        raise CurateError(
+            "model: its gradient changes with the image, and torch has no derivative of it, which "
+            "an attack follows; look for functions that can be differentiated once only"
+        )

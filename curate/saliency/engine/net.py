@@ -89,7 +89,8 @@ class Net:
             return images.clone()  # a model may work in place on its input
         if callable(self.normalise):
             return self.normalise(images)
-        if any(len(part) not in (1, images.shape[1]) for part in self.normalise):
+        sizes = {torch.as_tensor(part).numel() for part in self.normalise}
+        if len(self.normalise) != 2 or not sizes <= {1, images.shape[1]}:
             raise CurateError(
                 f"normalise: {self.normalise}; give a mean and a standard deviation for each of "
                 f"{images.shape[1]} channels"
