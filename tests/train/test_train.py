@@ -135,6 +135,16 @@ def test_normalised_values_have_mean_zero_and_std_one():
     np.testing.assert_allclose(result.std((0, 2, 3), unbiased=False), [1, 1], atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(5000, 3, 4, 4), (1, 1, 1, 1), (4097, 2, 3, 5)])
+@pytest.mark.parametrize("high", [1, 7, 256])
+def test_bytes_are_normalised_as_other_numbers_are(shape, high):
+    values = torch.randint(0, high, shape, dtype=torch.uint8)
+    bytewise, plain = Normaliser.of(values), Normaliser.of(values.double())
+    assert torch.equal(bytewise.mean, plain.mean)
+    torch.testing.assert_close(bytewise.std, plain.std, rtol=1e-7, atol=0)
+    assert bytewise.mean.shape == bytewise.std.shape == (1, shape[1], 1, 1)
+
+
 @pytest.mark.parametrize("name", [name for name in NETS if name != "lightconv"])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_nets_map_examples_to_logits(name, shape):
