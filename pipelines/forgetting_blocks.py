@@ -44,6 +44,8 @@ def main() -> None:
     if not options.only_print:
         with atomic_path(kept) as path:
             parquet.write_table(pa.Table.from_pylist(leave_out(options)), path)
+    if not kept.exists():
+        raise SystemExit(f"no finished blocks of {options.dataset} are in {options.results}")
     print_table(options.dataset, parquet.read_table(kept))
 
 

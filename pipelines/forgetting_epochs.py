@@ -76,23 +76,33 @@ def record_what_is_missing(options: argparse.Namespace, name: str) -> None:
 
 
 def keep(path: Path, table: pa.Table, epochs: int, right: np.ndarray) -> None:
-    """The counts at the marks, and as metadata the shares by epoch and, as bits, which test
-    examples are right at the end."""
+    """What the history says of every epoch."""
     shares, columns = [], {}
     for epoch in range(1, epochs + 1):
         counts = curate.forgetting_at(table, epoch)
-        shares.append(round(float(unforgettable(counts).mean()), 5))
+        shares.append(float(unforgettable(counts).mean()))
         if epoch in MARKS or epoch == epochs:
             columns[f"events_{epoch}"] = events_of(counts)
+    write_counts(path, columns, shares, [math.nan] * (epochs - 1) + [float(right.mean())], right)
+
+
+def write_counts(
+    path: Path,
+    columns: dict[str, np.ndarray],
+    shares: list[float],
+    accuracies: list[float],
+    right: np.ndarray,
+) -> None:
+    """The counts at the marks, and as metadata the shares and accuracies by epoch and, as bits,
+    which test examples are right at the end."""
     metadata = {
-        "unforgettable_by_epoch": repr(shares),
-        "test_accuracy_by_epoch": repr([math.nan] * (epochs - 1) + [round(float(right.mean()), 4)]),
+        "unforgettable_by_epoch": repr([round(share, 5) for share in shares]),
+        "test_accuracy_by_epoch": repr([round(accuracy, 4) for accuracy in accuracies]),
         "right": np.packbits(right).tobytes(),
     }
+    table = pa.table(columns).replace_schema_metadata(metadata)
     with atomic_path(path) as written:
-        parquet.write_table(
-            pa.table(columns).replace_schema_metadata(metadata), written, compression="zstd"
-        )
+        parquet.write_table(table, written, compression="zstd")
 
 
 def events_of(table: pa.Table) -> np.ndarray:
@@ -124,6 +134,8 @@ def epochs_of(kept: Path) -> int:
 
 def print_table(folder: Path, name: str, paper: str) -> None:
     """The share of unforgettable examples after some epochs: of one run, and of all of them."""
+    if not tables_of(folder, name):
+        raise SystemExit(f"no finished run of {name} is in {folder}")
     report = Table(title=f"{name}: never forgotten ({paper})")
     for column in ("epochs", "seeds", "in one run", "in all of them", "test accuracy"):
         report.add_column(column, justify="right")

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from forgetting_epochs import (
     MARKS,
@@ -30,8 +29,8 @@ from forgetting_epochs import (
     print_early,
     print_table,
     table_path,
+    write_counts,
 )
-from pyarrow import parquet
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -257,15 +256,8 @@ class Recording:
         }  # fmt: skip
         with atomic_path(self.checkpoint) as path:
             torch.save(state, path)
-        table = pa.table(self.columns).replace_schema_metadata(
-            {
-                "unforgettable_by_epoch": repr([round(share, 5) for share in self.shares]),
-                "test_accuracy_by_epoch": repr([round(right, 4) for right in self.accuracies]),
-                "right": np.packbits(self.right).tobytes(),
-            }
-        )
-        with atomic_path(table_path(self.options.results, self.options.dataset, self.seed)) as path:
-            parquet.write_table(table, path, compression="zstd")
+        path = table_path(self.options.results, self.options.dataset, self.seed)
+        write_counts(path, self.columns, self.shares, self.accuracies, self.right)
 
 
 if __name__ == "__main__":

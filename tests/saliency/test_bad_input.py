@@ -45,6 +45,13 @@ def test_images_that_the_model_does_not_take(target):
     wrong("each of 3 channels", normalise=((0.5, 0.5), (1.0, 1.0)), target=target)
 
 
+def test_a_model_that_raises_without_a_word():
+    def fails(x):
+        raise AssertionError
+
+    wrong(r"does not take images .* \(AssertionError\)", Answers(fails))
+
+
 def no_gradient(x):
     with torch.no_grad():
         return build()(x)
@@ -174,6 +181,7 @@ def test_too_few_copies_for_any_certificate():
     least = samples_needed(36, 0.75, 0.01)
     with pytest.warns(CurateWarning, match=f"fewer than {least}, with 36 pixels"):
         saliency.certify_pixels(build(), X, samples=least - 1, level=0.99)
+    assert samples_needed(10**6, 0.999999, 0.001) > 10**7  # at once
     for samples, share in ((least - 1, 0), (least, 1)):
         counts = torch.full((1, 6, 6), samples).numpy()
         assert (certified(counts, samples, 0.75, 0.01, "holm") == share).all()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,7 +33,6 @@ class Setting:
         confidence: probability that the class has to keep.
         group: images whose maps are made in one pass, so that the gradient through them needs no
             second one.
-        scale: of what the model's rectifiers read, :func:`rectifier_scale`.
     """
 
     net: Net
@@ -45,7 +45,11 @@ class Setting:
     bounds: tuple[float, float]
     confidence: float
     group: int
-    scale: float
+
+    @cached_property
+    def scale(self) -> float:
+        """Of what the model's rectifiers read, :func:`rectifier_scale`."""
+        return rectifier_scale(self.net, self.images, self.bounds)
 
     def inside(self, changed: Tensor, rows: Tensor) -> Tensor:
         """The nearest images within ε of the originals and within the bounds."""
@@ -76,13 +80,7 @@ def set_up(
     epsilon = epsilon_of(epsilon, bounds)
     if not 0 <= confidence < 1:
         raise CurateError(f"confidence: {confidence}; give a probability below 1")
-    with torch.no_grad():
-        if net.logits(images[:chunk]).shape[1] < 2:
-            raise CurateError(
-                "model: one logit, which is the predicted class whatever the image; wrap it so "
-                "that it gives two, such as torch.cat([-z, z], 1)"
-            )
-    predicted, sure = net.predict(images)
+    predicted, sure = net.predict(images, least=2)
     wrong = (predicted != target).nonzero()[:, 0].tolist()
     if wrong:
         raise CurateError(
@@ -99,10 +97,7 @@ def set_up(
     maps = maps_of(explain, net, images, target)
     want = wanted(objective, maps, k, region)
     group = max(1, chunk // copies_of(method, options))
-    scale = rectifier_scale(net, images, bounds)
-    return Setting(
-        net, explain, images, maps, target, want, epsilon, bounds, confidence, group, scale
-    )
+    return Setting(net, explain, images, maps, target, want, epsilon, bounds, confidence, group)
 
 
 @dataclass

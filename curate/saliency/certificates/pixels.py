@@ -1,5 +1,6 @@
 """Certificates per pixel for any map (Anani et al., ICML 2025): sparsified, smoothed, tested."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,17 +107,18 @@ def certify_pixels(
         if not low <= value < 1 or not value:
             raise CurateError(f"{name}: {value}; give a number from {low:g} to 1, below 1")
     if sigma is None:
-        sigma = 0.15 * (bounds[1] - bounds[0])
+        sigma = 0.15 * net.span
     if not sigma > 0:
         raise CurateError(f"sigma: {sigma}; give a standard deviation above 0, such as 0.15")
     if not is_choice(correction, ("holm", "bonferroni")):
         raise CurateError(f"correction: {correction!r}; choose holm or bonferroni")
     explain = explainer(method, options)
-    least = samples_needed(images[0, 0].numel(), tau, 1 - level)
+    pixels = images[0, 0].numel()
+    least = samples_needed(pixels, tau, 1 - level)
     if samples < least:
         warnings.warn(
             f"samples: {samples}; no pixel can be certified from fewer than {least}, with "
-            f"{images[0, 0].numel():,} pixels to an image, tau {tau:g} and level {level:g}",
+            f"{pixels:,} pixels to an image, tau {tau:g} and level {level:g}",
             CurateWarning,
             stacklevel=2,
         )
@@ -128,7 +130,7 @@ def certify_pixels(
 
 def samples_needed(pixels: int, tau: float, error: float) -> int:
     """The fewest noisy copies from which a pixel that is the same in all of them is certified."""
-    least = 1
+    least = max(1, math.floor(math.log(error / pixels, tau)))
     while pixels * (tau**least + (1 - tau) ** least) > error:
         least += 1
     return least

@@ -58,9 +58,10 @@ class Net:
         except (CurateError, torch.OutOfMemoryError):
             raise
         except Exception as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise CurateError(
                 f"model: it does not take images of {inputs.dtype} and shape "
-                f"{tuple(inputs.shape)} ({str(error).splitlines()[0]}); give such as it does"
+                f"{tuple(inputs.shape)} ({reason}); give such as it does"
             ) from error
 
     def score(self, images: Tensor, target: Tensor, rules: Rules | None = None) -> Tensor:
@@ -73,13 +74,22 @@ class Net:
             )
         return logits.gather(1, target[:, None])[:, 0]
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The predicted class and its probability, by the model as it is: (n,), (n,)."""
+    def predict(self, images: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
+        """The predicted class and its probability, by the model as it is: (n,), (n,).
+
+        ``least``: classes that there have to be.
+        """
         plain = replace(self, softplus_beta=None)
         classes, probabilities = [], []
         with torch.no_grad():
             for part in images.detach().split(self.chunk):
-                share, predicted = plain.logits(part).softmax(1).max(1)
+                logits = plain.logits(part)
+                if logits.shape[1] < least:
+                    raise CurateError(
+                        "model: one logit, which is the predicted class whatever the image; wrap "
+                        "it so that it gives two, such as torch.cat([-z, z], 1)"
+                    )
+                share, predicted = logits.softmax(1).max(1)
                 classes.append(predicted)
                 probabilities.append(share)
         return torch.cat(classes), torch.cat(probabilities)
@@ -89,16 +99,16 @@ class Net:
             return images.clone()  # a model may work in place on its input
         if callable(self.normalise):
             return self.normalise(images)
-        sizes = {torch.as_tensor(part).numel() for part in self.normalise}
-        if len(self.normalise) != 2 or not sizes <= {1, images.shape[1]}:
+        parts = [
+            torch.as_tensor(part, dtype=images.dtype, device=images.device).reshape(1, -1, 1, 1)
+            for part in self.normalise
+        ]
+        if len(parts) != 2 or any(part.numel() not in (1, images.shape[1]) for part in parts):
             raise CurateError(
                 f"normalise: {self.normalise}; give a mean and a standard deviation for each of "
                 f"{images.shape[1]} channels"
             )
-        mean, std = (
-            torch.as_tensor(part, dtype=images.dtype, device=images.device).reshape(1, -1, 1, 1)
-            for part in self.normalise
-        )
+        mean, std = parts
         return (images - mean) / std
 
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from curate.errors import CurateError
 from curate.saliency.engine.rules import Rules
-from curate.saliency.engine.smooth import smoothed
+from curate.saliency.engine.smooth import name_of, smoothed
 
 # As torch's kernels are called, where they are not called as the functions of torch are
 _KERNELS = {
@@ -18,6 +18,7 @@ _KERNELS = {
     "max_pool2d_with_indices": "max_pool2d",
     "max_pool3d_with_indices": "max_pool3d",
 }
+# No clamp: other functions of torch (normalize) have one that guards a denominator.
 _WATCHED = (
     *("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "threshold", "softplus", "gelu", "silu"),
     *("mish", "elu", "selu", "celu", "hardswish", "hardsigmoid", "max_pool1d", "max_pool2d"),
@@ -33,7 +34,7 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        watched = _plain(getattr(func, "__name__", "")) in _WATCHED
+        watched = name_of(func) in _WATCHED
         self.depth += watched
         try:
             return func(*args, **(kwargs or {}))
@@ -51,15 +52,11 @@ class _Hidden(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        name = _plain(func._schema.name.split("::")[-1])
+        name = func._schema.name.split("::")[-1].strip("_")
         name = _KERNELS.get(name, name)
         if name in _WATCHED and not self.calls.depth:
             self.found[name] = smoothed(name, args, kwargs or {})
         return func(*args, **(kwargs or {}))
-
-
-def _plain(name: str) -> str:
-    return name.strip("_")
 
 
 _in_reach: "WeakSet[nn.Module]" = WeakSet()

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from curate.saliency.engine.smooth import Smooth, smoothed
+from curate.saliency.engine.smooth import Smooth, name_of, smoothed
 
 Function = Callable[[Tensor], Tensor]
 Backward = Callable[[Function, Tensor, Tensor | None, Tensor], Tensor]
@@ -62,7 +62,7 @@ class Rules(TorchFunctionMode):
     ) -> Any:
         """Answer a call of a torch function while the model runs."""
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "").strip("_")
+        name = name_of(func)
         if name in self.calls:
             return self.calls[name](self, func, args, kwargs)
         z = args[0] if args else kwargs.get("input")

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from curate.errors import CurateError
 from curate.saliency.engine.net import Net
-from curate.saliency.engine.smooth import smoothed
+from curate.saliency.engine.smooth import name_of, smoothed
 
 _PATCHES = 7  # random patches along each side: images as smooth as photos give the same numbers
 _IMAGES = 4
@@ -26,8 +26,8 @@ class _Spreads(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        name = getattr(func, "__name__", "").strip("_")
-        if args and isinstance(args[0], Tensor) and smoothed(name, args, kwargs or {}):
+        known = args and isinstance(args[0], Tensor)
+        if known and smoothed(name_of(func), args, kwargs or {}):
             self.found.append(float(args[0].std()))
         return func(*args, **(kwargs or {}))
 

@@ -82,6 +82,11 @@ def _softplus(z: Tensor, beta: float) -> Tensor:
     return scaled.clamp_(min=0).add_(whole.log_()).sub_(lost).div_(beta)
 
 
+def name_of(function: Any) -> str:
+    """Of a torch function, whether it works in place or not."""
+    return getattr(function, "__name__", "").strip("_")
+
+
 def smoothed(name: str, args: tuple, kwargs: dict) -> Smooth | None:
     """What a call of a torch function is with softplus for its corners.
 

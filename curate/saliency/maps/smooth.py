@@ -42,7 +42,7 @@ def smoothgrad(
     check_count("seed", seed, 0)
     if not noise >= 0:
         raise CurateError(f"noise: {noise}; give a share of the pixels' range, such as 0.15")
-    scale = noise * (bounds[1] - bounds[0])
+    scale = noise * net.span
     return smoothgrad_maps(net, images, target, samples=samples, scale=scale, seed=seed)
 
 

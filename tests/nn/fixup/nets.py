@@ -89,9 +89,10 @@ def images(count=2, size=8):
     return torch.randn(count, 3, size, size, generator=generator)
 
 
-def losses_of(model, images, labels, steps):
-    """The losses of so many steps of SGD on one batch, as Fixup is trained."""
-    optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
+def losses_of(model, images, labels, steps, optimizer=None):
+    """The losses of so many steps on one batch; without an optimizer by SGD, as Fixup trains."""
+    if optimizer is None:
+        optimizer = torch.optim.SGD(fixup_param_groups(model, 0.05), momentum=0.9)
     losses = []
     for _ in range(steps):
         loss = cross_entropy(model(images), labels)

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy, softmax
+from torch.nn.functional import softmax
 
 from curate.nn import diagnose, fixup_
+from tests.nn.fixup.nets import losses_of
 
 WIDTH = 16
 
@@ -53,14 +54,8 @@ class Patches(nn.Module):
 
 def learned(model, inputs, labels, steps=60):
     """The loss at the end, over the one at the start."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    losses = []
-    for _ in range(steps):
-        loss = cross_entropy(model(inputs), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    adam = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = losses_of(model, inputs, labels, steps, adam)
     return losses[-1] / losses[0]
 
 
